@@ -1,0 +1,23 @@
+//! How numbers are written in figures, tables and text.
+
+/// `digits` after the point; empty for NaN or infinity (undefined). No negative zero.
+#[must_use]
+pub fn fixed(value: f64, digits: usize) -> String {
+    if !value.is_finite() {
+        return String::new();
+    }
+    let text = format!("{value:.digits$}");
+    match text.strip_prefix('-') {
+        Some(rest) if rest.bytes().all(|b| b == b'0' || b == b'.') => rest.to_owned(),
+        _ => text,
+    }
+}
+
+/// `mean ± sd`; empty if the mean is undefined.
+#[must_use]
+pub fn mean_sd(mean: f64, sd: f64, digits: usize) -> String {
+    if !mean.is_finite() {
+        return String::new();
+    }
+    format!("{} ± {}", fixed(mean, digits), fixed(sd, digits))
+}

@@ -1,0 +1,194 @@
+//! Files that are whole or absent, and the hashes that name their content.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// Writes a file that appears under its name only when it is whole and on the disk.
+///
+/// `write` fills a temporary file in the same folder, which is then synced and renamed.
+///
+/// # Errors
+/// [`Error::Io`] with `path` when the folder cannot be written, the disk is full, or `write`
+/// fails. The temporary file is removed, and a file that stood at `path` stays as it was.
+pub fn write_atomic(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<()> {
+    let path = path.as_ref();
+    replace(path, write, true).map_err(Error::io("write", path))
+}
+
+/// Like [`write_atomic`] without the sync: for the many small files of a set whose manifest is
+/// checked by content.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    replace(path, |out| out.write_all(content), false).map_err(Error::io("write", path))
+}
+
+fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    sync: bool,
+) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".part-");
+    // A temporary file is private; the finished one follows the user's umask.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let file = builder.tempfile_in(folder)?;
+    let mut out = BufWriter::with_capacity(1 << 16, file);
+    write(&mut out)?;
+    let file = out
+        .into_inner()
+        .map_err(std::io::IntoInnerError::into_error)?;
+    if sync {
+        file.as_file().sync_all()?;
+    }
+    file.persist(path).map_err(|e| e.error)?;
+    if sync {
+        sync_folder(folder);
+    }
+    Ok(())
+}
+
+/// Makes the rename itself last. Not every file system can; the file is whole either way.
+fn sync_folder(folder: &Path) {
+    if cfg!(unix)
+        && let Ok(handle) = File::open(folder)
+    {
+        let _ = handle.sync_all();
+    }
+}
+
+/// Makes a folder and the folders above it.
+///
+/// # Errors
+/// [`Error::Io`] with `path`.
+pub fn create_folder(path: impl AsRef<Path>) -> Result<()> {
+    std::fs::create_dir_all(&path).map_err(Error::io("create the folder", path))
+}
+
+/// The SHA-256 of some bytes, 64 lower-case hexadecimal digits.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of a file, 64 lower-case hexadecimal digits, read piece by piece.
+///
+/// # Errors
+/// [`Error::Io`] with `path`.
+pub fn sha256_file(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(hex(&hash.finalize())),
+            Ok(n) => hash.update(&piece[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Error::io("read", path)(e)),
+        }
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    digest
+        .iter()
+        .flat_map(|byte| {
+            [
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // FIPS 180-2, appendix B.1.
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn hashes_are_those_of_the_standard() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("abc");
+        write_atomic(&path, |out| out.write_all(b"abc")).unwrap();
+        assert_eq!(sha256_hex(b"abc"), ABC);
+        assert_eq!(sha256_file(&path).unwrap(), ABC);
+        assert_ne!(sha256_hex(b"abd"), ABC);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_atomic(&path, |out| out.write_all(b"old")).unwrap();
+        let failed = write_atomic(&path, |out| {
+            out.write_all(&vec![b'n'; 1 << 20])?;
+            Err(std::io::Error::from(std::io::ErrorKind::StorageFull))
+        });
+        let Err(Error::Io {
+            path: named,
+            source,
+            ..
+        }) = failed
+        else {
+            panic!("{failed:?}");
+        };
+        assert_eq!(named, path);
+        assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_file() {
+        // /dev/full accepts an open and refuses every byte.
+        let full = Path::new("/dev/full");
+        let written = File::options()
+            .write(true)
+            .open(full)
+            .and_then(|mut file| file.write_all(b"x"))
+            .map_err(Error::io("write", full));
+        let message = written.unwrap_err().to_string();
+        assert!(message.contains("/dev/full"), "{message}");
+        assert!(message.to_lowercase().contains("no space"), "{message}");
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_that_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("no/such/file");
+        let message = write_atomic(&path, |_| Ok(())).unwrap_err().to_string();
+        assert!(message.contains("no/such/file"), "{message}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_finished_file_can_be_read_by_others() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let ours = folder.path().join("ours");
+        let plain = folder.path().join("plain");
+        write_atomic(&ours, |_| Ok(())).unwrap();
+        std::fs::write(&plain, "").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
+}

@@ -1,0 +1,468 @@
+//! Conditions and paths as tables: which conditions a name means, and CSV and JSON of them.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::task::condition::Condition;
+use crate::task::conditions79::{PRIMATE79_IDS, primate79};
+use crate::task::epochs::{Epoch, Masks};
+use crate::task::generator::{N_TRIALS, generate};
+use crate::task::geometry::OCCLUDER_X_DEG;
+use crate::task::law::{Law, named, trajectory};
+use crate::task::splits::train_test_split;
+
+/// The published part of the table that a trial belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// One of the 425,002 trials for training.
+    Train,
+    /// One of the 47,223 trials for validation. All 79 recorded conditions are.
+    Valid,
+}
+
+/// A published set of conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Set {
+    /// The 79 recorded conditions, in the published order.
+    Primate79,
+    /// The validation part, in scikit-learn's order.
+    Valid,
+    /// The training part, in scikit-learn's order.
+    Train,
+    /// All trials by id.
+    All,
+}
+
+impl Set {
+    /// Every set.
+    pub const ALL: [Self; 4] = [Self::Primate79, Self::Valid, Self::Train, Self::All];
+
+    /// The set's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Primate79 => "primate79",
+            Self::Valid => "valid",
+            Self::Train => "train",
+            Self::All => "all",
+        }
+    }
+
+    /// The set's conditions, in its order.
+    ///
+    /// # Errors
+    /// None in practice: the split behind `valid` and `train` is fixed.
+    pub fn conditions(self) -> Result<Vec<Condition>> {
+        match self {
+            Self::Primate79 => Ok(primate79()),
+            Self::All => Ok(generate()),
+            Self::Valid | Self::Train => {
+                let all = generate();
+                let split = published_split()?;
+                let ids = if self == Self::Valid {
+                    split.test
+                } else {
+                    split.train
+                };
+                Ok(ids.into_iter().map(|id| all[id]).collect())
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Set {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Set {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        named("set", name, &Self::ALL, Self::name)
+    }
+}
+
+/// `train_test_split(test_size=0.1, random_state=0)` over the whole table: indices are ids.
+fn published_split() -> Result<crate::task::splits::Split> {
+    train_test_split(N_TRIALS, 0.1, 0)
+}
+
+/// The conditions with these ids, in this order.
+///
+/// # Errors
+/// [`Error::UnknownCondition`] for an id outside the table, [`Error::DuplicateCondition`] for one
+/// listed twice.
+pub fn select(ids: &[u32]) -> Result<Vec<Condition>> {
+    let last = (N_TRIALS - 1) as u32;
+    if let Some(&id) = ids.iter().find(|&&id| id > last) {
+        return Err(Error::UnknownCondition { id, last });
+    }
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::DuplicateCondition { id: pair[0] });
+    }
+    let recorded = primate79();
+    let quick: Option<Vec<Condition>> = ids
+        .iter()
+        .map(|id| recorded.iter().find(|c| c.id == *id).copied())
+        .collect();
+    Ok(quick.unwrap_or_else(|| {
+        let all = generate();
+        ids.iter().map(|&id| all[id as usize]).collect()
+    }))
+}
+
+/// When the one bounce of a condition comes, by the published rule: its design step before or
+/// from `t_occ` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BounceEpoch {
+    /// While the ball can be seen.
+    Vis,
+    /// Behind the occluder.
+    Occ,
+}
+
+/// When the bounce of a condition comes; nothing for a condition counted as without one.
+#[must_use]
+pub fn bounce_epoch(condition: &Condition) -> Option<BounceEpoch> {
+    if condition.n_bounce == 0 {
+        return None;
+    }
+    let step = trajectory(condition, Law::Design).bounce_step()?;
+    Some(if step < condition.t_occ as usize {
+        BounceEpoch::Vis
+    } else {
+        BounceEpoch::Occ
+    })
+}
+
+/// One line of the condition table. Field names are column names, in this order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableRow {
+    /// Row in the published order.
+    pub id: u32,
+    /// Start, units of the 32 × 32 field.
+    pub x0: f64,
+    /// Start, units.
+    pub y0: f64,
+    /// First heading, radians.
+    pub heading0: f64,
+    /// Speed, units per frame of 1/24 s.
+    pub speed0: f64,
+    /// Bounces flagged up to the last frame.
+    pub n_bounce: u32,
+    /// Height at the last frame, units (design law).
+    pub y_final: f64,
+    /// Last frame (design law).
+    pub t_end: u32,
+    /// First frame at the occluder (design law).
+    pub t_occ: u32,
+    /// Published part.
+    pub split: Part,
+    /// When the bounce comes.
+    #[serde(default)]
+    pub bounce_epoch: Option<BounceEpoch>,
+    /// Height at x = 10°, degrees (display law).
+    #[serde(default)]
+    pub display_y_at_x10_deg: Option<f64>,
+    /// Time at x = 10°, milliseconds (display law).
+    #[serde(default)]
+    pub display_t_at_x10_ms: Option<f64>,
+    /// Time of the bounce, milliseconds (display law).
+    #[serde(default)]
+    pub display_bounce_ms: Option<f64>,
+    /// Numbers of 50 ms bins of the masks, `start_end/start_occ/occ_end`.
+    #[serde(default)]
+    pub mask_bins_se_so_oe: Option<String>,
+    /// x at the last frame, units (design law).
+    #[serde(default)]
+    pub x_final: Option<f64>,
+}
+
+/// The table of some conditions, a row for each, in their order.
+///
+/// # Errors
+/// [`Error::UnknownCondition`] for a condition whose id is outside the generator's table.
+pub fn rows(conditions: &[Condition]) -> Result<Vec<TableRow>> {
+    let recorded_only = conditions.iter().all(|c| PRIMATE79_IDS.contains(&c.id));
+    let mut parts = vec![Part::Train; N_TRIALS];
+    if recorded_only {
+        for id in PRIMATE79_IDS {
+            parts[id as usize] = Part::Valid;
+        }
+    } else {
+        for id in published_split()?.test {
+            parts[id] = Part::Valid;
+        }
+    }
+    conditions
+        .iter()
+        .map(|c| {
+            let split = *parts.get(c.id as usize).ok_or(Error::UnknownCondition {
+                id: c.id,
+                last: (N_TRIALS - 1) as u32,
+            })?;
+            let shown = trajectory(c, Law::Display);
+            Ok(TableRow {
+                id: c.id,
+                x0: c.x0,
+                y0: c.y0,
+                heading0: c.heading0_rad,
+                speed0: c.speed0,
+                n_bounce: c.n_bounce,
+                y_final: c.y_final,
+                t_end: c.t_end,
+                t_occ: c.t_occ,
+                split,
+                bounce_epoch: bounce_epoch(c),
+                display_y_at_x10_deg: Some(shown.y_x10_deg()),
+                display_t_at_x10_ms: Some(shown.t_x10_ms()),
+                display_bounce_ms: shown.bounce_ms(),
+                mask_bins_se_so_oe: Some(Masks::of(c).to_string()),
+                x_final: Some(c.x_final),
+            })
+        })
+        .collect()
+}
+
+/// One frame of a path. Field names are column names, in this order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrajectoryRow {
+    /// Frame of the law.
+    pub frame: usize,
+    /// Milliseconds after the start.
+    pub time_ms: f64,
+    /// Horizontal position, degrees.
+    pub x_deg: f64,
+    /// Height, degrees.
+    pub y_deg: f64,
+    /// `visible` until the ball's centre reaches x = 5°, then `hidden`.
+    pub epoch: Epoch,
+    /// The law.
+    pub law: Law,
+}
+
+/// A condition's path, a row for each frame, to the first with x ≥ 10°.
+#[must_use]
+pub fn trajectory_rows(condition: &Condition, law: Law) -> Vec<TrajectoryRow> {
+    let path = trajectory(condition, law);
+    path.x_deg
+        .iter()
+        .zip(&path.y_deg)
+        .enumerate()
+        .map(|(frame, (&x_deg, &y_deg))| TrajectoryRow {
+            frame,
+            time_ms: law.frame_ms(frame),
+            x_deg,
+            y_deg,
+            epoch: if x_deg < OCCLUDER_X_DEG {
+                Epoch::Visible
+            } else {
+                Epoch::Hidden
+            },
+            law,
+        })
+        .collect()
+}
+
+/// Writes rows ([`TableRow`], [`TrajectoryRow`]) as CSV with a header; numbers read back to the
+/// same bits.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_csv<R: Serialize>(rows: &[R], out: impl Write) -> std::io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    writer.flush()
+}
+
+/// Writes rows as a JSON array, one row a line; numbers read back to the same bits.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_json<R: Serialize>(rows: &[R], mut out: impl Write) -> std::io::Result<()> {
+    let mut lead = "[\n";
+    for row in rows {
+        out.write_all(lead.as_bytes())?;
+        serde_json::to_writer(&mut out, row)?;
+        lead = ",\n";
+    }
+    if rows.is_empty() {
+        out.write_all(b"[")?;
+    }
+    out.write_all(b"\n]\n")?;
+    out.flush()
+}
+
+/// Reads a condition table. The first ten columns of [`TableRow`] have to be there, in any order;
+/// the others may be absent, and further ones are left alone.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::BadRow`] with the row and the column that cannot be read.
+pub fn read_csv(path: impl AsRef<Path>) -> Result<Vec<TableRow>> {
+    let path = path.as_ref();
+    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+    read_csv_from(std::io::BufReader::new(file), path)
+}
+
+/// Reads a condition table from `input`; `path` names it in errors.
+///
+/// # Errors
+/// As [`read_csv`].
+pub fn read_csv_from(input: impl Read, path: &Path) -> Result<Vec<TableRow>> {
+    const NEEDED: [&str; 10] = [
+        "id", "x0", "y0", "heading0", "speed0", "n_bounce", "y_final", "t_end", "t_occ", "split",
+    ];
+    let mut reader = csv::Reader::from_reader(input);
+    let header = reader
+        .headers()
+        .map_err(|e| bad_row(e, path, 0, None, None))?
+        .clone();
+    if let Some(missing) = NEEDED
+        .iter()
+        .find(|name| !header.iter().any(|there| there == **name))
+    {
+        return Err(Error::BadRow {
+            path: path.to_path_buf(),
+            row: 0,
+            field: (*missing).to_owned(),
+            expected: format!("the columns {}", NEEDED.join(",")),
+            found: header.iter().collect::<Vec<_>>().join(","),
+        });
+    }
+    reader
+        .records()
+        .zip(1..)
+        .map(|(record, number)| {
+            let record = record.map_err(|e| bad_row(e, path, number, Some(&header), None))?;
+            record
+                .deserialize(Some(&header))
+                .map_err(|e| bad_row(e, path, number, Some(&header), Some(&record)))
+        })
+        .collect()
+}
+
+fn bad_row(
+    error: csv::Error,
+    path: &Path,
+    row: u64,
+    header: Option<&csv::StringRecord>,
+    record: Option<&csv::StringRecord>,
+) -> Error {
+    let message = error.to_string();
+    match error.into_kind() {
+        csv::ErrorKind::Io(source) => Error::io("read", path)(source),
+        csv::ErrorKind::Deserialize { err, .. } => {
+            let column = err.field().and_then(|i| usize::try_from(i).ok());
+            let text =
+                |of: Option<&csv::StringRecord>| column.and_then(|i| of?.get(i).map(str::to_owned));
+            Error::BadRow {
+                path: path.to_path_buf(),
+                row,
+                field: text(header).unwrap_or_else(|| "?".into()),
+                expected: err.kind().to_string(),
+                found: text(record).map_or_else(|| "nothing".into(), |t| format!("`{t}`")),
+            }
+        }
+        _ => Error::BadRow {
+            path: path.to_path_buf(),
+            row,
+            field: "?".into(),
+            expected: "a line of CSV with as many fields as the header".into(),
+            found: message,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Vec<TableRow>> {
+        read_csv_from(text.as_bytes(), Path::new("conditions.csv"))
+    }
+
+    fn written(rows: &[TableRow]) -> String {
+        let mut out = Vec::new();
+        write_csv(rows, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_table_reads_back_to_the_same_bits() {
+        let table = rows(&primate79()).unwrap();
+        assert_eq!(parse(&written(&table)).unwrap(), table);
+        let mut json = Vec::new();
+        write_json(&table, &mut json).unwrap();
+        let back: Vec<TableRow> = serde_json::from_slice(&json).unwrap();
+        assert_eq!(back, table);
+        let mut empty = Vec::new();
+        write_json::<TableRow>(&[], &mut empty).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Vec<u8>>(&empty).unwrap(),
+            [0_u8; 0]
+        );
+    }
+
+    #[test]
+    fn a_damaged_table_is_refused_with_row_and_column() {
+        let text = written(&rows(&primate79()[..3]).unwrap());
+        let damaged = text.replacen("58244,6.08", "58244,six", 1);
+        assert_ne!(damaged, text);
+        let message = parse(&damaged).unwrap_err().to_string();
+        assert!(
+            message.contains("conditions.csv, row 3, field `x0`") && message.contains("`six"),
+            "{message}"
+        );
+        let message = parse(&text.replacen("t_occ", "t_off", 1))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("row 0, field `t_occ`"), "{message}");
+        let short = text.trim_end().rsplit_once(',').unwrap().0;
+        assert!(matches!(parse(short), Err(Error::BadRow { row: 3, .. })));
+    }
+
+    #[test]
+    fn ids_are_selected_in_their_order() {
+        let ids = [472_224, 0, 29_337];
+        let chosen: Vec<u32> = select(&ids).unwrap().iter().map(|c| c.id).collect();
+        assert_eq!(chosen, ids);
+        let quick = select(&[55_062, 29_337]).unwrap();
+        assert_eq!(quick, [primate79()[1], primate79()[0]]);
+    }
+
+    #[test]
+    fn an_unknown_or_repeated_id_is_named() {
+        let message = select(&[3, 472_225]).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "there is no condition 472225: ids run from 0 to 472224"
+        );
+        let message = select(&[3, 4, 3]).unwrap_err().to_string();
+        assert_eq!(message, "condition 3 is listed twice");
+    }
+
+    #[test]
+    fn a_path_is_visible_then_hidden() {
+        let condition = primate79()[0];
+        for law in Law::ALL {
+            let path = trajectory_rows(&condition, law);
+            let hidden = path.iter().position(|r| r.epoch == Epoch::Hidden).unwrap();
+            assert_eq!(hidden, trajectory(&condition, law).occlusion_frame);
+            assert!(path[hidden..].iter().all(|r| r.epoch == Epoch::Hidden));
+        }
+        assert_eq!(trajectory_rows(&condition, Law::Design).len(), 62);
+    }
+}
