@@ -1,1 +1,50 @@
-fn main() {}
+//! `mpong`: the Mental-Pong task, latent predictors of it, and their evaluation, on the command line.
+//!
+//! The binary holds no science: it reads arguments, shows progress, and turns errors into exit codes.
+
+mod args;
+mod commands;
+mod config;
+mod failure;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command, TrainWhat};
+use crate::failure::Failure;
+use crate::progress::Progress;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let progress = match Progress::new(cli.quiet) {
+        Ok(progress) => progress,
+        Err(failure) => return failure.report(),
+    };
+    let done = match &cli.command {
+        Command::Run(args) => commands::run::run(args, &progress),
+        Command::Verify(args) => commands::run::verify(args, &progress),
+        Command::Conditions(args) => commands::task::conditions(args),
+        Command::Trajectory(args) => commands::task::trajectory(args),
+        Command::Splits(args) => commands::task::splits(args),
+        Command::Stimuli(args) => commands::stimuli::stimuli(args, &progress),
+        Command::Predict(args) => commands::predict::predict(args, &progress),
+        Command::Train(args) => match &args.what {
+            TrainWhat::Encoder(args) => commands::train::encoder(args, &progress),
+            TrainWhat::Dynamics(args) => commands::train::dynamics(args, &progress),
+        },
+        Command::Doctor => commands::about::doctor(),
+        Command::Cite => commands::about::cite(),
+        Command::Completions { shell } => commands::about::completions(*shell),
+        Command::Man => commands::about::man(),
+    };
+    progress.finish();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// What a command gives back.
+type Done = Result<(), Failure>;

@@ -263,6 +263,7 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
         schema_version: SCHEMA_VERSION,
         program: "sample_report".into(),
         data_statement: "SYNTHETIC: every model number on this page is made up to show the layout. Nothing was measured.".into(),
+        config: serde_json::Value::Null,
         inputs: Inputs {
             conditions: "made-up".into(),
             law: "synthetic".into(),

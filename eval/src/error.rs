@@ -55,6 +55,12 @@ pub enum Error {
         /// Columns of the matrix.
         cols: usize,
     },
+    /// The task's crate refused something.
+    #[error(transparent)]
+    Game(#[from] mental_pong_game::Error),
+    /// The predictor's crate refused something.
+    #[error(transparent)]
+    Predictor(#[from] mental_pong_predictor::Error),
     /// A bundled or given table cannot be read.
     #[error("{table}, line {line}: {why}")]
     Table {
@@ -76,7 +82,55 @@ pub enum Error {
         /// The version found.
         found: u32,
     },
-    /// A file could not be written.
+    /// A file of recordings could not be read; the path and why.
+    #[error("{path}: {source}")]
+    InFile {
+        /// Path as it was given.
+        path: String,
+        /// What is wrong with the file.
+        source: Box<Error>,
+    },
+    /// A file is not what its format says.
+    #[error("{format}{}: {why}", at.map(|at| format!(", byte {at}")).unwrap_or_default())]
+    Format {
+        /// Which format.
+        format: &'static str,
+        /// Where in the file, after decompression, in bytes. `None` where the position is not known.
+        at: Option<u64>,
+        /// What is wrong.
+        why: String,
+    },
+    /// A pickle asks for a class, a function or a feature that is not data. Nothing of it was run.
+    #[error(
+        "pickle, byte {at}: refused {what}; only plain data, numpy arrays and pandas frames are read"
+    )]
+    Refused {
+        /// What it asked for, as `module.name`.
+        what: String,
+        /// Where in the file, after decompression, in bytes.
+        at: u64,
+    },
+    /// A file asks for more than it may.
+    #[error("{what}: at least {needed} needed, the limit is {limit}")]
+    Limit {
+        /// What is counted.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+        /// What the file asks for.
+        needed: u64,
+    },
+    /// A recording lacks a field, or has it in another form.
+    #[error("field {field}: expected {expected}, found {found}")]
+    Field {
+        /// Which field, as a path of keys.
+        field: String,
+        /// What was needed.
+        expected: String,
+        /// What was there.
+        found: String,
+    },
+    /// A file could not be read or written.
     #[error("{path}: {source}")]
     Io {
         /// Path as it was given.
@@ -96,6 +150,40 @@ impl Error {
             what: what.into(),
             expected: expected.into(),
             found: found.into(),
+        }
+    }
+
+    pub(crate) fn field(
+        field: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::Field {
+            field: field.into(),
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+
+    pub(crate) fn format(
+        format: &'static str,
+        at: impl Into<Option<u64>>,
+        why: impl Into<String>,
+    ) -> Self {
+        Self::Format {
+            format,
+            at: at.into(),
+            why: why.into(),
+        }
+    }
+
+    pub(crate) fn in_file(self, path: &std::path::Path) -> Self {
+        match self {
+            Self::InFile { .. } | Self::Io { .. } => self,
+            other => Self::InFile {
+                path: path.display().to_string(),
+                source: Box::new(other),
+            },
         }
     }
 

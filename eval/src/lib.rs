@@ -9,6 +9,8 @@
 //! 4. [`controls`] makes features that must do badly, and checks that a model does better.
 //! 5. [`published`] has the figures of the literature to stand beside.
 //! 6. [`card`] collects all of it in one file that can be compared; [`report`] shows it.
+//! 7. [`chain`] is `mpong run`: the bundled predictors through all of the above.
+//! 8. [`recordings`] reads neural recordings, data only, and checks them against the released schema.
 //!
 //! [`linear`] and [`stats`] are what these are made of. Everything works on plain arrays: features may come from anywhere.
 //!
@@ -48,10 +50,12 @@
 pub mod array;
 pub mod behavior;
 pub mod card;
+pub mod chain;
 pub mod controls;
 pub mod decode;
 pub mod error;
 pub mod linear;
 pub mod published;
+pub mod recordings;
 pub mod report;
 pub mod stats;

@@ -245,6 +245,8 @@ pub struct Card {
     pub program: String,
     /// What of this is real and what is synthetic.
     pub data_statement: String,
+    /// The configuration: with the same program it gives this card again.
+    pub config: serde_json::Value,
     /// What went in.
     pub inputs: Inputs,
     /// Seeds.

@@ -88,6 +88,8 @@ pub struct OnlineResult {
     /// `[condition][row, target]` in the rows of the layout: prediction averaged over the splits in which the condition was
     /// held out; NaN where it never was, and in dropped rows.
     pub held_out: Vec<Array2>,
+    /// `[condition][split in which it was held out][target]`: prediction in the condition's last kept row.
+    pub last: Vec<Vec<Vec<f64>>>,
     /// Accuracy over time from the onset of occlusion, rising.
     pub over_time: Vec<OverTime>,
     /// Rows dropped because a feature or target was missing.
@@ -220,11 +222,18 @@ impl<'a> OnlineDecoder<'a> {
             })
             .collect();
         let held_out = self.average(&done);
+        let mut last = vec![Vec::new(); self.layout.conditions().len()];
+        for (c, p) in done.iter().flat_map(|d| &d.predictions) {
+            if p.rows() > 0 {
+                last[*c].push(p.row(p.rows() - 1).to_vec());
+            }
+        }
         Ok(OnlineResult {
             readout,
             splits: done.into_iter().map(|d| d.scores).collect(),
             table,
             held_out,
+            last,
             over_time,
             dropped_rows: self.kept.dropped,
         })

@@ -5,10 +5,12 @@
 mod csv_tables;
 mod figures;
 mod html;
+mod loss;
 pub mod number;
 mod svg;
 
 pub use csv_tables::{DECODE_COLUMNS, decode_csv};
+pub use loss::{LossPoint, loss_figure};
 
 use std::fs;
 use std::io::Write as _;

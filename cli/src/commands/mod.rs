@@ -1,0 +1,38 @@
+//! One file a group of commands.
+
+pub(crate) mod about;
+pub(crate) mod predict;
+pub(crate) mod run;
+pub(crate) mod stimuli;
+pub(crate) mod task;
+pub(crate) mod train;
+
+use std::io::{BufWriter, Write};
+
+use mental_pong_game::task::{Condition, Set, select};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// The conditions that `--ids` or `--set` name.
+fn chosen(set: Set, ids: &[u32]) -> Result<Vec<Condition>, Failure> {
+    Ok(if ids.is_empty() {
+        set.conditions()?
+    } else {
+        select(ids)?
+    })
+}
+
+/// Writes data to standard output.
+fn output(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    write(&mut out)
+        .and_then(|()| out.flush())
+        .map_err(Failure::Output)
+}
+
+/// Writes a value as indented JSON to standard output.
+fn output_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::Internal(e.to_string()))?;
+    output(|out| writeln!(out, "{text}"))
+}

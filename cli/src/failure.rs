@@ -1,0 +1,75 @@
+//! Errors as a person reads them, and their exit codes.
+
+use std::process::ExitCode;
+
+use mental_pong_eval::error::Error as EvalError;
+use mental_pong_game::Error as GameError;
+use mental_pong_predictor::Error as PredictorError;
+
+/// Why a command did not end well.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{0}")]
+    Check(String),
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Game(#[from] GameError),
+    #[error(transparent)]
+    Predictor(#[from] PredictorError),
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+    #[error("standard output: {0}")]
+    Output(std::io::Error),
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Failure {
+    /// Exit code: 1 a check said no, 2 bad input, 3 internal, 75 stopped and resumable.
+    fn code(&self) -> u8 {
+        match self {
+            Self::Check(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Game(e) => game_code(e),
+            Self::Predictor(e) => predictor_code(e),
+            Self::Eval(EvalError::Game(e)) => game_code(e),
+            Self::Eval(EvalError::Predictor(e)) => predictor_code(e),
+            Self::Eval(EvalError::Factorisation { .. }) | Self::Output(_) | Self::Internal(_) => 3,
+            Self::Eval(_) => 2,
+        }
+    }
+
+    /// Prints the error and gives its exit code. A reader that closed the pipe is no error.
+    pub(crate) fn report(self) -> ExitCode {
+        if let Self::Output(error) = &self
+            && error.kind() == std::io::ErrorKind::BrokenPipe
+        {
+            return ExitCode::SUCCESS;
+        }
+        let code = self.code();
+        let report = miette::miette!("{self}");
+        // The last words: nothing is left to do if standard error is gone.
+        let _ = writeln!(std::io::stderr(), "{report:?}");
+        ExitCode::from(code)
+    }
+}
+
+use std::io::Write as _;
+
+fn game_code(error: &GameError) -> u8 {
+    match error {
+        GameError::Interrupted { .. } => 75,
+        GameError::Encode { .. } => 3,
+        _ => 2,
+    }
+}
+
+fn predictor_code(error: &PredictorError) -> u8 {
+    match error {
+        PredictorError::Interrupted => 75,
+        PredictorError::Game(e) => game_code(e),
+        PredictorError::Tensor(_) | PredictorError::Diverged { .. } => 3,
+        _ => 2,
+    }
+}

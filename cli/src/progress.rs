@@ -1,0 +1,75 @@
+//! Progress on a terminal, and Ctrl-C.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use mental_pong_game::Monitor;
+
+use crate::failure::Failure;
+
+/// A bar for the stage at work; silent where standard error is no terminal.
+pub(crate) struct Progress {
+    bar: Mutex<ProgressBar>,
+    shown: bool,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Progress {
+    /// Listens for Ctrl-C and termination: the first asks the work to stop at a whole piece, the
+    /// second ends the program at once.
+    pub(crate) fn new(quiet: bool) -> Result<Self, Failure> {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stopped);
+        ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::SeqCst) {
+                std::process::exit(75);
+            }
+        })
+        .map_err(|e| Failure::Internal(format!("cannot listen for Ctrl-C: {e}")))?;
+        Ok(Self {
+            bar: Mutex::new(ProgressBar::hidden()),
+            shown: !quiet && std::io::stderr().is_terminal(),
+            stopped,
+        })
+    }
+
+    /// Clears the bar.
+    pub(crate) fn finish(&self) {
+        if let Ok(bar) = self.bar.lock() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Monitor for Progress {
+    fn stage(&self, name: &str, total: u64) {
+        if !self.shown {
+            return;
+        }
+        let style = ProgressStyle::with_template(
+            "{msg:24} [{bar:30}] {pos}/{len} {per_sec} {elapsed} left {eta}",
+        )
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+        if let Ok(mut bar) = self.bar.lock() {
+            bar.finish();
+            *bar = ProgressBar::new(total)
+                .with_style(style)
+                .with_message(name.to_string());
+            bar.tick();
+        }
+    }
+
+    fn advance(&self, n: u64) {
+        if let Ok(bar) = self.bar.lock() {
+            bar.inc(n);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+}

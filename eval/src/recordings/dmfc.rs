@@ -1,0 +1,1094 @@
+//! The recordings of dorsomedial frontal cortex (DMFC) as they were released, checked.
+//!
+//! Source of the schema: the data that go with Rajalingham et al. (2025), Zenodo 10.5281/zenodo.13952210, and the
+//! authors' code that made them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::array::Array2;
+use crate::error::{Error, Result};
+
+use super::file::{self, Format};
+use super::limits::Limits;
+use super::table::{Cells, Table};
+use super::value::{Array, Value};
+
+/// Kind of trial. These are trials, not parts of a trial: an occluded trial has a visible part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrialType {
+    /// Occluded trials: the ball passes behind the occluder.
+    Occ,
+    /// Visible trials: the ball can be seen throughout.
+    Vis,
+}
+
+impl TrialType {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Occ, Self::Vis];
+
+    /// The name in the files.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Occ => "occ",
+            Self::Vis => "vis",
+        }
+    }
+}
+
+/// Which trials were averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Half {
+    /// All trials.
+    Full,
+    /// The first half. The release has one fixed split.
+    Sh1,
+    /// The second half.
+    Sh2,
+}
+
+impl Half {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Full, Self::Sh1, Self::Sh2];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Full => "",
+            Self::Sh1 => "_sh1",
+            Self::Sh2 => "_sh2",
+        }
+    }
+}
+
+/// What the rows of a response array are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Population {
+    /// All units, in spikes/ms.
+    All,
+    /// Units that pass the reliability criterion, in spikes/ms.
+    Reliable,
+    /// Factor scores of the reliable units (this many factors), without unit. Each half was fitted by itself, so its
+    /// factors are not those of the other half.
+    Factors(usize),
+}
+
+const RESPONSES: &str = "neural_responses";
+const RELIABLE: &str = "neural_responses_reliable";
+const FACTORS: &str = "neural_responses_reliable_FactorAnalysis_";
+
+impl Population {
+    /// The key in the files.
+    #[must_use]
+    pub fn key(self, half: Half) -> String {
+        let suffix = half.suffix();
+        match self {
+            Self::All => format!("{RESPONSES}{suffix}"),
+            Self::Reliable => format!("{RELIABLE}{suffix}"),
+            Self::Factors(count) => format!("{FACTORS}{count}{suffix}"),
+        }
+    }
+
+    /// `spikes/ms`, or `1` for factors.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::All | Self::Reliable => "spikes/ms",
+            Self::Factors(_) => "1",
+        }
+    }
+
+    fn parse(key: &str) -> Option<(Self, Half)> {
+        let (stem, half) = match key.strip_suffix("_sh1") {
+            Some(stem) => (stem, Half::Sh1),
+            None => match key.strip_suffix("_sh2") {
+                Some(stem) => (stem, Half::Sh2),
+                None => (key, Half::Full),
+            },
+        };
+        let population = match stem {
+            RESPONSES => Self::All,
+            RELIABLE => Self::Reliable,
+            _ => Self::Factors(stem.strip_prefix(FACTORS)?.parse().ok()?),
+        };
+        Some((population, half))
+    }
+}
+
+/// What a file has to have.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// Number of conditions. Default 79.
+    pub conditions: usize,
+    /// Number of bins. Default 100.
+    pub bins: usize,
+    /// Length of a bin in ms. Default 50. The files do not state it, so it is checked by the number of bins.
+    pub bin_ms: f64,
+}
+
+impl Default for Expected {
+    fn default() -> Self {
+        Self {
+            conditions: 79,
+            bins: 100,
+            bin_ms: 50.0,
+        }
+    }
+}
+
+/// Trial-averaged responses, `[unit, condition, bin]`, f64.
+///
+/// Bin b covers [50 b, 50 (b + 1)) ms after 300 ms before the ball starts to move, so bin 6 is the first with motion. NaN:
+/// the last bin of every response, and all bins outside of the trial for factors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Responses {
+    units: usize,
+    conditions: usize,
+    bins: usize,
+    unit_name: &'static str,
+    values: Vec<f64>,
+}
+
+impl Responses {
+    /// From values `[unit, condition, bin]`, row-major. [`Error::Shape`] if their number is another.
+    pub fn new(
+        units: usize,
+        conditions: usize,
+        bins: usize,
+        unit_name: &'static str,
+        values: Vec<f64>,
+    ) -> Result<Self> {
+        let expected = units
+            .checked_mul(conditions)
+            .and_then(|n| n.checked_mul(bins));
+        if expected != Some(values.len()) {
+            return Err(Error::shape(
+                "responses",
+                format!("{units} x {conditions} x {bins} values"),
+                format!("{} values", values.len()),
+            ));
+        }
+        Ok(Self {
+            units,
+            conditions,
+            bins,
+            unit_name,
+            values,
+        })
+    }
+
+    /// Number of units (or factors).
+    #[must_use]
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    /// Number of conditions.
+    #[must_use]
+    pub fn conditions(&self) -> usize {
+        self.conditions
+    }
+
+    /// Number of bins.
+    #[must_use]
+    pub fn bins(&self) -> usize {
+        self.bins
+    }
+
+    /// `spikes/ms`, or `1` for factors.
+    #[must_use]
+    pub fn unit_name(&self) -> &'static str {
+        self.unit_name
+    }
+
+    /// One value. Panics if out of range, as slices do.
+    #[must_use]
+    pub fn get(&self, unit: usize, condition: usize, bin: usize) -> f64 {
+        self.unit(unit)[condition * self.bins + bin]
+    }
+
+    /// One unit, `[condition, bin]`, row-major. Panics if out of range, as slices do.
+    #[must_use]
+    pub fn unit(&self, unit: usize) -> &[f64] {
+        let size = self.conditions * self.bins;
+        &self.values[unit * size..(unit + 1) * size]
+    }
+
+    /// All values, `[unit, condition, bin]`, row-major.
+    #[must_use]
+    pub fn as_slice(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The cells of a mask, `[(condition, bin), unit]`: rows condition by condition. NaN as in the responses.
+    /// [`Error::Shape`] if the mask has other axes.
+    pub fn rows(&self, mask: &Mask) -> Result<Array2> {
+        mask.check(self.conditions, self.bins)?;
+        let cells = mask.cells();
+        Ok(Array2::from_fn(cells.len(), self.units, |row, unit| {
+            let (condition, bin) = cells[row];
+            self.get(unit, condition, bin)
+        }))
+    }
+
+    /// These units only, in this order. [`Error::Invalid`] for one that is not there.
+    pub fn select(&self, units: &[usize]) -> Result<Self> {
+        let mut values = Vec::with_capacity(units.len() * self.conditions * self.bins);
+        for &unit in units {
+            if unit >= self.units {
+                return Err(Error::invalid(
+                    format!("unit {unit}"),
+                    format!("there are {} units", self.units),
+                ));
+            }
+            values.extend_from_slice(self.unit(unit));
+        }
+        Self::new(
+            units.len(),
+            self.conditions,
+            self.bins,
+            self.unit_name,
+            values,
+        )
+    }
+}
+
+/// Part of the trials, `[condition, bin]`. In the files 1 inside and NaN outside; a bin is inside if 1 ms of it is, so
+/// neighbouring parts share a bin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mask {
+    conditions: usize,
+    bins: usize,
+    inside: Vec<bool>,
+}
+
+impl Mask {
+    /// From `[condition, bin]`, row-major. [`Error::Shape`] if the number is another.
+    pub fn new(conditions: usize, bins: usize, inside: Vec<bool>) -> Result<Self> {
+        if conditions.checked_mul(bins) != Some(inside.len()) {
+            return Err(Error::shape(
+                "mask",
+                format!("{conditions} x {bins} values"),
+                format!("{} values", inside.len()),
+            ));
+        }
+        Ok(Self {
+            conditions,
+            bins,
+            inside,
+        })
+    }
+
+    /// Whether a cell is inside. False if it is out of range.
+    #[must_use]
+    pub fn contains(&self, condition: usize, bin: usize) -> bool {
+        condition < self.conditions && bin < self.bins && self.inside[condition * self.bins + bin]
+    }
+
+    /// The (condition, bin) pairs inside, condition by condition.
+    #[must_use]
+    pub fn cells(&self) -> Vec<(usize, usize)> {
+        (0..self.inside.len())
+            .filter(|&at| self.inside[at])
+            .map(|at| (at / self.bins, at % self.bins))
+            .collect()
+    }
+
+    /// Number of cells inside.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.inside.iter().filter(|&&inside| inside).count()
+    }
+
+    /// `[condition, bin]`, row-major.
+    #[must_use]
+    pub fn as_slice(&self) -> &[bool] {
+        &self.inside
+    }
+
+    pub(crate) fn check(&self, conditions: usize, bins: usize) -> Result<()> {
+        if (self.conditions, self.bins) != (conditions, bins) {
+            return Err(Error::shape(
+                "mask",
+                format!("{conditions} conditions x {bins} bins"),
+                format!("{} conditions x {} bins", self.conditions, self.bins),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A checked recording. Arrays are decoded when they are asked for, so that it costs little more memory than its file.
+#[derive(Debug, Clone)]
+pub struct Recording {
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) format: Option<Format>,
+    pub(crate) expected: Expected,
+    pub(crate) responses: BTreeMap<(TrialType, Population, Half), Arc<Array>>,
+    pub(crate) behaviors: Vec<(TrialType, String, Arc<Array>)>,
+    pub(crate) masks: Vec<(TrialType, String, Mask)>,
+    pub(crate) reliable: BTreeMap<TrialType, Vec<usize>>,
+    pub(crate) unit_ids: BTreeMap<(TrialType, Half), Vec<i64>>,
+    pub(crate) condition_ids: Option<Vec<i64>>,
+    pub(crate) tables: BTreeMap<&'static str, Table>,
+    pub(crate) trials: BTreeMap<TrialType, Vec<i64>>,
+    pub(crate) criteria: BTreeMap<TrialType, String>,
+    pub(crate) synthetic: Option<bool>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// The tables of a recording.
+pub(crate) const TABLES: [&str; 3] = ["meta", "neural_meta", "trial_meta"];
+
+/// Masks without which nothing can be analysed.
+const NEEDED_MASKS: [&str; 3] = ["start_end_pad0", "start_occ_pad0", "occ_end_pad0"];
+
+impl Recording {
+    /// Open a file or a converted folder, whatever its format, and check it against the release: 79 conditions, 100 bins
+    /// of 50 ms.
+    ///
+    /// Errors: [`Error::Io`] if it cannot be opened; [`Error::InFile`] with the path and, inside, what is wrong:
+    /// [`Error::Field`] with field, expected and found for a missing key, another bin size, other conditions, another
+    /// shape, or NaN where none may be; else what the reader of the format says.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, &Expected::default(), &Limits::default())
+    }
+
+    /// [`Recording::open`] for another number of conditions or bins, or within other limits.
+    pub fn open_with(path: impl AsRef<Path>, expected: &Expected, limits: &Limits) -> Result<Self> {
+        let path = path.as_ref();
+        let (format, value) = file::read_value(path, limits)?;
+        let mut recording =
+            Self::from_value(&value, expected).map_err(|error| error.in_file(path))?;
+        recording.path = Some(path.to_owned());
+        recording.format = Some(format);
+        Ok(recording)
+    }
+
+    /// From what a reader returned. [`Error::Field`] as in [`Recording::open`].
+    pub fn from_value(root: &Value, expected: &Expected) -> Result<Self> {
+        Checker {
+            expected: *expected,
+            notes: Vec::new(),
+        }
+        .recording(root)
+    }
+
+    /// Where it was read.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// How it was kept.
+    #[must_use]
+    pub fn format(&self) -> Option<Format> {
+        self.format
+    }
+
+    /// Number of conditions and bins, and length of a bin.
+    #[must_use]
+    pub fn expected(&self) -> Expected {
+        self.expected
+    }
+
+    /// What responses there are.
+    pub fn available(&self) -> impl Iterator<Item = (TrialType, Population, Half)> + '_ {
+        self.responses.keys().copied()
+    }
+
+    /// Responses, `[unit, condition, bin]`. [`Error::Field`] if the file has none of the kind.
+    pub fn responses(
+        &self,
+        trials: TrialType,
+        population: Population,
+        half: Half,
+    ) -> Result<Responses> {
+        let field = || format!("{}/{}", population.key(half), trials.key());
+        let array = self
+            .responses
+            .get(&(trials, population, half))
+            .ok_or_else(|| {
+                let have: Vec<String> = self
+                    .available()
+                    .map(|(t, p, h)| format!("{}/{}", p.key(h), t.key()))
+                    .collect();
+                Error::field(field(), "responses", format!("only {}", have.join(", ")))
+            })?;
+        Responses::new(
+            array.shape()[0],
+            self.expected.conditions,
+            self.expected.bins,
+            population.unit(),
+            numbers(&field(), array)?,
+        )
+    }
+
+    /// Both halves of the same units, `[unit, condition, bin]` each, and the ids of these units (rows of `neural_meta`; row
+    /// numbers if the file has no ids). Units that one half lacks are left out, and the order is that of the first half.
+    /// [`Error::Field`] if a half is missing.
+    pub fn halves(
+        &self,
+        trials: TrialType,
+        population: Population,
+    ) -> Result<(Responses, Responses, Vec<i64>)> {
+        let first = self.responses(trials, population, Half::Sh1)?;
+        let second = self.responses(trials, population, Half::Sh2)?;
+        let ids = (population == Population::All)
+            .then(|| {
+                Some((
+                    self.unit_ids.get(&(trials, Half::Sh1))?,
+                    self.unit_ids.get(&(trials, Half::Sh2))?,
+                ))
+            })
+            .flatten();
+        match ids {
+            Some((ids1, ids2)) if ids1 != ids2 => {
+                let place: BTreeMap<i64, usize> =
+                    ids2.iter().enumerate().map(|(at, &id)| (id, at)).collect();
+                let common: Vec<(usize, usize)> = ids1
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(at, id)| Some((at, *place.get(id)?)))
+                    .collect();
+                let (rows1, rows2): (Vec<usize>, Vec<usize>) = common.into_iter().unzip();
+                let ids = rows1.iter().map(|&at| ids1[at]).collect();
+                Ok((first.select(&rows1)?, second.select(&rows2)?, ids))
+            }
+            Some((ids, _)) => Ok((first, second, ids.clone())),
+            None if first.units() == second.units() => {
+                let ids = (0..first.units()).filter_map(|u| i64::try_from(u).ok());
+                let ids = ids.collect();
+                Ok((first, second, ids))
+            }
+            None => Err(Error::field(
+                population.key(Half::Sh2),
+                format!("{} units, as in the first half", first.units()),
+                format!("{} units, and no ids to align them by", second.units()),
+            )),
+        }
+    }
+
+    /// Names of the behavioural variables, in the order of the file.
+    pub fn behavior_names(&self, trials: TrialType) -> impl Iterator<Item = &str> {
+        self.behaviors
+            .iter()
+            .filter(move |(of, ..)| *of == trials)
+            .map(|(_, name, _)| &**name)
+    }
+
+    /// A behavioural variable, `[condition, bin]`, trial-averaged, in the unit of [`behavior_unit`]. NaN where it is not
+    /// defined (the ball before it moves and after its end). A name that ends in `_TRUE` is the mean over trials in which the
+    /// ball did not bounce off the paddle. [`Error::Field`] if it is not there.
+    pub fn behavior(&self, trials: TrialType, name: &str) -> Result<Array2> {
+        let field = || format!("behavioral_responses/{}/{name}", trials.key());
+        let array = self
+            .behaviors
+            .iter()
+            .find(|(of, n, _)| *of == trials && n == name)
+            .map(|(.., array)| array)
+            .ok_or_else(|| {
+                let have: Vec<&str> = self.behavior_names(trials).collect();
+                Error::field(field(), "a variable", format!("only {}", have.join(", ")))
+            })?;
+        Array2::new(
+            self.expected.conditions,
+            self.expected.bins,
+            numbers(&field(), array)?,
+        )
+    }
+
+    /// Names of the masks, in the order of the file.
+    pub fn mask_names(&self, trials: TrialType) -> impl Iterator<Item = &str> {
+        self.masks
+            .iter()
+            .filter(move |(of, ..)| *of == trials)
+            .map(|(_, name, _)| &**name)
+    }
+
+    /// A mask, `[condition, bin]`. [`Error::Field`] if it is not there.
+    pub fn mask(&self, trials: TrialType, name: &str) -> Result<&Mask> {
+        self.masks
+            .iter()
+            .find(|(of, n, _)| *of == trials && n == name)
+            .map(|(.., mask)| mask)
+            .ok_or_else(|| {
+                let have: Vec<&str> = self.mask_names(trials).take(20).collect();
+                Error::field(
+                    format!("masks/{}/{name}", trials.key()),
+                    "a mask",
+                    format!("only {}", have.join(", ")),
+                )
+            })
+    }
+
+    /// Rows of [`Population::All`] that are in [`Population::Reliable`], from 0. `None` if the file does not say.
+    #[must_use]
+    pub fn reliable_units(&self, trials: TrialType) -> Option<&[usize]> {
+        self.reliable.get(&trials).map(|rows| &**rows)
+    }
+
+    /// Row of `neural_meta` for each unit. `None` if the file does not say.
+    #[must_use]
+    pub fn unit_ids(&self, trials: TrialType, half: Half) -> Option<&[i64]> {
+        self.unit_ids.get(&(trials, half)).map(|ids| &**ids)
+    }
+
+    /// Id of each condition: its row in the table of all 472,225 trials. `None` if the file does not say, as MATLAB files of
+    /// version 5 do not.
+    #[must_use]
+    pub fn condition_ids(&self) -> Option<&[i64]> {
+        self.condition_ids.as_deref()
+    }
+
+    /// The table `meta` (by condition), `neural_meta` (by unit) or `trial_meta` (by trial). `None` if the file lacks it.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.get(name)
+    }
+
+    /// Number of trials of each session. `None` if the file does not say.
+    #[must_use]
+    pub fn trials_per_session(&self, trials: TrialType) -> Option<&[i64]> {
+        self.trials.get(&trials).map(|counts| &**counts)
+    }
+
+    /// Whether the file says that it is invented: text with `synthetic` or `simulated` among its tables, or a key of that
+    /// name. `None` if it does not say, as real recordings do not.
+    #[must_use]
+    pub fn synthetic(&self) -> Option<bool> {
+        self.synthetic
+    }
+
+    /// What is unusual but no error, one sentence each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+/// Unit of a behavioural variable, by its name. `None` for a name that is not known.
+#[must_use]
+pub fn behavior_unit(name: &str) -> Option<&'static str> {
+    let name = name.strip_suffix("_TRUE").unwrap_or(name);
+    Some(match name {
+        "joy" => "V",
+        "t_from_start" | "t_from_occ" | "t_from_end" => "bin",
+        "eye_dtheta" | "ball_pos_dtheta" | "eye_dtheta_postmean" | "hand_dtheta_postmean" => "rad",
+        "ball_pos_dx"
+        | "ball_pos_dy"
+        | "ball_pos_dspeed"
+        | "eye_dx_postmean"
+        | "eye_dy_postmean"
+        | "eye_dspeed_postmean"
+        | "hand_dx_postmean"
+        | "hand_dy_postmean"
+        | "hand_dspeed_postmean" => "deg/bin",
+        "eye_dv" | "eye_dh" | "eye_dspeed" => "deg/s",
+        "ball_pos_x" | "ball_pos_y" | "paddle_pos_y" | "eye_v" | "eye_h" | "ball_pos_y_rel"
+        | "ball_final_y" | "ball_initial_y" | "ball_occ_start_y" | "target_y"
+        | "target_y_relative" | "ball_pos_ego_x" | "ball_pos_ego_y" => "deg",
+        _ => return None,
+    })
+}
+
+fn numbers(field: &str, array: &Array) -> Result<Vec<f64>> {
+    array.to_f64().ok_or_else(|| {
+        Error::field(
+            field,
+            "numbers",
+            format!("elements of type {}", array.dtype()),
+        )
+    })
+}
+
+/// `[unit, condition, bin]` of a flat position, for messages.
+struct Place(usize, usize, usize);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(at, conditions, bins) = *self;
+        let (condition, bin) = (at / bins % conditions, at % bins);
+        let unit = at / (conditions * bins);
+        write!(f, "unit {unit}, condition {condition}, bin {bin}")
+    }
+}
+
+struct Checker {
+    expected: Expected,
+    notes: Vec<String>,
+}
+
+impl Checker {
+    fn recording(mut self, root: &Value) -> Result<Recording> {
+        let Value::Dict(entries) = root else {
+            return Err(Error::field(
+                "the file",
+                "a dict of fields",
+                root.describe(),
+            ));
+        };
+        let masks = self.masks(root)?;
+        let behaviors = self.behaviors(root)?;
+        let mut responses = BTreeMap::new();
+        for half in Half::ALL {
+            let key = Population::All.key(half);
+            need(root, "", &key).and_then(|value| need(value, &key, "occ"))?;
+        }
+        for (key, value) in entries.named() {
+            let Some((population, half)) = Population::parse(key) else {
+                continue;
+            };
+            for trials in TrialType::ALL {
+                let Some(value) = value.get(trials.key()) else {
+                    continue;
+                };
+                let field = format!("{key}/{}", trials.key());
+                let array = self.shaped(&field, value, true)?;
+                if let Population::Factors(count) = population
+                    && array.shape()[0] != count
+                {
+                    let found = format!("{} rows", array.shape()[0]);
+                    return Err(Error::field(field, format!("{count} factors"), found));
+                }
+                let inside = find_mask(&masks, trials, "start_end_pad0");
+                self.response_values(&field, &array, population, inside)?;
+                responses.insert((trials, population, half), array);
+            }
+        }
+        let reliable = self.reliable(root, &responses)?;
+        let unit_ids = self.unit_ids(root, &responses)?;
+        let tables = self.tables(root);
+        let condition_ids = self.condition_ids(tables.get("meta"))?;
+        let mut trials = BTreeMap::new();
+        let mut criteria = BTreeMap::new();
+        for kind in TrialType::ALL {
+            let key = format!("ntr_{}", kind.key());
+            if let Some(counts) = root.get(&key).and_then(integers) {
+                trials.insert(kind, counts);
+            }
+            if let Some(text) = root
+                .get("conds_ch_dict")
+                .and_then(|dict| dict.get(kind.key()))
+                .and_then(Value::as_str)
+            {
+                criteria.insert(kind, text);
+            }
+        }
+        let synthetic = ["synthetic", "simulated"]
+            .iter()
+            .any(|key| root.get(key).is_some())
+            || tables.values().any(|table| {
+                table.columns.iter().any(|(_, cells)| match cells {
+                    Cells::Texts(texts) => texts
+                        .iter()
+                        .flatten()
+                        .any(|text| text.contains("synthetic") || text.contains("simulated")),
+                    _ => false,
+                })
+            });
+        Ok(Recording {
+            path: None,
+            format: None,
+            expected: self.expected,
+            responses,
+            behaviors,
+            masks,
+            reliable,
+            unit_ids,
+            condition_ids,
+            tables,
+            trials,
+            criteria,
+            synthetic: synthetic.then_some(true),
+            notes: self.notes,
+        })
+    }
+
+    /// An array `[…, condition, bin]` of numbers, with a leading axis of units or without.
+    fn shaped(&self, field: &str, value: &Value, with_units: bool) -> Result<Arc<Array>> {
+        let Expected {
+            conditions,
+            bins,
+            bin_ms,
+        } = self.expected;
+        let Value::Array(array) = value else {
+            return Err(Error::field(field, "an array", value.describe()));
+        };
+        if !array.dtype().is_number() {
+            let found = format!("elements of type {}", array.dtype());
+            return Err(Error::field(field, "numbers", found));
+        }
+        let axes = if with_units {
+            "[unit, condition, bin]"
+        } else {
+            "[condition, bin]"
+        };
+        let shape = array.shape();
+        let tail = match (with_units, shape) {
+            (true, &[_, conditions, bins]) | (false, &[conditions, bins]) => (conditions, bins),
+            _ => {
+                let expected = format!("axes {axes}");
+                return Err(Error::field(field, expected, format!("shape {shape:?}")));
+            }
+        };
+        if tail.0 != conditions {
+            return Err(Error::field(
+                field,
+                format!("{conditions} conditions in {axes}"),
+                format!("{} conditions (shape {shape:?})", tail.0),
+            ));
+        }
+        if tail.1 != bins {
+            return Err(Error::field(
+                field,
+                format!("{bins} bins of {bin_ms} ms in {axes}"),
+                format!(
+                    "{} bins (shape {shape:?}): another bin size or another length",
+                    tail.1
+                ),
+            ));
+        }
+        Ok(Arc::clone(array))
+    }
+
+    fn masks(&mut self, root: &Value) -> Result<Vec<(TrialType, String, Mask)>> {
+        let all = need(root, "", "masks")?;
+        let occ = need(all, "masks", "occ")?;
+        for name in NEEDED_MASKS {
+            need(occ, "masks/occ", name)?;
+        }
+        let mut masks = Vec::new();
+        for trials in TrialType::ALL {
+            let Some(Value::Dict(of_type)) = all.get(trials.key()) else {
+                continue;
+            };
+            for (name, value) in of_type.named() {
+                let field = format!("masks/{}/{name}", trials.key());
+                let array = self.shaped(&field, value, false)?;
+                let inside = numbers(&field, &array)?
+                    .iter()
+                    .enumerate()
+                    .map(|(at, &value)| {
+                        if value.is_nan() {
+                            Ok(false)
+                        } else if (value - 1.0).abs() < f64::EPSILON {
+                            Ok(true)
+                        } else {
+                            let (c, b) = (at / self.expected.bins, at % self.expected.bins);
+                            Err(Error::field(
+                                &field,
+                                "1 inside and NaN outside",
+                                format!("{value} at condition {c}, bin {b}"),
+                            ))
+                        }
+                    })
+                    .collect::<Result<_>>()?;
+                let mask = Mask::new(self.expected.conditions, self.expected.bins, inside)?;
+                masks.push((trials, name.to_owned(), mask));
+            }
+        }
+        for name in NEEDED_MASKS {
+            if find_mask(&masks, TrialType::Occ, name).is_none_or(|mask| mask.count() == 0) {
+                let field = format!("masks/occ/{name}");
+                return Err(Error::field(field, "at least one cell inside", "none"));
+            }
+        }
+        Ok(masks)
+    }
+
+    fn behaviors(&mut self, root: &Value) -> Result<Vec<(TrialType, String, Arc<Array>)>> {
+        let all = need(root, "", "behavioral_responses")?;
+        need(all, "behavioral_responses", "occ")?;
+        let mut behaviors = Vec::new();
+        for trials in TrialType::ALL {
+            let Some(Value::Dict(of_type)) = all.get(trials.key()) else {
+                continue;
+            };
+            for (name, value) in of_type.named() {
+                let field = format!("behavioral_responses/{}/{name}", trials.key());
+                let array = self.shaped(&field, value, false)?;
+                if let Some(at) = numbers(&field, &array)?
+                    .iter()
+                    .position(|v| v.is_infinite())
+                {
+                    let (c, b) = (at / self.expected.bins, at % self.expected.bins);
+                    let found = format!("an infinite value at condition {c}, bin {b}");
+                    return Err(Error::field(field, "finite values or NaN", found));
+                }
+                behaviors.push((trials, name.to_owned(), array));
+            }
+        }
+        Ok(behaviors)
+    }
+
+    /// NaN may stand outside of the trials and in the last bin. Inside of them every analysis needs a value.
+    fn response_values(
+        &mut self,
+        field: &str,
+        array: &Array,
+        population: Population,
+        inside: Option<&Mask>,
+    ) -> Result<()> {
+        let Expected {
+            conditions, bins, ..
+        } = self.expected;
+        let values = numbers(field, array)?;
+        let mut outside = [0_usize; 2];
+        let mut last_bin_finite = 0_usize;
+        for (at, &value) in values.iter().enumerate() {
+            let (condition, bin) = (at / bins % conditions, at % bins);
+            if value.is_infinite() {
+                let found = format!("{value} at {}", Place(at, conditions, bins));
+                return Err(Error::field(field, "finite values or NaN", found));
+            }
+            let needed = inside.is_some_and(|mask| mask.contains(condition, bin));
+            if value.is_nan() && needed {
+                return Err(Error::field(
+                    field,
+                    "a value in every cell of start_end_pad0",
+                    format!("NaN at {}", Place(at, conditions, bins)),
+                ));
+            }
+            if bin + 1 == bins {
+                last_bin_finite += usize::from(!value.is_nan());
+            } else if !needed {
+                outside[usize::from(value.is_nan())] += 1;
+            }
+        }
+        match population {
+            Population::Factors(_) => {
+                if inside.is_some() && outside[0] > 0 {
+                    self.notes.push(format!(
+                        "{field}: {} values outside of start_end_pad0, where factors are NaN in the release",
+                        outside[0]
+                    ));
+                }
+            }
+            _ => {
+                if outside[1] > 0 {
+                    self.notes.push(format!(
+                        "{field}: {} NaN before the last bin and outside of start_end_pad0; the release has none",
+                        outside[1]
+                    ));
+                }
+                if last_bin_finite > 0 {
+                    self.notes.push(format!(
+                        "{field}: {last_bin_finite} values in the last bin, which is NaN in the release"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn reliable(
+        &mut self,
+        root: &Value,
+        responses: &BTreeMap<(TrialType, Population, Half), Arc<Array>>,
+    ) -> Result<BTreeMap<TrialType, Vec<usize>>> {
+        let mut found = BTreeMap::new();
+        for trials in TrialType::ALL {
+            let all = responses.get(&(trials, Population::All, Half::Full));
+            let kept = responses.get(&(trials, Population::Reliable, Half::Full));
+            let value = root
+                .get("reliable_neural_idx")
+                .and_then(|value| value.get(trials.key()));
+            let field = format!("reliable_neural_idx/{}", trials.key());
+            let Some(value) = value else {
+                if kept.is_some() {
+                    return Err(Error::field(
+                        field,
+                        "the units that are reliable",
+                        "no such key",
+                    ));
+                }
+                continue;
+            };
+            let units = all.map_or(0, |array| array.shape()[0]);
+            let rows = integers(value)
+                .ok_or_else(|| Error::field(&field, "whole numbers", value.describe()))?
+                .into_iter()
+                .map(|row| {
+                    usize::try_from(row)
+                        .ok()
+                        .filter(|&row| row < units)
+                        .ok_or_else(|| {
+                            let expected = format!("rows from 0 to {}", units.saturating_sub(1));
+                            Error::field(&field, expected, row.to_string())
+                        })
+                })
+                .collect::<Result<Vec<_>>>()?;
+            if let Some(pair) = rows.windows(2).find(|pair| pair[0] >= pair[1]) {
+                let found = format!("{} before {}", pair[0], pair[1]);
+                return Err(Error::field(field, "rows in rising order", found));
+            }
+            for half in Half::ALL {
+                if let Some(array) = responses.get(&(trials, Population::Reliable, half))
+                    && array.shape()[0] != rows.len()
+                {
+                    return Err(Error::field(
+                        format!("{}/{}", Population::Reliable.key(half), trials.key()),
+                        format!("{} units, as {field} says", rows.len()),
+                        format!("{} units", array.shape()[0]),
+                    ));
+                }
+            }
+            if let (Some(all), Some(kept)) = (all, kept) {
+                let (all, kept) = (numbers(&field, all)?, numbers(&field, kept)?);
+                let size = self.expected.conditions * self.expected.bins;
+                let same = rows
+                    .iter()
+                    .zip(kept.chunks_exact(size))
+                    .all(|(&row, kept)| {
+                        all[row * size..(row + 1) * size]
+                            .iter()
+                            .zip(kept)
+                            .all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
+                    });
+                if !same {
+                    return Err(Error::field(
+                        format!("neural_responses_reliable/{}", trials.key()),
+                        format!("the rows of neural_responses that {field} names"),
+                        "other values",
+                    ));
+                }
+            }
+            found.insert(trials, rows);
+        }
+        Ok(found)
+    }
+
+    fn unit_ids(
+        &mut self,
+        root: &Value,
+        responses: &BTreeMap<(TrialType, Population, Half), Arc<Array>>,
+    ) -> Result<BTreeMap<(TrialType, Half), Vec<i64>>> {
+        let mut found = BTreeMap::new();
+        for trials in TrialType::ALL {
+            for half in Half::ALL {
+                let key = Population::All.key(half);
+                let value = root
+                    .get("neural_idx_global")
+                    .and_then(|value| value.get(trials.key()))
+                    .and_then(|value| value.get(&key));
+                let array = responses.get(&(trials, Population::All, half));
+                let (Some(value), Some(array)) = (value, array) else {
+                    continue;
+                };
+                let field = format!("neural_idx_global/{}/{key}", trials.key());
+                let ids = integers(value)
+                    .ok_or_else(|| Error::field(&field, "whole numbers", value.describe()))?;
+                if ids.len() != array.shape()[0] {
+                    let expected = format!("{} ids, one for each unit", array.shape()[0]);
+                    return Err(Error::field(field, expected, ids.len().to_string()));
+                }
+                found.insert((trials, half), ids);
+            }
+            if found.get(&(trials, Half::Sh1)) != found.get(&(trials, Half::Sh2)) {
+                self.notes.push(format!(
+                    "neural_idx_global/{}: the halves hold different units; they are aligned by id",
+                    trials.key()
+                ));
+            }
+        }
+        Ok(found)
+    }
+
+    fn tables(&mut self, root: &Value) -> BTreeMap<&'static str, Table> {
+        let mut tables = BTreeMap::new();
+        for name in TABLES {
+            match (root.get(name), root.get(name).and_then(Table::from_value)) {
+                (_, Some(table)) => {
+                    tables.insert(name, table);
+                }
+                (Some(_), None) => self.notes.push(format!(
+                    "{name}: its columns are empty; scipy's savemat drops the content of data frames"
+                )),
+                (None, None) => self.notes.push(format!("{name}: not in this file")),
+            }
+        }
+        tables
+    }
+
+    fn condition_ids(&mut self, meta: Option<&Table>) -> Result<Option<Vec<i64>>> {
+        let Some(meta) = meta else {
+            return Ok(None);
+        };
+        if meta.rows != self.expected.conditions {
+            let expected = format!("{} rows, one for each condition", self.expected.conditions);
+            return Err(Error::field("meta", expected, meta.rows.to_string()));
+        }
+        let column = meta
+            .numbers("py_meta_index")
+            .or_else(|| match meta.columns.first() {
+                Some((_, Cells::Numbers(index))) if meta.has_index => Some(&**index),
+                _ => None,
+            });
+        let ids = column.map(|ids| {
+            ids.iter()
+                .map(|&id| whole(id))
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| Error::field("meta/py_meta_index", "whole numbers", "other numbers"))
+        });
+        if ids.is_none() {
+            self.notes.push("meta: no ids of conditions".into());
+        }
+        ids.transpose()
+    }
+}
+
+fn find_mask<'a>(
+    masks: &'a [(TrialType, String, Mask)],
+    trials: TrialType,
+    name: &str,
+) -> Option<&'a Mask> {
+    masks
+        .iter()
+        .find(|(of, n, _)| *of == trials && n == name)
+        .map(|(.., mask)| mask)
+}
+
+/// The entry `key` of `value`, which is the field `path`.
+fn need<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a Value> {
+    let field = if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}/{key}")
+    };
+    let Value::Dict(dict) = value else {
+        let found = value.describe();
+        return Err(Error::field(path, format!("a dict with {key}"), found));
+    };
+    dict.get(key).ok_or_else(|| {
+        let mut have: Vec<&str> = dict.named().map(|(name, _)| name).take(30).collect();
+        if dict.len() > have.len() {
+            have.push("…");
+        }
+        let found = format!("no such key; there are {}", have.join(", "));
+        Error::field(field, "this key", found)
+    })
+}
+
+fn whole(value: f64) -> Option<i64> {
+    #[allow(clippy::cast_possible_truncation, reason = "the range is checked")]
+    (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
+}
+
+/// Whole numbers of a list or of an array of any shape.
+fn integers(value: &Value) -> Option<Vec<i64>> {
+    match value {
+        Value::Array(array) => array.to_i64(),
+        Value::List(items) | Value::Tuple(items) => {
+            items.iter().map(|item| whole(item.as_f64()?)).collect()
+        }
+        other => whole(other.as_f64()?).map(|value| vec![value]),
+    }
+}

@@ -1,0 +1,67 @@
+//! Frozen encoders: a frame of the screen becomes a latent vector.
+//!
+//! Preprocessing belongs to an encoder's identity: an [`Encoder`] takes the screen's own pixels and
+//! says by [`Encoder::identity`] what it does to them.
+
+mod clip;
+mod identity;
+mod named;
+mod pixels;
+mod playnet;
+mod preprocess;
+mod published;
+mod resnet;
+mod soft_argmax;
+mod vgg;
+mod vit;
+
+pub use clip::{Clip, ClipConfig};
+pub use identity::EncoderIdentity;
+pub use pixels::PixelEncoder;
+pub(crate) use playnet::with_before;
+pub use playnet::{GRID, PATCH_INPUTS, PlayNet, PlayNetConfig, patches};
+pub use preprocess::{Filter, Picture, Preprocess};
+pub use published::{Architecture, PublishedEncoder};
+pub use resnet::{Resnet, ResnetBlock, ResnetConfig};
+pub use vgg::{Vgg, VggConfig};
+pub use vit::{Vit, VitActivations, VitConfig};
+
+use crate::Result;
+
+/// Side of the square frames that encoders take, pixels.
+pub const FRAME_SIZE: usize = 224;
+
+/// Bytes of such a frame, `[y, x, channel]`.
+pub const FRAME_BYTES: usize = FRAME_SIZE * FRAME_SIZE * 3;
+
+/// Time from one frame of a clip to the next, ms: one bin of the recordings.
+pub const STEP_MS: f64 = 50.0;
+
+/// A frozen map from frames to latents.
+pub trait Encoder: Send + Sync {
+    /// Name, weights, preprocessing and version: all that the latents depend on but the frames.
+    fn identity(&self) -> &EncoderIdentity;
+
+    /// Length of a latent vector.
+    fn latent_dim(&self) -> usize;
+
+    /// Encodes a clip of frames in order, [`STEP_MS`] apart, each `[y, x, channel]` u8 of
+    /// [`FRAME_SIZE`] squared, to `[frame, latent]`, row-major. A latent depends on its frame and,
+    /// for an encoder of video, on the one before; never on a later one.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] for a frame of another size.
+    fn encode(&self, frames: &[&[u8]]) -> Result<Vec<f32>>;
+}
+
+/// Refuses a frame that is not [`FRAME_BYTES`] long.
+fn check_frames(frames: &[&[u8]]) -> Result<()> {
+    match frames.iter().find(|f| f.len() != FRAME_BYTES) {
+        Some(frame) => Err(crate::Error::Shape {
+            what: "frame [y, x, channel]",
+            expected: vec![FRAME_SIZE, FRAME_SIZE, 3],
+            found: vec![frame.len()],
+        }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,21 @@
+//! Latent future predictors: a frozen encoder turns frames into latents, a small recurrent network
+//! forecasts the latents that follow.
+//!
+//! In the order of the work: [`playworld`] makes pretraining videos, [`training`] fits
+//! [`encoders`] and [`dynamics`] on them, [`weights`] loads what was fitted (strictly, and the
+//! bundled networks), [`latents`] runs a predictor over the task's conditions, and [`observers`]
+//! are references that know the ball's state and learn nothing.
+
+pub mod dynamics;
+pub mod encoders;
+mod error;
+pub mod latents;
+pub mod observers;
+pub mod params;
+pub mod playworld;
+mod rng;
+pub mod training;
+pub mod weights;
+
+pub use error::{Error, Result};
+pub use rng::Stream;

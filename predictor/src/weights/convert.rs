@@ -1,0 +1,518 @@
+//! Published PyTorch files (`.pth`, `.pt`) read as data and turned into safetensors.
+//!
+//! Nothing in a file is executed. Names, shapes and counts must be exactly those of the network;
+//! parts that are known to stand beside it (see [`Checkpoint::convert`]) are left out and listed.
+
+mod archive;
+mod pickle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use mental_pong_game::files::{sha256_file, sha256_hex};
+use serde::Serialize;
+
+use self::archive::{Archive, Refused};
+use self::pickle::{Node, Stored};
+use super::{Loaded, from_bytes, to_bytes};
+use crate::encoders::{Encoder, PublishedEncoder};
+use crate::{Error, Result};
+
+/// Keys under which published files keep their tensors; a file without any of them is flat.
+const KEYS: [&str; 4] = ["state_dict", "model", "r3m", "vip"];
+
+/// Longest pickle that is read, bytes. Published ones are below 1 MiB; the tensors' values stand
+/// outside of it.
+const LONGEST_PICKLE: u64 = 8 << 20;
+
+/// Tensors of one network in a file.
+#[derive(Clone, Debug)]
+pub struct Part {
+    from: String,
+    shapes: Vec<(String, Vec<usize>)>,
+}
+
+impl Part {
+    /// The tensors `shapes` (canonical names), found in the file under `from` followed by the name.
+    /// The leading `module.` of a file whose names all have it is not part of `from`.
+    pub fn new<N: Into<String>>(
+        from: impl Into<String>,
+        shapes: impl IntoIterator<Item = (N, Vec<usize>)>,
+    ) -> Self {
+        Self {
+            from: from.into(),
+            shapes: shapes.into_iter().map(|(n, s)| (n.into(), s)).collect(),
+        }
+    }
+
+    /// `name` relative to this part, or to what this part stands in.
+    fn relative<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let inside = self.from.trim_end_matches('.');
+        let parent = inside.rfind('.').map_or("", |end| &self.from[..=end]);
+        name.strip_prefix(self.from.as_str())
+            .or_else(|| name.strip_prefix(parent))
+    }
+}
+
+/// Parts that stand beside an encoder in published files: MAE's decoder input, R3M's language parts,
+/// classifiers, CLIP's text tower.
+const EXTRAS: [&str; 8] = [
+    "mask_token",
+    "lang_enc",
+    "lang_rew",
+    "head",
+    "fc",
+    "text_model",
+    "text_projection",
+    "logit_scale",
+];
+
+/// Whether a tensor is of a known part that a network's encoder does without.
+fn known_extra(parts: &[Part], name: &str) -> bool {
+    if name.ends_with(".num_batches_tracked") || name.ends_with(".position_ids") {
+        return true;
+    }
+    parts.iter().filter_map(|p| p.relative(name)).any(|rest| {
+        let first = rest.split('.').next().unwrap_or_default();
+        first.starts_with("decoder_")
+            || rest.starts_with("classifier.6.")
+            || EXTRAS.contains(&first)
+    })
+}
+
+/// A published file, opened: its names and shapes are known, its values not yet read.
+pub struct Checkpoint {
+    path: PathBuf,
+    archive: Archive,
+    root: String,
+    key: Option<String>,
+    tensors: BTreeMap<String, Stored>,
+    beside: Vec<String>,
+}
+
+/// What [`Checkpoint::convert`] gives.
+#[derive(Clone, Debug)]
+pub struct Converted {
+    /// The tensors of each part, in the order asked for, by canonical name; f32.
+    pub parts: Vec<BTreeMap<String, Tensor>>,
+    /// What the file also holds and was left out: names of tensors, and of objects with their class.
+    pub dropped: Vec<String>,
+    /// The file's name without its folder.
+    pub source_file: String,
+    /// SHA-256 of the file.
+    pub source_sha256: String,
+    /// The key the tensors stood under, if the file is not flat.
+    pub source_key: Option<String>,
+}
+
+fn refused(path: &Path, tensor: &str, expected: &str, found: impl Into<String>) -> Error {
+    Error::Weights {
+        path: path.to_path_buf(),
+        tensor: tensor.into(),
+        expected: expected.into(),
+        found: found.into(),
+    }
+}
+
+impl Checkpoint {
+    /// Opens a file and finds its tensors: under `state_dict`, `model`, `r3m` or `vip`, or flat.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Weights`] for a file that is damaged, of the format before PyTorch
+    /// 1.6 (the message says how to convert it), a `TorchScript` archive, a pickled module instead
+    /// of a dict, or one with several such keys.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_at(path, None)
+    }
+
+    /// Opens a file whose tensors stand under `key`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`], and when there is no such key.
+    pub fn open_key(path: &Path, key: &str) -> Result<Self> {
+        Self::open_at(path, Some(key))
+    }
+
+    fn open_at(path: &Path, key: Option<&str>) -> Result<Self> {
+        let whole = |found: Refused| refused(path, "*", "a PyTorch file of tensors", found);
+        let mut archive = Archive::open(path)
+            .map_err(|e| Error::io(path, e))?
+            .map_err(whole)?;
+        let root = Self::root(&archive).map_err(whole)?;
+        let name = format!("{root}data.pkl");
+        if archive
+            .size(&name)
+            .is_some_and(|size| size > LONGEST_PICKLE)
+        {
+            return Err(whole(format!("a pickle above {LONGEST_PICKLE} bytes")));
+        }
+        let pickle = archive.read(&name).map_err(whole)?;
+        let order = format!("{root}byteorder");
+        if archive.size(&order).is_some() && archive.read(&order).map_err(whole)? != b"little" {
+            return Err(whole("values in big-endian order".into()));
+        }
+        let pickle = pickle::read(&pickle).map_err(whole)?;
+        let mut checkpoint = Self {
+            path: path.to_path_buf(),
+            archive,
+            root,
+            key: None,
+            tensors: BTreeMap::new(),
+            beside: Vec::new(),
+        };
+        checkpoint.find(&pickle, key).map_err(whole)?;
+        Ok(checkpoint)
+    }
+
+    /// The folder inside the archive, with its slash.
+    fn root(archive: &Archive) -> std::result::Result<String, Refused> {
+        let mut roots = archive
+            .names()
+            .filter_map(|name| name.strip_suffix("data.pkl"))
+            .filter(|root| root.is_empty() || root.ends_with('/'));
+        let (Some(root), None) = (roots.next(), roots.next()) else {
+            return Err("a zip file without exactly one data.pkl".into());
+        };
+        let script = format!("{root}constants.pkl");
+        if archive.size(&script).is_some() {
+            return Err("a TorchScript archive; export its state_dict in Python".into());
+        }
+        Ok(root.to_string())
+    }
+
+    fn find(
+        &mut self,
+        pickle: &pickle::Pickle,
+        key: Option<&str>,
+    ) -> std::result::Result<(), Refused> {
+        let entries = |id: usize| match &pickle.nodes[id] {
+            Node::Dict(entries) => Ok(entries),
+            other => Err(format!(
+                "a {} where a dict of tensors should be",
+                other.kind()
+            )),
+        };
+        let text = |id: usize| match &pickle.nodes[id] {
+            Node::Str(text) => Ok(text.as_str()),
+            other => Err(format!("a {} as the name of an entry", other.kind())),
+        };
+        let root = entries(pickle.root)?;
+        let mut found = Vec::new();
+        for (name, value) in root {
+            let Node::Str(name) = &pickle.nodes[*name] else {
+                continue;
+            };
+            let wanted = key.map_or(KEYS.contains(&name.as_str()), |key| key == name);
+            if wanted && matches!(pickle.nodes[*value], Node::Dict(_)) {
+                found.push((name.clone(), *value));
+            }
+        }
+        let state = match (found.as_slice(), key) {
+            ([(name, id)], _) => {
+                self.key = Some(name.clone());
+                *id
+            }
+            ([], None) => pickle.root,
+            (many, _) => {
+                let names: Vec<&str> = root.iter().filter_map(|(n, _)| text(*n).ok()).collect();
+                return Err(format!(
+                    "{} dicts under {}; the file's keys are {names:?}",
+                    many.len(),
+                    key.unwrap_or("the keys known"),
+                ));
+            }
+        };
+        if state != pickle.root {
+            for (name, value) in root.iter().filter(|(_, value)| *value != state) {
+                let kind = pickle.nodes[*value].kind();
+                self.beside
+                    .push(format!("{} ({kind})", text(*name).unwrap_or("?")));
+            }
+        }
+        let mut all = BTreeMap::new();
+        for (name, value) in entries(state)? {
+            let name = text(*name)?;
+            match &pickle.nodes[*value] {
+                Node::Tensor(tensor) => {
+                    if all.insert(name.to_string(), tensor.clone()).is_some() {
+                        return Err(format!("the tensor {name} twice"));
+                    }
+                }
+                other => return Err(format!("a {} as {name}, not a tensor", other.kind())),
+            }
+        }
+        if all.is_empty() {
+            return Err("no tensors".into());
+        }
+        let wrapped = all.keys().all(|name| name.starts_with("module."));
+        self.tensors = all
+            .into_iter()
+            .map(|(name, tensor)| match name.strip_prefix("module.") {
+                Some(inner) if wrapped => (inner.to_string(), tensor),
+                _ => (name, tensor),
+            })
+            .collect();
+        Ok(())
+    }
+
+    /// Names and shapes of the tensors, in name order; a `module.` that all names begin with is
+    /// taken off, once.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.tensors
+            .iter()
+            .map(|(name, t)| (name.as_str(), t.shape.as_slice()))
+    }
+
+    /// Reads the tensors of `parts`, which together must be all that the file holds but for what is
+    /// known to stand beside them: MAE's `decoder_*` and `mask_token`, R3M's `lang_enc` and
+    /// `lang_rew`, a classifier (`head`, `fc`, `classifier.6`) when the network has none, CLIP's text
+    /// tower, and counters (`num_batches_tracked`, `position_ids`). Values of 16 or 64 bits become f32.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] naming the first tensor that is missing, unexpected, of another shape or
+    /// type, damaged, or holds a value that is not finite.
+    pub fn convert(mut self, parts: &[Part]) -> Result<Converted> {
+        let mut wanted: BTreeSet<String> = BTreeSet::new();
+        for part in parts {
+            for (name, shape) in &part.shapes {
+                let full = format!("{}{name}", part.from);
+                let expected = format!("shape {shape:?}");
+                match self.tensors.get(&full) {
+                    None => return Err(refused(&self.path, &full, &expected, "nothing")),
+                    Some(t) if t.shape != *shape => {
+                        let found = format!("shape {:?}", t.shape);
+                        return Err(refused(&self.path, &full, &expected, found));
+                    }
+                    Some(_) => {}
+                }
+                wanted.insert(full);
+            }
+        }
+        let mut dropped = std::mem::take(&mut self.beside);
+        for (name, tensor) in &self.tensors {
+            if wanted.contains(name) {
+                continue;
+            }
+            if !known_extra(parts, name) {
+                let found = format!("a tensor of shape {:?}", tensor.shape);
+                return Err(refused(&self.path, name, "no such tensor", found));
+            }
+            dropped.push(name.clone());
+        }
+        let source_sha256 = sha256_file(&self.path)?;
+        let parts = parts
+            .iter()
+            .map(|part| {
+                part.shapes
+                    .iter()
+                    .map(|(name, _)| {
+                        let full = format!("{}{name}", part.from);
+                        Ok((name.clone(), self.read(&full)?))
+                    })
+                    .collect()
+            })
+            .collect::<Result<_>>()?;
+        Ok(Converted {
+            parts,
+            dropped,
+            source_file: self
+                .path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            source_sha256,
+            source_key: self.key,
+        })
+    }
+
+    fn read(&mut self, name: &str) -> Result<Tensor> {
+        let stored = self.tensors.get(name).cloned();
+        let stored = stored.ok_or_else(|| refused(&self.path, name, "a tensor", "nothing"))?;
+        let entry = format!("{}data/{}", self.root, stored.storage.key);
+        let values = values(&mut self.archive, &entry, &stored)
+            .map_err(|found| refused(&self.path, name, "a readable tensor", found))?;
+        if let Some(v) = values.iter().find(|v| !v.is_finite()) {
+            return Err(refused(&self.path, name, "finite values", v.to_string()));
+        }
+        Ok(Tensor::from_vec(values, stored.shape, &Device::Cpu)?)
+    }
+}
+
+/// How an element's bytes become f32.
+type Decode = fn(&[u8]) -> f32;
+
+fn element(class: &str) -> std::result::Result<(u64, Decode), Refused> {
+    Ok(match class {
+        "FloatStorage" => (4, |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+        "DoubleStorage" => (8, |b| {
+            f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32
+        }),
+        "HalfStorage" => (2, |b| half(u16::from_le_bytes([b[0], b[1]]))),
+        "BFloat16Storage" => (2, |b| f32::from_le_bytes([0, 0, b[0], b[1]])),
+        other => return Err(format!("values of {other}")),
+    })
+}
+
+/// An IEEE 754 number of 16 bits.
+fn half(bits: u16) -> f32 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let exponent = i32::from(bits >> 10 & 0x1f);
+    let fraction = f32::from(bits & 0x3ff);
+    sign * match exponent {
+        0 => fraction * 2.0_f32.powi(-24),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => (1024.0 + fraction) * 2.0_f32.powi(exponent - 25),
+    }
+}
+
+/// A tensor's values, row-major, out of its storage.
+fn values(
+    archive: &mut Archive,
+    entry: &str,
+    stored: &Stored,
+) -> std::result::Result<Vec<f32>, Refused> {
+    let (width, decode) = element(&stored.storage.class)?;
+    let count = stored.storage.count;
+    let size = archive
+        .size(entry)
+        .ok_or_else(|| format!("no entry {entry}"))?;
+    if count.checked_mul(width) != Some(size) {
+        return Err(format!("{size} bytes for {count} values of {width} bytes"));
+    }
+    let mut total: u64 = 1;
+    let mut last = Some(stored.offset);
+    for (n, stride) in stored.shape.iter().zip(&stored.strides) {
+        total = total.saturating_mul(*n as u64);
+        let reach = (*n as u64).saturating_sub(1).checked_mul(*stride);
+        last = last.and_then(|last| last.checked_add(reach?));
+    }
+    if total > count || total > 0 && last.is_none_or(|last| last >= count) {
+        return Err(format!(
+            "shape {:?} with strides {:?} from {} in {count} values",
+            stored.shape, stored.strides, stored.offset
+        ));
+    }
+    let bytes = archive.read(entry)?;
+    let mut out = Vec::with_capacity(total as usize);
+    let mut place = vec![0_usize; stored.shape.len()];
+    let mut at = stored.offset;
+    for _ in 0..total {
+        let from = (at * width) as usize;
+        out.push(decode(&bytes[from..from + width as usize]));
+        for axis in (0..place.len()).rev() {
+            place[axis] += 1;
+            at += stored.strides[axis];
+            if place[axis] < stored.shape[axis] {
+                break;
+            }
+            at -= stored.strides[axis] * stored.shape[axis] as u64;
+            place[axis] = 0;
+        }
+    }
+    Ok(out)
+}
+
+impl Converted {
+    /// One part as a safetensors file that says what network it is of (`network`, JSON) and where it
+    /// comes from (`source_file`, `source_sha256`, `source_key`, `dropped`).
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a part that is not there or a network that cannot be written as JSON.
+    pub fn to_bytes(&self, part: usize, network: &impl Serialize) -> Result<Vec<u8>> {
+        let bad = |field: &str, found: String| Error::Config {
+            place: "conversion".into(),
+            field: field.into(),
+            expected: "a part of the file and its network".into(),
+            found,
+        };
+        let tensors = self
+            .parts
+            .get(part)
+            .ok_or_else(|| bad("part", part.to_string()))?;
+        let network = serde_json::to_string(network).map_err(|e| bad("network", e.to_string()))?;
+        let dropped = self.dropped.join("\n");
+        let mut metadata = vec![
+            ("network", network.as_str()),
+            ("source_file", &self.source_file),
+            ("source_sha256", &self.source_sha256),
+            ("dropped", &dropped),
+        ];
+        if let Some(key) = &self.source_key {
+            metadata.push(("source_key", key));
+        }
+        to_bytes(tensors, &metadata)
+    }
+}
+
+/// Reads an encoder that was converted to safetensors ([`Converted::to_bytes`] with a
+/// [`PublishedEncoder`] as its network).
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Weights`] for a damaged file, one without such a `network`, or tensors that
+/// are not exactly the network's.
+pub fn load_published(path: &Path) -> Result<Loaded<Box<dyn Encoder>>> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let sha256 = sha256_hex(&bytes);
+    let (tensors, metadata) = from_bytes(path, &bytes)?;
+    drop(bytes);
+    let network = metadata
+        .get("network")
+        .map(String::as_str)
+        .unwrap_or_default();
+    let encoder: PublishedEncoder = serde_json::from_str(network).map_err(|e| {
+        let expected = "metadata `network` with a published encoder";
+        refused(path, "*", expected, e.to_string())
+    })?;
+    Ok(Loaded {
+        model: encoder.build(&tensors, sha256.clone())?,
+        sha256,
+        metadata,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // IEEE 754 half precision: numpy.frombuffer(numpy.uint16(bits), numpy.float16).
+    #[test]
+    fn halves_are_read_as_numpy_does() {
+        for (bits, value) in [
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 5.960_464_5e-8),
+            (0x03ff, 6.097_555e-5),
+            (0x0400, 6.103_515_6e-5),
+            (0x3555, 0.333_251_95),
+        ] {
+            assert_eq!(half(bits), value);
+        }
+        assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn extras_are_known_by_their_place() {
+        let parts = [Part::new(
+            "encoder.r3m.module.convnet.",
+            Vec::<(String, _)>::new(),
+        )];
+        assert!(known_extra(
+            &parts,
+            "encoder.r3m.module.lang_enc.model.weight"
+        ));
+        assert!(known_extra(&parts, "encoder.r3m.module.convnet.fc.weight"));
+        assert!(known_extra(
+            &parts,
+            "encoder.r3m.module.convnet.bn1.num_batches_tracked"
+        ));
+        assert!(!known_extra(
+            &parts,
+            "encoder.r3m.module.convnet.layer1.head.weight"
+        ));
+        assert!(!known_extra(&parts, "encoder.lang_enc.weight"));
+        assert!(!known_extra(&parts, "decoder_embed.weight"));
+    }
+}
