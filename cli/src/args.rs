@@ -41,6 +41,10 @@ pub(crate) enum Command {
     Predict(PredictArgs),
     /// Train an encoder or dynamics on playworld.
     Train(TrainArgs),
+    /// Look at recordings, or convert them to an open layout.
+    Recordings(RecordingsArgs),
+    /// Published encoders' weights: list, convert, check.
+    Weights(WeightsArgs),
     /// Check that this installation works.
     Doctor,
     /// Print how to cite the program and the work behind it.
@@ -267,4 +271,76 @@ pub(crate) struct TrainDynamicsArgs {
     /// Settings; those of the recipe without them.
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordingsArgs {
+    #[command(subcommand)]
+    pub(crate) what: RecordingsWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecordingsWhat {
+    /// Say what a file of recordings holds.
+    Info(RecordingsInfoArgs),
+    /// Write safetensors and a manifest with axes, units and checksums.
+    Convert(RecordingsConvertArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordingsInfoArgs {
+    /// The released dictionary: .pkl, .pkl.gz, .mat (v5 or 7.3), or a converted folder. Read as data, never executed.
+    pub(crate) file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordingsConvertArgs {
+    /// The file; see `info`.
+    pub(crate) file: PathBuf,
+    /// Folder to write.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WeightsArgs {
+    #[command(subcommand)]
+    pub(crate) what: WeightsWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WeightsWhat {
+    /// List the published encoders that can be converted.
+    List,
+    /// Turn a published .pth or .pt into safetensors with canonical names, strictly.
+    Convert(WeightsConvertArgs),
+    /// Load a safetensors file strictly and say what it is.
+    Check(WeightsCheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WeightsConvertArgs {
+    /// The published file. Read as data, never executed.
+    pub(crate) file: PathBuf,
+    /// Name of the encoder; see `weights list`.
+    #[arg(long)]
+    pub(crate) encoder: String,
+    /// Key of the tensors in the file; the usual ones are tried without it.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Prefix of the encoder's tensors, as `encoder.vc1.` in a checkpoint with dynamics.
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// File to write.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WeightsCheckArgs {
+    /// The file.
+    pub(crate) file: PathBuf,
 }

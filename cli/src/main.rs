@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command, TrainWhat};
+use crate::args::{Cli, Command, RecordingsWhat, TrainWhat, WeightsWhat};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
@@ -33,6 +33,15 @@ fn main() -> ExitCode {
         Command::Train(args) => match &args.what {
             TrainWhat::Encoder(args) => commands::train::encoder(args, &progress),
             TrainWhat::Dynamics(args) => commands::train::dynamics(args, &progress),
+        },
+        Command::Recordings(args) => match &args.what {
+            RecordingsWhat::Info(args) => commands::recordings::info(args),
+            RecordingsWhat::Convert(args) => commands::recordings::convert(args),
+        },
+        Command::Weights(args) => match &args.what {
+            WeightsWhat::List => commands::weights::list(),
+            WeightsWhat::Convert(args) => commands::weights::convert(args),
+            WeightsWhat::Check(args) => commands::weights::check(args),
         },
         Command::Doctor => commands::about::doctor(),
         Command::Cite => commands::about::cite(),

@@ -57,7 +57,10 @@ fn every_dependency_has_its_reason() {
         .and_then(|rest| rest.split("\n[").next())
         .unwrap();
     let mut seen = 0;
-    for line in listed.lines().filter(|l| l.contains(" = ") && !l.starts_with('#')) {
+    for line in listed
+        .lines()
+        .filter(|l| l.contains(" = ") && !l.starts_with('#'))
+    {
         let name = line.split(" = ").next().unwrap();
         if !name.starts_with("mental-pong") {
             seen += 1;

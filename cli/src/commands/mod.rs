@@ -2,10 +2,12 @@
 
 pub(crate) mod about;
 pub(crate) mod predict;
+pub(crate) mod recordings;
 pub(crate) mod run;
 pub(crate) mod stimuli;
 pub(crate) mod task;
 pub(crate) mod train;
+pub(crate) mod weights;
 
 use std::io::{BufWriter, Write};
 

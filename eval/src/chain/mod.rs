@@ -26,7 +26,10 @@ use crate::decode::{
 use crate::error::{Error, Result};
 use crate::linear::Readout;
 use crate::published::published_values;
-use crate::report::{EndpointLine, OverTimeLine, Report, ReportInput, TrajectoryPanel, build};
+use crate::report::number::fixed;
+use crate::report::{
+    EndpointLine, OverTimeLine, Report, ReportInput, TrajectoryPanel, build, decode_csv,
+};
 
 /// Rows that a model has to beat, in x and in y of the hidden epoch; otherwise the run fails.
 pub const NULL_ROWS: [&str; 4] = ["no-dynamics", "last-seen", "constant", "random-weights"];
@@ -157,8 +160,46 @@ pub fn run(config: &RunConfig, cache: &Cache, monitor: &dyn Monitor) -> Result<R
     for set in &sets {
         done.push(score(set, &layout, &splits, &ends, monitor)?);
     }
-    let input = assemble(config, &conditions, &layout, &sets, &done, &maker, &ends)?;
+    let mut input = assemble(config, &conditions, &layout, &sets, &done, &maker)?;
+    if let Some(set) = maker.inertia()? {
+        let result = OnlineDecoder::new(&layout, &set.features)?.run(&splits, Readout::Full)?;
+        ablation(&mut input, &layout, &set, &result)?;
+    }
     build(&input)
+}
+
+/// Says beside the score what the inertia built into the dynamics reaches by itself: a table and a sentence.
+fn ablation(
+    input: &mut ReportInput,
+    layout: &Layout,
+    set: &FeatureSet,
+    result: &OnlineResult,
+) -> Result<()> {
+    let row = Row::from_online(
+        set.name,
+        set.kind,
+        &set.description,
+        set.features.first().map_or(0, Array2::cols),
+        layout.target_names(),
+        result,
+    );
+    let r = |target| {
+        row.get(Epoch::Hidden, target)
+            .map_or(String::new(), |s| fixed(s.r.mean, 3))
+    };
+    input.card.does_not_show.push(format!(
+        "What the dynamics learned is only a part of the score: the inertia built into them (latents going on with their \
+         smoothed velocity, nothing learned) reaches {} for x and {} for y by itself (tables/ablation.csv).",
+        r("x"),
+        r("y")
+    ));
+    let mut alone = input.card.clone();
+    alone.rows = vec![row];
+    let table = decode_csv(&alone, &input.card.primary_readout)?;
+    input
+        .extra_tables
+        .push(("tables/ablation.csv".into(), table));
+    Ok(())
 }
 
 /// One row, read out.
@@ -261,11 +302,10 @@ fn assemble(
     sets: &[FeatureSet],
     done: &[Scored],
     maker: &Maker,
-    ends: &[f64],
 ) -> Result<ReportInput> {
     let mut rows = Vec::new();
-    for (full, set) in [(true, sets), (false, sets)] {
-        for (set, scored) in set.iter().zip(done) {
+    for full in [true, false] {
+        for (set, scored) in sets.iter().zip(done) {
             let result = if full { &scored.full } else { &scored.fair };
             rows.push(Row::from_online(
                 set.name,
@@ -352,7 +392,6 @@ fn assemble(
         figures: Vec::new(),
         does_not_show: does_not_show(),
     };
-    let _ = ends;
     Ok(ReportInput {
         title: "Mental-Pong: how well a latent predictor follows the hidden ball".into(),
         card,

@@ -3,7 +3,7 @@
 use mental_pong_game::Monitor;
 use mental_pong_game::task::{Condition, Masks};
 use mental_pong_predictor::Stream;
-use mental_pong_predictor::dynamics::{Dynamics, Identity, Recurrent};
+use mental_pong_predictor::dynamics::{Dynamics, Identity, Recurrent, Skip};
 use mental_pong_predictor::encoders::{Encoder, PixelEncoder, PlayNet};
 use mental_pong_predictor::latents::{
     Cache, Context, Shown, TrialLatents, forecast, mean_in_bins, observe,
@@ -163,6 +163,29 @@ impl Maker<'_> {
                 true,
             ),
         ])
+    }
+
+    /// The bundled encoder with the inertia that is built into the bundled dynamics and nothing that they learned; `None`
+    /// for dynamics without inertia.
+    pub(super) fn inertia(&self) -> Result<Option<FeatureSet>> {
+        let cell = self.bundle.ctrnn.model.config();
+        if cell.skip == Skip::None {
+            return Ok(None);
+        }
+        // Fresh parameters: the regressor is zero, the forecast goes straight on.
+        let fresh = Recurrent::init(cell, &mut Stream::new(self.seed, "inertia", 0))?;
+        let dynamics = Recurrent::new(cell.clone(), &fresh)?;
+        let features = self.forecast("inertia", &self.bundle.encoder.model, &dynamics)?;
+        Ok(Some(FeatureSet {
+            name: "inertia",
+            kind: RowKind::Control,
+            description:
+                "bundled encoder; latents go on with their smoothed velocity, nothing learned"
+                    .into(),
+            features,
+            drawn: false,
+            has_paddle: false,
+        }))
     }
 
     fn forecast(

@@ -219,3 +219,86 @@ impl Dynamics for Recurrent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(cell: CellKind, skip: Skip, rollout: Rollout) -> DynamicsConfig {
+        DynamicsConfig {
+            cell,
+            latent: 2,
+            hidden: 5,
+            dt_over_tau: 0.1,
+            skip,
+            rollout,
+        }
+    }
+
+    fn module(config: DynamicsConfig, seed: u64) -> Recurrent {
+        let params = Recurrent::init(&config, &mut Stream::new(seed, "test", 0)).unwrap();
+        Recurrent::new(config, &params).unwrap()
+    }
+
+    fn line(steps: usize) -> Tensor {
+        let values: Vec<f32> = (0..steps)
+            .flat_map(|t| [0.1 * t as f32, 1.0 - 0.05 * t as f32])
+            .collect();
+        Tensor::from_vec(values, (1, steps, 2), &Device::Cpu).unwrap()
+    }
+
+    fn values(t: &Tensor) -> Vec<f32> {
+        t.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn inertia_without_training_goes_straight_on() {
+        for cell in [CellKind::Ctrnn, CellKind::Lstm] {
+            let module = module(config(cell, Skip::Inertia(0.1), Rollout::Carried), 1);
+            let ahead = values(&module.forecast(&line(10), 6).unwrap());
+            let expected = values(&line(16).narrow(1, 10, 6).unwrap());
+            for (a, b) in ahead.iter().zip(&expected) {
+                assert!((a - b).abs() < 1e-5, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_forecast_is_the_same_in_both_rollouts_and_later_ones_are_not() {
+        for cell in [CellKind::Ctrnn, CellKind::Lstm] {
+            let carried = module(config(cell, Skip::None, Rollout::Carried), 2);
+            let restart = module(config(cell, Skip::None, Rollout::Restart), 2);
+            let a = values(&carried.forecast(&line(7), 3).unwrap());
+            let b = values(&restart.forecast(&line(7), 3).unwrap());
+            assert!((a[0] - b[0]).abs() < 1e-6 && (a[1] - b[1]).abs() < 1e-6);
+            assert_ne!(a[4..], b[4..]);
+        }
+    }
+
+    #[test]
+    fn a_batch_is_its_rows() {
+        let module = module(
+            config(CellKind::Lstm, Skip::Inertia(0.2), Rollout::Carried),
+            3,
+        );
+        let other = (line(8) * -0.7).unwrap();
+        let both = Tensor::cat(&[&line(8), &other], 0).unwrap();
+        let together = values(&module.forecast(&both, 4).unwrap());
+        let apart = [line(8), other]
+            .iter()
+            .flat_map(|c| values(&module.forecast(c, 4).unwrap()))
+            .collect::<Vec<_>>();
+        for (a, b) in together.iter().zip(&apart) {
+            assert!((a - b).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_context_of_another_shape_is_refused() {
+        let module = module(config(CellKind::Ctrnn, Skip::None, Rollout::Carried), 4);
+        let wrong = Tensor::zeros((1, 4, 3), DType::F32, &Device::Cpu).unwrap();
+        assert!(module.forecast(&wrong, 2).is_err());
+        let empty = Tensor::zeros((1, 0, 2), DType::F32, &Device::Cpu).unwrap();
+        assert!(module.forecast(&empty, 2).is_err());
+    }
+}

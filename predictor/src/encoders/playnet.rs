@@ -15,8 +15,8 @@ const SMALL: usize = FRAME_SIZE / BLOCK;
 /// Side and stride of the patches that the first layer sees.
 const PATCH: usize = 8;
 const STRIDE: usize = 4;
-/// Grey now, and the change of each colour since the frame before.
-const CHANNELS: usize = 4;
+/// The change of each colour since the frame before.
+const CHANNELS: usize = 3;
 /// Rows and columns that the picture's border is repeated outwards, so that patches centre on it.
 const PAD: usize = (PATCH - STRIDE) / 2;
 
@@ -40,8 +40,9 @@ pub struct PlayNetConfig {
 /// The bundled encoder: a small patch network with a spatial soft-argmax (Finn et al. 2016, "Deep
 /// spatial autoencoders", §IV).
 ///
-/// A frame and the change since the frame before (50 ms earlier) are averaged to 56 × 56, cut into
-/// 14 × 14 overlapping patches, and each patch goes through the same three linear layers. A softmax over the grid turns each of the last layer's maps
+/// The change since the frame before (50 ms earlier) is averaged to 56 × 56, cut into 14 × 14
+/// overlapping patches, and each patch goes through the same three linear layers. What stands still
+/// leaves no trace: an occluder in the picture cannot move the latents of a ball beside it. A softmax over the grid turns each of the last layer's maps
 /// into a distribution, whose mean place `(x, y)` in `[-1, 1]` is a pair of latents. Latents are
 /// standardised with the mean and standard deviation found on playworld.
 #[derive(Clone, Debug)]
@@ -113,9 +114,9 @@ impl PlayNet {
             name: format!("playnet-{}x{}", config.hidden, config.maps),
             weights_sha256,
             preprocessing:
-                "224 x 224 RGB; mean over 4 x 4 pixels, divided by 255; grey * 2 - 1 and \
-                            4 * change of R, G, B since the frame before; 14 x 14 patches of \
-                            8 x 8, stride 4, border repeated"
+                "224 x 224 RGB; mean over 4 x 4 pixels, divided by 255; 4 * change of \
+                            R, G, B since the frame before; 14 x 14 patches of 8 x 8, stride 4, \
+                            border repeated"
                     .into(),
             code_version: 1,
         };
@@ -236,17 +237,9 @@ fn shrink(frame: &[u8]) -> Vec<f32> {
     sums.iter().map(|&s| s as f32 * scale).collect()
 }
 
-/// `[y, x, CHANNELS]` from two small pictures.
+/// `[y, x, CHANNELS]` from two small pictures: what stands still leaves nothing.
 fn channels(before: &[f32], now: &[f32]) -> Vec<f32> {
-    before
-        .chunks_exact(3)
-        .zip(now.chunks_exact(3))
-        .flat_map(|(b, n)| {
-            let grey = (n[0] + n[1] + n[2]) * (2.0 / 3.0) - 1.0;
-            let change = |c: usize| 4.0 * (n[c] - b[c]);
-            [grey, change(0), change(1), change(2)]
-        })
-        .collect()
+    before.iter().zip(now).map(|(b, n)| 4.0 * (n - b)).collect()
 }
 
 /// Cuts one small picture into overlapping patches, its border repeated outwards.
@@ -307,7 +300,7 @@ mod tests {
         let small = channels(&shrink(&before), &shrink(&now));
         let clamp = |v: i64| v.clamp(0, SMALL as i64 - 1) as usize;
         for cell in [0, GRID - 1, GRID * 5 + 9, GRID * GRID - 1] {
-            for (dy, dx, c) in [(0, 0, 0), (7, 7, 3), (3, 5, 1)] {
+            for (dy, dx, c) in [(0, 0, 0), (7, 7, 2), (3, 5, 1)] {
                 let y = clamp((cell / GRID * STRIDE + dy) as i64 - PAD as i64);
                 let x = clamp((cell % GRID * STRIDE + dx) as i64 - PAD as i64);
                 let value = got[cell * PATCH_INPUTS + (dy * PATCH + dx) * CHANNELS + c];

@@ -12,7 +12,7 @@ mod scene;
 mod video;
 
 pub use scene::{
-    Body, BodyShape, MIN_ASPECT_DISTANCE, Mix, Occluder, OccluderShape, Room, Scene,
+    Body, BodyShape, MAX_SPEED, MIN_ASPECT_DISTANCE, Mix, Occluder, OccluderShape, Room, Scene,
     TASK_SPEED_MARGIN, TASK_SPEEDS, VIEW_UNITS,
 };
 pub use video::{BodyState, Layers, Video};

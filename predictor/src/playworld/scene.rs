@@ -12,6 +12,9 @@ pub const VIEW_UNITS: f64 = 10.0;
 /// The task's three speeds (3.75, 7.5 and 11.25 °/s on a 20° field), units per second.
 pub const TASK_SPEEDS: [f64; 3] = [1.875, 3.75, 5.625];
 
+/// No body starts faster than this, units per second.
+pub const MAX_SPEED: f64 = 6.5;
+
 /// No body starts within this fraction of a task speed.
 pub const TASK_SPEED_MARGIN: f64 = 0.03;
 
@@ -388,7 +391,7 @@ fn contrasting(rng: &mut Stream, from: Rgb, least: u8) -> Rgb {
 
 fn draw_speed(rng: &mut Stream) -> f64 {
     loop {
-        let speed = rng.uniform(0.8, 6.5);
+        let speed = rng.uniform(0.8, MAX_SPEED);
         if TASK_SPEEDS
             .iter()
             .all(|s| (speed / s - 1.0).abs() > TASK_SPEED_MARGIN)

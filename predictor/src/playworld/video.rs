@@ -86,6 +86,15 @@ impl Video {
             .is_some_and(|s| inside(s.x) && inside(s.y))
     }
 
+    /// How far the first body's centre is from the nearer side of the view in frame `t`, units;
+    /// negative outside.
+    #[must_use]
+    pub fn side_gap(&self, t: usize) -> f64 {
+        self.states[t]
+            .first()
+            .map_or(-1.0, |s| s.x.min(VIEW_UNITS - s.x))
+    }
+
     /// First frame from `from` on in which the first body, in view but for its occluders, is fully
     /// hidden by one.
     #[must_use]

@@ -11,7 +11,7 @@ use super::rate;
 use crate::dynamics::{DynamicsConfig, Recurrent};
 use crate::encoders::{Encoder, FRAME_SIZE};
 use crate::params::{Adam, Params};
-use crate::playworld::{Layers, Mix, Video};
+use crate::playworld::{Layers, MAX_SPEED, Mix, Video};
 use crate::rng::Stream;
 use crate::{Error, Result};
 
@@ -49,6 +49,9 @@ pub struct DynamicsTraining {
     pub checkpoint_every: u64,
 }
 
+/// Frames of a video in a second.
+const FRAMES_PER_S: f64 = 20.0;
+
 /// Latents of a video.
 struct Sequence {
     /// `[frame, latent]`, as an observer sees it.
@@ -57,9 +60,8 @@ struct Sequence {
     revealed: Vec<f32>,
     /// First frame after the shortest context in which the first body is hidden.
     hidden_from: Option<usize>,
-    /// `[frame]`, 1 where the first body is in view but for occluders, else 0: a body that left the
-    /// view has no place to be forecast.
-    counts: Vec<f32>,
+    /// `[frame]`, distance of the first body from the nearer side of the view, units.
+    side_gap: Vec<f64>,
 }
 
 /// Trains dynamics on `encoder`'s latents of playworld in `folder`, resuming a checkpoint that lies
@@ -200,9 +202,7 @@ fn sequences(
                 seen,
                 revealed,
                 hidden_from: video.hidden_from(config.context.0),
-                counts: (0..config.frames)
-                    .map(|t| f32::from(u8::from(video.in_view(t))))
-                    .collect(),
+                side_gap: (0..config.frames).map(|t| video.side_gap(t)).collect(),
             })
         })
         .collect()
@@ -229,7 +229,13 @@ fn batch_loss(
         let from = split - context;
         inputs.extend_from_slice(&sequence.seen[from * dim..split * dim]);
         targets.extend_from_slice(&sequence.revealed[(from + 1) * dim..(split + steps) * dim]);
-        counts.extend_from_slice(&sequence.counts[from + 1..split + steps]);
+        // A body that may have left the view has no place to be forecast. Whether it has is not
+        // asked, since that would count slow bodies only: a frame counts if even the fastest body
+        // could not have left by then.
+        let can_leave = |gap: f64, steps: usize| MAX_SPEED * steps as f64 / FRAMES_PER_S > gap;
+        let count = |gap: f64, steps: usize| f32::from(u8::from(!can_leave(gap, steps)));
+        counts.extend((from..split - 1).map(|t| count(sequence.side_gap[t], 1)));
+        counts.extend((1..=steps).map(|ahead| count(sequence.side_gap[split - 1], ahead)));
     }
     let n = picked.len();
     let inputs = Tensor::from_vec(inputs, (n, context, dim), &Device::Cpu)?;
@@ -267,4 +273,101 @@ fn validate(config: &DynamicsTraining, net: &Recurrent, held_out: &[Sequence]) -
         total += batch_loss(config, net, batch, &mut rng)?.1 * batch.len() as f64;
     }
     Ok(total / held_out.len().max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::dynamics::{CellKind, Rollout, Skip};
+    use crate::encoders::{PlayNet, PlayNetConfig};
+
+    fn encoder() -> PlayNet {
+        let config = PlayNetConfig { hidden: 4, maps: 2 };
+        let params = PlayNet::init(&config, &mut Stream::new(1, "test", 0)).unwrap();
+        PlayNet::new(config, &params, "test".into()).unwrap()
+    }
+
+    fn config() -> DynamicsTraining {
+        DynamicsTraining {
+            seed: 5,
+            steps: 6,
+            learning_rate: 0.01,
+            batch: 3,
+            videos: 4,
+            validation_videos: 2,
+            frames: 12,
+            context: (3, 5),
+            rollout: 4,
+            context_weight: 0.5,
+            huber: 0.3,
+            playworld: Mix::FULL,
+            network: DynamicsConfig {
+                cell: CellKind::Lstm,
+                latent: 4,
+                hidden: 6,
+                dt_over_tau: 0.1,
+                skip: Skip::Inertia(0.1),
+                rollout: Rollout::Carried,
+            },
+            checkpoint_every: 4,
+        }
+    }
+
+    /// Asks to stop after so many pieces of work.
+    struct StopAfter(AtomicU64);
+
+    impl Monitor for StopAfter {
+        fn advance(&self, n: u64) {
+            let left = self.0.load(Ordering::SeqCst);
+            self.0.store(left.saturating_sub(n), Ordering::SeqCst);
+        }
+
+        fn stopped(&self) -> bool {
+            self.0.load(Ordering::SeqCst) == 0
+        }
+    }
+
+    fn bytes(params: &Params) -> Vec<u8> {
+        crate::weights::to_bytes(&params.tensors(), &[]).unwrap()
+    }
+
+    #[test]
+    fn resumed_equals_uninterrupted() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = folder.path().join("whole");
+        let (params, log) =
+            train_dynamics(&config(), &encoder(), &whole, &mental_pong_game::Quiet).unwrap();
+        assert_eq!(log.last().unwrap().step, 6);
+        let parts = folder.path().join("parts");
+        // Six videos are encoded, then three steps are taken.
+        let stop = StopAfter(AtomicU64::new(9));
+        let error = train_dynamics(&config(), &encoder(), &parts, &stop).unwrap_err();
+        assert!(matches!(error, Error::Interrupted), "{error}");
+        let (resumed, log) =
+            train_dynamics(&config(), &encoder(), &parts, &mental_pong_game::Quiet).unwrap();
+        assert_eq!(log.first().unwrap().step, 3);
+        assert_eq!(bytes(&params), bytes(&resumed));
+        let mut other = config();
+        other.seed = 6;
+        let folder = folder.path().join("other");
+        let (other, _) =
+            train_dynamics(&other, &encoder(), &folder, &mental_pong_game::Quiet).unwrap();
+        assert_ne!(bytes(&params), bytes(&other));
+    }
+
+    #[test]
+    fn impossible_settings_are_named() {
+        let mut wrong = config();
+        wrong.context = (3, 11);
+        let folder = tempfile::tempdir().unwrap();
+        let error = train_dynamics(&wrong, &encoder(), folder.path(), &mental_pong_game::Quiet)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("context") && error.contains("3 to 11"),
+            "{error}"
+        );
+    }
 }

@@ -86,7 +86,7 @@ pub fn train_encoder(
         ],
         Objective::Masked => &[
             ("head.layer1.weight", [latents, DECODER]),
-            ("head.layer2.weight", [DECODER, GRID * GRID * 4]),
+            ("head.layer2.weight", [DECODER, GRID * GRID * 3]),
         ],
     };
     for (name, shape) in head {
@@ -239,11 +239,11 @@ fn masked(config: &EncoderTraining, net: &PlayNet, params: &Params, step: u64) -
     let frames = config.videos * config.pairs * 2;
     let cells = GRID * GRID;
     let mut input = batch(config, step);
-    // What is drawn: the middle value of each patch, grey and the three changes.
+    // What is drawn: the middle value of each patch, the three changes.
     let middle = PATCH_INPUTS / 2 + PATCH_INPUTS / 16;
     let target: Vec<f32> = input
         .chunks_exact(PATCH_INPUTS)
-        .flat_map(|p| p[middle..middle + 4].to_vec())
+        .flat_map(|p| p[middle..middle + 3].to_vec())
         .collect();
     // Blocks of 2 x 2 cells are blanked, a quarter of them.
     let mut rng = Stream::new(config.seed, "encoder mask", step);
@@ -259,7 +259,7 @@ fn masked(config: &EncoderTraining, net: &PlayNet, params: &Params, step: u64) -
         }
     }
     let input = Tensor::from_vec(input, (frames * cells, PATCH_INPUTS), &Device::Cpu)?;
-    let target = Tensor::from_vec(target, (frames, cells * 4), &Device::Cpu)?;
+    let target = Tensor::from_vec(target, (frames, cells * 3), &Device::Cpu)?;
     let drawn = net
         .places(&input)?
         .matmul(&tensor(params, "head.layer1.weight")?)?
