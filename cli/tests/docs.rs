@@ -1,4 +1,5 @@
 //! The documents name what is there.
+#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 use std::path::{Path, PathBuf};
 

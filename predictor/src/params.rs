@@ -31,7 +31,7 @@ impl Params {
     ) -> Result<()> {
         let n: usize = shape.iter().product();
         let values: Vec<f32> = (0..n).map(|_| rng.uniform(-bound, bound) as f32).collect();
-        self.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?)
+        self.insert(name, &Tensor::from_vec(values, shape, &Device::Cpu)?)
     }
 
     /// Adds a tensor of `shape` drawn from a normal of standard deviation `sd`.
@@ -41,15 +41,15 @@ impl Params {
     pub fn normal(&mut self, name: &str, shape: &[usize], sd: f64, rng: &mut Stream) -> Result<()> {
         let n: usize = shape.iter().product();
         let values: Vec<f32> = (0..n).map(|_| (sd * rng.normal()) as f32).collect();
-        self.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?)
+        self.insert(name, &Tensor::from_vec(values, shape, &Device::Cpu)?)
     }
 
     /// Adds a tensor.
     ///
     /// # Errors
     /// When the tensor library cannot hold it.
-    pub fn insert(&mut self, name: &str, tensor: Tensor) -> Result<()> {
-        self.0.insert(name.to_string(), Var::from_tensor(&tensor)?);
+    pub fn insert(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
+        self.0.insert(name.to_string(), Var::from_tensor(tensor)?);
         Ok(())
     }
 
@@ -205,7 +205,7 @@ mod tests {
     fn adam_follows_its_formula() {
         let mut params = Params::default();
         params
-            .insert("w", Tensor::new(&[1.0_f32, -2.0], &Device::Cpu).unwrap())
+            .insert("w", &Tensor::new(&[1.0_f32, -2.0], &Device::Cpu).unwrap())
             .unwrap();
         let mut adam = Adam::new(&params).unwrap();
         let (mut w, mut m, mut v) = ([1.0_f64, -2.0], [0.0; 2], [0.0; 2]);

@@ -218,7 +218,7 @@ fn ah0_is_part_of_a_ctrnn_and_missing_tensors_are_named() {
     let mut params = Params::default();
     let parts = [Part::new("", config.shapes())];
     for (name, tensor) in &convert("dyn_ctrnn_small.pth", &parts).parts[0] {
-        params.insert(name, tensor.clone()).unwrap();
+        params.insert(name, tensor).unwrap();
     }
     assert!(Recurrent::new(config, &params).is_ok());
 }

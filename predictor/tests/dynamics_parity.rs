@@ -34,7 +34,7 @@ fn config(cell: CellKind, latent: usize, hidden: usize) -> DynamicsConfig {
 fn params(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Params {
     let mut params = Params::default();
     for (name, tensor) in tensors {
-        params.insert(&name, tensor).unwrap();
+        params.insert(&name, &tensor).unwrap();
     }
     params
 }

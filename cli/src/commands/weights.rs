@@ -16,7 +16,10 @@ pub(crate) fn list() -> Done {
                 continue;
             };
             let shapes = encoder.shapes();
-            let values: usize = shapes.iter().map(|(_, s)| s.iter().product::<usize>()).sum();
+            let values: usize = shapes
+                .iter()
+                .map(|(_, s)| s.iter().product::<usize>())
+                .sum();
             writeln!(out, "{name},{},{values}", shapes.len())?;
         }
         Ok(())
@@ -37,7 +40,12 @@ pub(crate) fn convert(args: &WeightsConvertArgs) -> Done {
     let bytes = converted.to_bytes(0, &encoder)?;
     write_atomic(&args.out, |out| out.write_all(&bytes))?;
     output(|out| {
-        writeln!(out, "{}: {} tensors", args.out.display(), converted.parts[0].len())?;
+        writeln!(
+            out,
+            "{}: {} tensors",
+            args.out.display(),
+            converted.parts[0].len()
+        )?;
         for name in &converted.dropped {
             writeln!(out, "left out: {name}")?;
         }
@@ -57,5 +65,11 @@ pub(crate) fn check(args: &WeightsCheckArgs) -> Done {
             }
         },
     };
-    output(|out| writeln!(out, "{}: {found}, every tensor as it should be", args.file.display()))
+    output(|out| {
+        writeln!(
+            out,
+            "{}: {found}, every tensor as it should be",
+            args.file.display()
+        )
+    })
 }

@@ -85,7 +85,7 @@ impl PlayNet {
                 params.normal(name, &shape, (2.0 / shape[0] as f64).sqrt(), rng)?;
             } else {
                 let value = if name.ends_with("sd") { 1.0_f32 } else { 0.0 };
-                params.insert(name, Tensor::full(value, shape, &Device::Cpu)?)?;
+                params.insert(name, &Tensor::full(value, shape, &Device::Cpu)?)?;
             }
         }
         Ok(params)
@@ -113,11 +113,10 @@ impl PlayNet {
         let identity = EncoderIdentity {
             name: format!("playnet-{}x{}", config.hidden, config.maps),
             weights_sha256,
-            preprocessing:
-                "224 x 224 RGB; mean over 4 x 4 pixels, divided by 255; 4 * change of \
+            preprocessing: "224 x 224 RGB; mean over 4 x 4 pixels, divided by 255; 4 * change of \
                             R, G, B since the frame before; 14 x 14 patches of 8 x 8, stride 4, \
                             border repeated"
-                    .into(),
+                .into(),
             code_version: 1,
         };
         Ok(Self {

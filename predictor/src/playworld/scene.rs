@@ -515,11 +515,10 @@ fn draw_patches(rng: &mut Stream, background: Rgb) -> Vec<Patch> {
             .flat_map(|(row, y)| {
                 lines(-1.0 - period)
                     .enumerate()
-                    .filter_map(move |(col, x)| {
-                        ((row + col) % 2 == 0).then(|| Patch {
-                            corners: rect(x, y, x + period, y + period),
-                            color,
-                        })
+                    .filter(move |(col, _)| (row + col) % 2 == 0)
+                    .map(move |(_, x)| Patch {
+                        corners: rect(x, y, x + period, y + period),
+                        color,
                     })
             })
             .collect();

@@ -222,8 +222,10 @@ fn draw_body(
 
 /// The bodies' states, `[frame][body]`, frame 0 being the start.
 fn simulate(scene: &Scene, n_frames: usize) -> Vec<Vec<BodyState>> {
-    let mut world = PhysicsWorld::default();
-    world.gravity = Vector::new(0.0, -scene.gravity as f32);
+    let mut world = PhysicsWorld {
+        gravity: Vector::new(0.0, -scene.gravity as f32),
+        ..PhysicsWorld::default()
+    };
     world.integration_parameters.dt = STEP_S;
     let collider = |builder: ColliderBuilder| {
         builder

@@ -41,6 +41,8 @@ pub struct DynamicsTraining {
     pub context_weight: f64,
     /// Errors beyond this many standard deviations count linearly (pseudo-Huber loss).
     pub huber: f64,
+    /// Weight of the squared second differences across of forecasts where no frame counts.
+    pub straightness: f64,
     /// The videos.
     pub playworld: Mix,
     /// Size and equations of the module.
@@ -254,6 +256,20 @@ fn batch_loss(
     };
     let rollout = penalty(&unrolled.rollout, context - 1, steps)?;
     let value = f64::from(rollout.to_scalar::<f32>()?);
+    // Where no frame counts nothing is known of the way out at the sides, and a forecast should go
+    // straight on across. Latents are (x, y) in turn; heights stay bound by floor and ceiling.
+    let rollout = if steps > 2 && config.straightness > 0.0 {
+        let at = |from: usize| unrolled.rollout.narrow(1, from, steps - 2);
+        let bend = ((at(2)? + at(0)?)? - (at(1)? * 2.0)?)?;
+        let unknown = (1.0 - counts.narrow(1, context + 1, steps - 2)?)?;
+        let across: Vec<f32> = (0..dim).map(|k| f32::from(u8::from(k % 2 == 0))).collect();
+        let across = Tensor::from_vec(across, (1, 1, dim), &Device::Cpu)?;
+        let bend = bend.broadcast_mul(&across)?.sqr()?;
+        let bend = bend.broadcast_mul(&unknown)?.mean_all()?;
+        (rollout + (bend * config.straightness)?)?
+    } else {
+        rollout
+    };
     let loss = match unrolled.context {
         Some(guess) if config.context_weight > 0.0 => {
             let one_step = penalty(&guess, 0, context - 1)?;
@@ -302,6 +318,7 @@ mod tests {
             rollout: 4,
             context_weight: 0.5,
             huber: 0.3,
+            straightness: 10.0,
             playworld: Mix::FULL,
             network: DynamicsConfig {
                 cell: CellKind::Lstm,

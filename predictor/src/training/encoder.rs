@@ -277,7 +277,7 @@ pub fn standardised(network: &PlayNetConfig, seed: u64, trained: &Params) -> Res
     let mut params = Params::default();
     for (name, tensor) in trained.tensors() {
         if name.starts_with("encoder.") {
-            params.insert(&name, tensor)?;
+            params.insert(&name, &tensor)?;
         }
     }
     let net = PlayNet::new(network.clone(), &params, String::new())?;
@@ -306,7 +306,7 @@ pub fn standardised(network: &PlayNetConfig, seed: u64, trained: &Params) -> Res
         })
         .collect();
     let mean: Vec<f32> = mean.iter().map(|m| *m as f32).collect();
-    params.insert("encoder.latent_mean", Tensor::new(mean, &Device::Cpu)?)?;
-    params.insert("encoder.latent_sd", Tensor::new(sd, &Device::Cpu)?)?;
+    params.insert("encoder.latent_mean", &Tensor::new(mean, &Device::Cpu)?)?;
+    params.insert("encoder.latent_sd", &Tensor::new(sd, &Device::Cpu)?)?;
     Ok(params)
 }

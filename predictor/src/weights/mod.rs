@@ -129,7 +129,7 @@ pub fn strict(
             let found = format!("a tensor of shape {:?}", tensor.dims());
             return Err(bad(&name, "no such tensor".into(), found));
         }
-        params.insert(&name, tensor)?;
+        params.insert(&name, &tensor)?;
     }
     Ok(params)
 }
