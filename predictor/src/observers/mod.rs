@@ -82,7 +82,8 @@ fn mirrored(y: f64) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use mental_pong_game::task::{BounceEpoch, bounce_epoch, primate79};
+    use mental_pong_game::task::primate79;
+    use mental_pong_game::task::table::{BounceEpoch, bounce_epoch};
 
     use super::*;
 
