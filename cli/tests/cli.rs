@@ -289,6 +289,20 @@ fn training_resumed_equals_training_uninterrupted() {
 }
 
 #[test]
+fn a_closed_pipe_is_no_error() {
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("mpong"))
+        .args(["conditions", "--set", "all"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
 fn help_and_about_work() {
     for args in [
         vec!["--help"],

@@ -283,7 +283,11 @@ pub fn trajectory_rows(condition: &Condition, law: Law) -> Vec<TrajectoryRow> {
 pub fn write_csv<R: Serialize>(rows: &[R], out: impl Write) -> std::io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     for row in rows {
-        writer.serialize(row)?;
+        writer.serialize(row).map_err(|e| match e.into_kind() {
+            // What the stream said, as it said it: a closed pipe stays a closed pipe.
+            csv::ErrorKind::Io(error) => error,
+            other => std::io::Error::other(format!("{other:?}")),
+        })?;
     }
     writer.flush()
 }

@@ -289,7 +289,7 @@ mod tests {
             let alone = net(1).encode(&views[at..=at]).unwrap();
             assert_ne!(alone, all[at * 10..(at + 1) * 10]);
         }
-        assert_ne!(net(2).encode(&views[..1]).unwrap(), all[..10]);
+        assert_ne!(net(2).encode(&views[..2]).unwrap()[10..], all[10..20]);
     }
 
     #[test]
