@@ -27,6 +27,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Evaluate the bundled predictors on the recorded conditions and write a report.
     Run(RunArgs),
+    /// Evaluate models against recordings and behaviour: decoding, similarity, predictivity, error patterns.
+    Eval(EvalArgs),
     /// Repeat the run that a card describes and compare.
     Verify(VerifyArgs),
     /// Print the condition table.
@@ -79,6 +81,40 @@ pub(crate) struct RunArgs {
     /// Conditions by id, separated by commas; the 79 recorded ones without it.
     #[arg(long, value_delimiter = ',')]
     pub(crate) ids: Vec<u32>,
+    /// Print the card as JSON instead of a summary.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// Recordings: the released file, one of its layout, or a converted folder. Read as data, never executed.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) dmfc: Option<PathBuf>,
+    /// Bundled models, separated by commas: ctrnn, lstm. Both if neither this nor --latents is given.
+    #[arg(long = "model", value_delimiter = ',', value_name = "NAME")]
+    pub(crate) models: Vec<String>,
+    /// Latents in an .npz, as `mpong predict` writes them or made elsewhere, with a name for the tables; may be repeated.
+    #[arg(long, value_name = "[NAME=]FILE")]
+    pub(crate) latents: Vec<String>,
+    /// Trials of people or animals (TSV, CSV or Parquet, as `mpong play` writes them or mapped by --columns), with a name for
+    /// the tables; may be repeated.
+    #[arg(long, value_name = "[NAME=]FILE")]
+    pub(crate) behavior: Vec<String>,
+    /// Columns of --behavior by role, for example condition=py_meta_index,paddle=paddle_y.
+    #[arg(long, value_name = "ROLE=COLUMN,...")]
+    pub(crate) columns: Option<String>,
+    /// Evaluate no model: recordings, behaviour and controls alone.
+    #[arg(long, conflicts_with_all = ["models", "latents"])]
+    pub(crate) no_models: bool,
+    /// Which analyses, separated by commas; all that the inputs allow without it.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) analyses: Vec<String>,
+    /// Folder for the card, tables, figures and report.
+    #[arg(long, default_value = "out/eval")]
+    pub(crate) out: PathBuf,
     /// Print the card as JSON instead of a summary.
     #[arg(long)]
     pub(crate) json: bool,

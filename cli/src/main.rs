@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     };
     let done = match &cli.command {
         Command::Run(args) => commands::run::run(args, &progress),
+        Command::Eval(args) => commands::eval::eval(args, &progress),
         Command::Verify(args) => commands::run::verify(args, &progress),
         Command::Conditions(args) => commands::task::conditions(args),
         Command::Trajectory(args) => commands::task::trajectory(args),

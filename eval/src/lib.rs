@@ -59,3 +59,4 @@ pub mod published;
 pub mod recordings;
 pub mod report;
 pub mod stats;
+pub mod study;

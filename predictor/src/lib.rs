@@ -9,6 +9,7 @@
 pub mod dynamics;
 pub mod encoders;
 mod error;
+mod kernels;
 pub mod latents;
 pub mod observers;
 pub mod params;

@@ -1,6 +1,6 @@
 //! `mpong run`: conditions to frames, latents, forecasts, read-outs, card and report.
 
-mod rows;
+pub(crate) mod rows;
 
 use std::path::Path;
 

@@ -18,31 +18,31 @@ use crate::controls::{constant_features, derangement, shuffle_conditions};
 use crate::error::Result;
 
 /// A row before it is read out.
-pub(super) struct FeatureSet {
-    pub(super) name: &'static str,
-    pub(super) kind: RowKind,
-    pub(super) description: String,
+pub(crate) struct FeatureSet {
+    pub(crate) name: &'static str,
+    pub(crate) kind: RowKind,
+    pub(crate) description: String,
     /// `[condition][bin of start_end, unit]`.
-    pub(super) features: Vec<Array2>,
+    pub(crate) features: Vec<Array2>,
     /// Whether it is drawn over time.
-    pub(super) drawn: bool,
+    pub(crate) drawn: bool,
     /// Whether its end heights stand in the table of behaviour.
-    pub(super) has_paddle: bool,
+    pub(crate) has_paddle: bool,
 }
 
 /// Makes the rows.
-pub(super) struct Maker<'a> {
-    pub(super) conditions: &'a [Condition],
-    pub(super) bundle: &'a Bundled,
-    pub(super) context: Context,
-    pub(super) seed: u64,
-    pub(super) cache: &'a Cache,
-    pub(super) monitor: &'a dyn Monitor,
+pub(crate) struct Maker<'a> {
+    pub(crate) conditions: &'a [Condition],
+    pub(crate) bundle: &'a Bundled,
+    pub(crate) context: Context,
+    pub(crate) seed: u64,
+    pub(crate) cache: &'a Cache,
+    pub(crate) monitor: &'a dyn Monitor,
 }
 
 impl Maker<'_> {
     /// All rows, in the order of the tables.
-    pub(super) fn all(&self) -> Result<Vec<FeatureSet>> {
+    pub(crate) fn all(&self) -> Result<Vec<FeatureSet>> {
         let encoder = &self.bundle.encoder.model;
         let identity = Identity {
             latent: encoder.latent_dim(),
@@ -167,7 +167,7 @@ impl Maker<'_> {
 
     /// The bundled encoder with the inertia that is built into the bundled dynamics and nothing that they learned; `None`
     /// for dynamics without inertia.
-    pub(super) fn inertia(&self) -> Result<Option<FeatureSet>> {
+    pub(crate) fn inertia(&self) -> Result<Option<FeatureSet>> {
         let cell = self.bundle.ctrnn.model.config();
         if cell.skip == Skip::None {
             return Ok(None);
@@ -247,7 +247,7 @@ impl Maker<'_> {
     }
 
     /// Hashes of weights and preprocessing.
-    pub(super) fn hashes(&self) -> Vec<(String, String)> {
+    pub(crate) fn hashes(&self) -> Vec<(String, String)> {
         vec![
             ("encoder weights".into(), self.bundle.encoder.sha256.clone()),
             (
@@ -259,7 +259,7 @@ impl Maker<'_> {
         ]
     }
 
-    pub(super) fn model_cards(&self) -> Vec<ModelCard> {
+    pub(crate) fn model_cards(&self) -> Vec<ModelCard> {
         let encoder = &self.bundle.encoder;
         let units = encoder.model.latent_dim();
         let facts = |metadata: &std::collections::BTreeMap<String, String>| {

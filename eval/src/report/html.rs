@@ -9,7 +9,7 @@ use crate::card::{Card, RowKind};
 use crate::decode::Epoch;
 use crate::published;
 
-const STYLE: &str = "
+pub(crate) const STYLE: &str = "
 :root{color-scheme:light dark;--bg:#fff;--fg:#1b1b1b;--mut:#555;--line:#d9d9d9;--card:#f5f6f8;--bad:#a33000;--good:#00613f}
 @media (prefers-color-scheme:dark){:root{--bg:#16181c;--fg:#e6e6e6;--mut:#b3b8bf;--line:#3a3f47;--card:#20242a;--bad:#ff9a70;--good:#4fd6a6}}
 *{box-sizing:border-box}

@@ -4,10 +4,11 @@
 
 mod csv_tables;
 mod figures;
-mod html;
+pub(crate) mod html;
 mod loss;
 pub mod number;
-mod svg;
+pub(crate) mod plot;
+pub(crate) mod svg;
 
 pub use csv_tables::{DECODE_COLUMNS, decode_csv};
 pub use loss::{LossPoint, loss_figure};
@@ -250,7 +251,12 @@ pub fn build(input: &ReportInput) -> Result<Report> {
 /// Write all files below `folder`, each whole or not at all (temporary file beside it, sync, rename); `card.json` comes
 /// last. [`Error::Io`] names the file.
 pub fn write_files(report: &Report, folder: &Path) -> Result<()> {
-    for (name, text) in &report.files {
+    write_texts(&report.files, folder)
+}
+
+/// Write texts by name (with `/`) below `folder`, in order, each whole or not at all. [`Error::Io`] names the file.
+pub fn write_texts(files: &[(String, String)], folder: &Path) -> Result<()> {
+    for (name, text) in files {
         let path = folder.join(name);
         let io = |source: std::io::Error| Error::Io {
             path: path.display().to_string(),

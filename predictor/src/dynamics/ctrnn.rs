@@ -2,6 +2,7 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
 use super::DynamicsConfig;
+use super::windows::{Matrix, Plain};
 use crate::Result;
 
 /// Continuous-time recurrent cell, forward Euler:
@@ -35,6 +36,20 @@ impl Ctrnn {
             w_yh: vb.get((h, h), "fc_h2y.weight")?,
             b_y: vb.get(h, "fc_h2y.bias")?,
             dt_over_tau: config.dt_over_tau,
+        })
+    }
+
+    /// The cell's tensors as plain numbers.
+    pub(super) fn plain(&self) -> Result<Plain> {
+        let row = |t: &Tensor| -> Result<Vec<f32>> { Ok(t.to_vec1()?) };
+        Ok(Plain::Ctrnn {
+            ah0: row(&self.ah0)?,
+            hx: Matrix::of(&self.w_hx)?,
+            bias: row(&self.b_h)?,
+            hh: Matrix::of(&self.w_hh)?,
+            yh: Matrix::of(&self.w_yh)?,
+            yb: row(&self.b_y)?,
+            dt_over_tau: self.dt_over_tau as f32,
         })
     }
 

@@ -9,6 +9,7 @@ mod ctrnn;
 mod identity;
 mod mlp;
 mod recurrent;
+mod windows;
 
 pub use config::{CellKind, DynamicsConfig, Rollout, Skip};
 pub use identity::Identity;

@@ -3,6 +3,7 @@ use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState};
 use candle_nn::{Linear, Module, RNN};
 
 use super::ctrnn::{Ctrnn, CtrnnState};
+use super::windows::{Matrix, Plain, roll};
 use super::{CellKind, Dynamics, DynamicsConfig, Rollout, Skip, check_context};
 use crate::Result;
 use crate::params::Params;
@@ -55,7 +56,22 @@ impl Step for LSTM {
 #[derive(Clone, Debug)]
 enum Cell {
     Ctrnn(Ctrnn),
-    Lstm(LSTM),
+    /// The layer, and its tensors: input and hidden weights, then their biases.
+    Lstm(LSTM, [Tensor; 4]),
+}
+
+impl Cell {
+    /// The recurrent part as plain numbers.
+    fn plain(&self) -> Result<Plain> {
+        match self {
+            Self::Ctrnn(cell) => cell.plain(),
+            Self::Lstm(_, [ih, hh, ih_bias, hh_bias]) => Ok(Plain::Lstm {
+                ih: Matrix::of(ih)?,
+                bias: (ih_bias + hh_bias)?.to_vec1()?,
+                hh: Matrix::of(hh)?,
+            }),
+        }
+    }
 }
 
 /// A recurrent cell and its linear regressor to the encoder's space.
@@ -85,12 +101,20 @@ impl Recurrent {
         let vb = params.builder().pp("dynamics");
         let cell = match config.cell {
             CellKind::Ctrnn => Cell::Ctrnn(Ctrnn::new(&config, &vb.pp("ctrnn"))?),
-            CellKind::Lstm => Cell::Lstm(LSTM::new(
-                config.inputs(),
-                config.hidden,
-                LSTMConfig::default(),
-                vb.pp("lstm"),
-            )?),
+            CellKind::Lstm => {
+                let vb = vb.pp("lstm");
+                let (inputs, hidden) = (config.inputs(), config.hidden);
+                let tensors = [
+                    vb.get((4 * hidden, inputs), "weight_ih_l0")?,
+                    vb.get((4 * hidden, hidden), "weight_hh_l0")?,
+                    vb.get(4 * hidden, "bias_ih_l0")?,
+                    vb.get(4 * hidden, "bias_hh_l0")?,
+                ];
+                Cell::Lstm(
+                    LSTM::new(inputs, hidden, LSTMConfig::default(), vb)?,
+                    tensors,
+                )
+            }
         };
         let regressor = Linear::new(
             vb.get((config.latent, config.hidden), "regressor.weight")?,
@@ -140,7 +164,7 @@ impl Recurrent {
     pub fn unroll(&self, context: &Tensor, steps: usize) -> Result<Unrolled> {
         match &self.cell {
             Cell::Ctrnn(cell) => self.unroll_cell(cell, context, steps),
-            Cell::Lstm(cell) => self.unroll_cell(cell, context, steps),
+            Cell::Lstm(cell, _) => self.unroll_cell(cell, context, steps),
         }
     }
 
@@ -195,6 +219,24 @@ impl Recurrent {
 
     /// The published rollout: each forecast from a fresh run over the sliding window.
     fn restart(&self, context: &Tensor, steps: usize) -> Result<Tensor> {
+        check_context(context, self.config.latent)?;
+        match self.config.skip {
+            Skip::None => roll(
+                &self.cell.plain()?,
+                &Matrix::of(self.regressor.weight())?,
+                &match self.regressor.bias() {
+                    Some(bias) => bias.to_vec1()?,
+                    None => vec![0.0; self.config.latent],
+                },
+                context,
+                steps,
+            ),
+            // The inertia of a window depends on where the window begins: it is run again.
+            Skip::Inertia(_) => self.restart_one_by_one(context, steps),
+        }
+    }
+
+    fn restart_one_by_one(&self, context: &Tensor, steps: usize) -> Result<Tensor> {
         let (_, time) = check_context(context, self.config.latent)?;
         let mut window = context.clone();
         let mut forecasts = Vec::with_capacity(steps);
@@ -272,6 +314,23 @@ mod tests {
             let b = values(&restart.forecast(&line(7), 3).unwrap());
             assert!((a[0] - b[0]).abs() < 1e-6 && (a[1] - b[1]).abs() < 1e-6);
             assert_ne!(a[4..], b[4..]);
+        }
+    }
+
+    #[test]
+    fn windows_side_by_side_are_windows_one_by_one() {
+        for cell in [CellKind::Ctrnn, CellKind::Lstm] {
+            for (time, steps) in [(1, 1), (1, 6), (4, 9), (9, 4), (6, 6)] {
+                let module = module(config(cell, Skip::None, Rollout::Restart), 5);
+                let other = (line(time) * -0.7).unwrap();
+                let context = Tensor::cat(&[&line(time), &other], 0).unwrap();
+                let fast = module.restart(&context, steps).unwrap();
+                assert_eq!(fast.dims(), [2, steps, 2]);
+                let plain = module.restart_one_by_one(&context, steps).unwrap();
+                for (a, b) in values(&fast).iter().zip(values(&plain)) {
+                    assert!((a - b).abs() < 1e-6, "{cell:?} {time} {steps}: {a} {b}");
+                }
+            }
         }
     }
 

@@ -6,11 +6,13 @@
 mod checkpoint;
 mod dynamics;
 mod encoder;
+mod one_step;
 mod probe;
 
 pub use checkpoint::{LogRow, RunFolder};
 pub use dynamics::{DynamicsTraining, train_dynamics};
 pub use encoder::{EncoderTraining, Objective, standardised, train_encoder};
+pub use one_step::{OneStep, Windows};
 pub use probe::{ProbeReport, probe};
 
 /// Rate at `step` of `steps`: a short linear rise, then a cosine down to a twentieth.

@@ -1,0 +1,401 @@
+//! Plain plots that any analysis can use. Each is drawn 400 units wide and has its numbers written beside it.
+
+use super::number::fixed;
+use super::svg::{Anchor, LOOKS, Look, Scale, Svg, px};
+
+const WIDTH: f64 = 400.0;
+const TEXT: f64 = 12.0;
+const SMALL: f64 = 10.5;
+
+/// One row of [`dots`].
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Dot {
+    /// Rows under one heading stand together.
+    pub(crate) group: String,
+    /// Name of the row.
+    pub(crate) name: String,
+    /// The value; NaN is written as undefined.
+    pub(crate) value: f64,
+    /// Lower and upper end of the interval, if there is one.
+    pub(crate) interval: Option<(f64, f64)>,
+    /// Filled (a model under test) or open.
+    pub(crate) filled: bool,
+}
+
+/// A value drawn as a vertical line with its name, for example a ceiling.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Mark {
+    pub(crate) name: String,
+    pub(crate) value: f64,
+}
+
+/// A dot plot: names at the left, values with intervals, numbers at the right.
+pub(crate) fn dots(label: &str, axis: &str, rows: &[Dot], marks: &[Mark]) -> String {
+    let (row_height, head, left, right) = (19.0, 20.0, 128.0, 62.0);
+    let mut groups = 0;
+    for (i, row) in rows.iter().enumerate() {
+        if i == 0 || rows[i - 1].group != row.group {
+            groups += 1;
+        }
+    }
+    let top = 10.0 + 16.0 * marks.len() as f64;
+    let inner = rows.len() as f64 * row_height + f64::from(groups) * head;
+    let mut svg = Svg::new(WIDTH, top + inner + 46.0, label);
+    let ends = rows
+        .iter()
+        .flat_map(|r| {
+            let (low, high) = r.interval.unwrap_or((r.value, r.value));
+            [r.value, low, high]
+        })
+        .chain(marks.iter().map(|m| m.value))
+        .filter(|v| v.is_finite());
+    let (low, high) = ends.fold((0.0f64, f64::NEG_INFINITY), |(l, h), v| {
+        (l.min(v), h.max(v))
+    });
+    let high = if high > low { high } else { low + 1.0 };
+    let margin = 0.04 * (high - low);
+    let x = Scale {
+        data: (if low < 0.0 { low - margin } else { 0.0 }, high + margin),
+        pixels: (left, WIDTH - right),
+    };
+    let (y0, y1) = (top, top + inner);
+    let (ticks, digits) = x.ticks(4);
+    for tick in ticks {
+        svg.line((x.at(tick), y0), (x.at(tick), y1), true);
+        svg.text(
+            x.at(tick),
+            y1 + 13.0,
+            SMALL,
+            Anchor::Middle,
+            &fixed(tick, digits),
+        );
+    }
+    if low < 0.0 {
+        svg.line((x.at(0.0), y0), (x.at(0.0), y1), false);
+    }
+    for (i, mark) in marks.iter().enumerate() {
+        if !mark.value.is_finite() {
+            continue;
+        }
+        let look = &LOOKS[(i + 1) % LOOKS.len()];
+        let at = x.at(mark.value);
+        svg.path(&[(at, y0), (at, y1)], look.class, look.colour, 1.6, "4 2");
+        let y = 12.0 + 16.0 * i as f64;
+        svg.path(&[(10.0, y), (34.0, y)], look.class, look.colour, 1.6, "4 2");
+        svg.text(
+            40.0,
+            y + 4.0,
+            SMALL,
+            Anchor::Start,
+            &format!("{}: {}", mark.name, fixed(mark.value, 3)),
+        );
+    }
+    let mut y = y0;
+    let mut group: Option<&str> = None;
+    for row in rows {
+        if group != Some(&row.group) {
+            group = Some(&row.group);
+            svg.bold(8.0, y + 14.0, SMALL, Anchor::Start, &row.group);
+            y += head;
+        }
+        let middle = y + row_height / 2.0;
+        svg.text(left - 8.0, middle + 4.0, SMALL, Anchor::End, &row.name);
+        let look: &Look = if row.filled { &LOOKS[0] } else { &LOOKS[2] };
+        if let Some((low, high)) = row.interval
+            && low.is_finite()
+            && high.is_finite()
+        {
+            svg.path(
+                &[(x.clamped(low), middle), (x.clamped(high), middle)],
+                look.class,
+                look.colour,
+                1.8,
+                "",
+            );
+        }
+        if row.value.is_finite() {
+            svg.push(format_args!(
+                "<circle class=\"{c}s{f}\" fill=\"{fill}\" stroke=\"{k}\" stroke-width=\"1.5\" cx=\"{}\" cy=\"{}\" r=\"3.6\"/>",
+                px(x.clamped(row.value)),
+                px(middle),
+                c = look.class,
+                f = if row.filled { format!(" {}f", look.class) } else { String::new() },
+                fill = if row.filled { look.colour } else { "none" },
+                k = look.colour,
+            ));
+        }
+        let number = if row.value.is_finite() {
+            fixed(row.value, 3)
+        } else {
+            "undefined".into()
+        };
+        svg.text(WIDTH - 6.0, middle + 4.0, SMALL, Anchor::End, &number);
+        y += row_height;
+    }
+    svg.text(
+        (left + WIDTH - right) / 2.0,
+        y1 + 32.0,
+        TEXT,
+        Anchor::Middle,
+        axis,
+    );
+    svg.finish()
+}
+
+/// A histogram of finite values in equal bins, with one value marked.
+pub(crate) fn histogram(label: &str, axis: &str, values: &[f64], mark: Option<&Mark>) -> String {
+    let (left, right, y0, y1) = (46.0, 10.0, 28.0, 190.0);
+    let mut svg = Svg::new(WIDTH, 232.0, label);
+    let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    let (low, high) = finite
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| {
+            (l.min(v), h.max(v))
+        });
+    if finite.is_empty() || high <= low {
+        svg.text(
+            WIDTH / 2.0,
+            110.0,
+            TEXT,
+            Anchor::Middle,
+            "fewer than two different values",
+        );
+        return svg.finish();
+    }
+    const BINS: usize = 30;
+    let mut counts = [0usize; BINS];
+    for v in &finite {
+        let at = ((v - low) / (high - low) * BINS as f64) as usize;
+        counts[at.min(BINS - 1)] += 1;
+    }
+    let most = counts.iter().copied().max().unwrap_or(1).max(1);
+    let x = Scale {
+        data: (low, high),
+        pixels: (left, WIDTH - right),
+    };
+    let y = Scale {
+        data: (0.0, most as f64 * 1.05),
+        pixels: (y1, y0),
+    };
+    let (ticks, digits) = y.ticks(4);
+    for tick in ticks {
+        svg.line((left, y.at(tick)), (WIDTH - right, y.at(tick)), true);
+        svg.text(
+            left - 5.0,
+            y.at(tick) + 4.0,
+            SMALL,
+            Anchor::End,
+            &fixed(tick, digits),
+        );
+    }
+    let width = (x.pixels.1 - x.pixels.0) / BINS as f64;
+    for (i, &count) in counts.iter().enumerate() {
+        let top = y.at(count as f64);
+        svg.push(format_args!(
+            "<rect class=\"c0f\" fill=\"#0072b2\" fill-opacity=\"0.7\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
+            px(left + i as f64 * width + 0.4),
+            px(top),
+            px(width - 0.8),
+            px(y1 - top)
+        ));
+    }
+    svg.line((left, y1), (WIDTH - right, y1), false);
+    let (ticks, digits) = x.ticks(5);
+    for tick in ticks {
+        svg.line((x.at(tick), y1), (x.at(tick), y1 + 4.0), false);
+        svg.text(
+            x.at(tick),
+            y1 + 15.0,
+            SMALL,
+            Anchor::Middle,
+            &fixed(tick, digits),
+        );
+    }
+    if let Some(mark) = mark
+        && mark.value >= low
+        && mark.value <= high
+    {
+        let at = x.at(mark.value);
+        svg.path(&[(at, y0), (at, y1)], "c1", "#d55e00", 1.6, "4 2");
+        svg.text(
+            WIDTH - right,
+            18.0,
+            SMALL,
+            Anchor::End,
+            &format!("dashed: {} {}", mark.name, fixed(mark.value, 4)),
+        );
+    }
+    svg.text(
+        (left + WIDTH - right) / 2.0,
+        y1 + 34.0,
+        TEXT,
+        Anchor::Middle,
+        axis,
+    );
+    svg.vertical_text(12.0, (y0 + y1) / 2.0, TEXT, "count");
+    svg.finish()
+}
+
+/// One curve of [`curves`].
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Curve {
+    pub(crate) name: String,
+    /// (x, y, lower, upper); NaN in y is a gap, NaN bounds are no band.
+    pub(crate) points: Vec<(f64, f64, f64, f64)>,
+}
+
+/// Curves over one axis, with bands. At most seven stay legible; more are not drawn.
+pub(crate) fn curves(label: &str, x_axis: &str, y_axis: &str, curves: &[Curve]) -> String {
+    let curves = &curves[..curves.len().min(LOOKS.len())];
+    let (left, right) = (50.0, 10.0);
+    let top = 14.0 + 18.0 * curves.len().div_ceil(2) as f64;
+    let (y0, y1) = (top, top + 190.0);
+    let mut svg = Svg::new(WIDTH, y1 + 42.0, label);
+    for (i, curve) in curves.iter().enumerate() {
+        let look = &LOOKS[i % LOOKS.len()];
+        let (x, y) = (10.0 + (i % 2) as f64 * 195.0, 14.0 + (i / 2) as f64 * 18.0);
+        svg.path(
+            &[(x, y), (x + 34.0, y)],
+            look.class,
+            look.colour,
+            2.0,
+            look.dash,
+        );
+        svg.marker(x + 17.0, y, 3.2, look, false);
+        svg.text(x + 40.0, y + 4.0, TEXT, Anchor::Start, &curve.name);
+    }
+    let points = || {
+        curves
+            .iter()
+            .flat_map(|c| c.points.iter())
+            .filter(|p| p.0.is_finite() && p.1.is_finite())
+    };
+    let bounds = |get: &dyn Fn(&(f64, f64, f64, f64)) -> [f64; 3]| {
+        points()
+            .flat_map(|p| get(p))
+            .filter(|v| v.is_finite())
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
+                (l.min(v), h.max(v))
+            })
+    };
+    let (x_low, x_high) = bounds(&|p| [p.0, p.0, p.0]);
+    let (low, high) = bounds(&|p| [p.1, p.2, p.3]);
+    if x_high.partial_cmp(&x_low) != Some(std::cmp::Ordering::Greater) {
+        return svg.finish();
+    }
+    let low = low.min(0.0);
+    let high = if high > low { high } else { low + 1.0 };
+    let x = Scale {
+        data: (x_low, x_high),
+        pixels: (left, WIDTH - right),
+    };
+    let y = Scale {
+        data: (low, high + 0.04 * (high - low)),
+        pixels: (y1, y0),
+    };
+    let (ticks, digits) = y.ticks(4);
+    for tick in ticks {
+        svg.line((left, y.at(tick)), (WIDTH - right, y.at(tick)), true);
+        svg.text(
+            left - 5.0,
+            y.at(tick) + 4.0,
+            SMALL,
+            Anchor::End,
+            &fixed(tick, digits),
+        );
+    }
+    svg.line((left, y0), (left, y1), false);
+    svg.line((left, y1), (WIDTH - right, y1), false);
+    let (ticks, digits) = x.ticks(6);
+    for tick in ticks {
+        svg.line((x.at(tick), y1), (x.at(tick), y1 + 4.0), false);
+        svg.text(
+            x.at(tick),
+            y1 + 15.0,
+            SMALL,
+            Anchor::Middle,
+            &fixed(tick, digits),
+        );
+    }
+    for (i, curve) in curves.iter().enumerate() {
+        let look = &LOOKS[i % LOOKS.len()];
+        let band: Vec<_> = curve
+            .points
+            .iter()
+            .map(|p| (x.at(p.0), y.clamped(p.3), y.clamped(p.2)))
+            .collect();
+        svg.band(&band, look);
+        let line: Vec<_> = curve
+            .points
+            .iter()
+            .map(|p| {
+                let at = if p.1.is_finite() {
+                    y.clamped(p.1)
+                } else {
+                    f64::NAN
+                };
+                (x.at(p.0), at)
+            })
+            .collect();
+        svg.path(&line, look.class, look.colour, 2.0, look.dash);
+        let every = line.len().div_ceil(8).max(1);
+        for (j, &(px, py)) in line.iter().enumerate() {
+            if j % every == i % every {
+                svg.marker(px, py, 2.8, look, false);
+            }
+        }
+    }
+    svg.text(
+        (left + WIDTH - right) / 2.0,
+        y1 + 33.0,
+        TEXT,
+        Anchor::Middle,
+        x_axis,
+    );
+    svg.vertical_text(12.0, (y0 + y1) / 2.0, TEXT, y_axis);
+    svg.finish()
+}
+
+/// A square table of numbers as shades, each number written in its cell. NaN is left empty.
+pub(crate) fn matrix(label: &str, names: &[String], values: &[Vec<f64>]) -> String {
+    let n = names.len().max(1);
+    let left = 112.0;
+    let cell = ((WIDTH - left - 8.0) / n as f64).min(64.0);
+    let top = 92.0;
+    let mut svg = Svg::new(WIDTH, top + cell * n as f64 + 10.0, label);
+    for (i, name) in names.iter().enumerate() {
+        let at = (i as f64 + 0.5) * cell;
+        svg.text(left - 6.0, top + at + 4.0, SMALL, Anchor::End, name);
+        svg.push(format_args!(
+            "<text class=\"fg\" fill=\"#1b1b1b\" transform=\"translate({} {}) rotate(-50)\" font-size=\"{SMALL}\" text-anchor=\"start\">{}</text>",
+            px(left + at),
+            px(top - 6.0),
+            super::svg::escape(name)
+        ));
+        for (j, value) in values
+            .get(i)
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .filter(|(_, v)| v.is_finite())
+        {
+            let (x, y) = (left + j as f64 * cell, top + i as f64 * cell);
+            svg.push(format_args!(
+                "<rect class=\"c0f\" fill=\"#0072b2\" fill-opacity=\"{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
+                fixed(0.06 + 0.5 * value.clamp(0.0, 1.0), 2),
+                px(x + 0.5),
+                px(y + 0.5),
+                px(cell - 1.0),
+                px(cell - 1.0)
+            ));
+            svg.text(
+                x + cell / 2.0,
+                y + cell / 2.0 + 4.0,
+                if cell > 30.0 { SMALL } else { 8.0 },
+                Anchor::Middle,
+                &fixed(*value, 2),
+            );
+        }
+    }
+    svg.finish()
+}

@@ -1,0 +1,444 @@
+//! What is compared with what: conditions, bins, truth, splits, and a row for every system.
+
+use mental_pong_game::Monitor;
+use mental_pong_game::task::{Condition, Law, Masks, Set, group_shuffle_split, select, trajectory};
+use mental_pong_predictor::latents::{Cache, Context};
+use mental_pong_predictor::weights::{Bundled, bundled};
+
+use super::latents::Layer;
+use super::{Analysis, StudyConfig};
+use crate::array::Array2;
+use crate::card::{NamedText, RowKind};
+use crate::chain;
+use crate::chain::rows::{FeatureSet, Maker};
+use crate::decode::{ConditionRows, Layout, Split};
+use crate::error::{Error, Result};
+use crate::recordings::dmfc::{Half, Population, Recording, TrialType};
+use crate::recordings::trials::Trials;
+
+/// A model under test.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Model {
+    /// A bundled one: `ctrnn` or `lstm`.
+    Bundled(String),
+    /// Latents from a file: a name for the tables, and the layer.
+    Latents {
+        /// Name for the tables.
+        name: String,
+        /// The latents.
+        layer: Layer,
+    },
+}
+
+/// What was read for a study.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// The recording, if there is one.
+    pub recording: Option<Recording>,
+    /// Name of its file, for the report.
+    pub recording_name: String,
+    /// Models under test, in the order of the tables.
+    pub models: Vec<Model>,
+    /// Whether the bundled models stand in where `models` is empty and the recording, if any, is of the task's stimuli.
+    pub bundled_by_default: bool,
+    /// Trials of people or animals, by name.
+    pub trials: Vec<(String, Trials)>,
+    /// sha256 of every file that was read.
+    pub hashes: Vec<NamedText>,
+}
+
+/// One row of the comparisons.
+pub(crate) struct System {
+    pub(crate) name: String,
+    pub(crate) kind: RowKind,
+    /// `[condition][bin of start_end, unit]`.
+    pub(crate) features: Vec<Array2>,
+    /// Whether it is drawn over time.
+    pub(crate) drawn: bool,
+}
+
+/// Everything that the analyses share.
+pub(crate) struct Scene<'a> {
+    pub(crate) config: &'a StudyConfig,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) monitor: &'a dyn Monitor,
+    pub(crate) recording: Option<&'a Recording>,
+    pub(crate) conditions: Vec<Condition>,
+    /// Targets x and y, degrees, in the bins of `start_end`.
+    pub(crate) layout: Layout,
+    pub(crate) splits: Vec<Split>,
+    /// `[condition]`, end height, degrees: the recording's, or under the display law.
+    pub(crate) ends: Vec<f64>,
+    /// Models, the recording, references, controls.
+    pub(crate) systems: Vec<System>,
+    /// Name of the decoded population of the recording, for the text.
+    pub(crate) population: String,
+    /// Why the recording is not of the task's 79 conditions, if it is not.
+    pub(crate) other_task: Option<String>,
+    recording_name: String,
+    bundle: Bundled,
+}
+
+/// Name of the recording's row.
+pub(crate) const DMFC: &str = "DMFC";
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(
+        inputs: &'a Inputs,
+        config: &'a StudyConfig,
+        cache: &Cache,
+        monitor: &'a dyn Monitor,
+    ) -> Result<Self> {
+        let recording = inputs.recording.as_ref();
+        let conditions = match recording.and_then(Recording::condition_ids) {
+            Some(ids) => {
+                let ids: Vec<u32> = ids
+                    .iter()
+                    .map(|&id| {
+                        u32::try_from(id).map_err(|_| {
+                            Error::field("meta, condition id", "0 or more", id.to_string())
+                        })
+                    })
+                    .collect::<Result<_>>()?;
+                select(&ids)?
+            }
+            None => Set::Primate79.conditions()?,
+        };
+        let (layout, other_task) = match recording {
+            Some(recording) => recorded_layout(recording, &conditions)?,
+            None => (chain::layout(&conditions)?, None),
+        };
+        if let (Some(why), false) = (&other_task, inputs.models.is_empty()) {
+            return Err(Error::invalid(
+                "models",
+                format!("{why}; models that saw the task's stimuli cannot be compared with it"),
+            ));
+        }
+        let splits = group_shuffle_split(
+            conditions.len(),
+            config.splits,
+            config.train,
+            config.split_seed,
+        )?
+        .into_iter()
+        .map(|s| Split {
+            train: s.train,
+            test: s.test,
+        })
+        .collect();
+        let ends = match recording {
+            Some(recording) => recorded_ends(recording, &layout),
+            None => conditions
+                .iter()
+                .map(|c| trajectory(c, Law::Display).y_x10_deg())
+                .collect(),
+        };
+        let mut scene = Self {
+            config,
+            inputs,
+            monitor,
+            recording,
+            conditions,
+            layout,
+            splits,
+            ends,
+            systems: Vec::new(),
+            population: String::new(),
+            other_task,
+            recording_name: inputs.recording_name.clone(),
+            bundle: bundled()?,
+        };
+        let bundled_rows = if scene.other_task.is_some() {
+            Vec::new()
+        } else {
+            Maker {
+                conditions: &scene.conditions,
+                bundle: &scene.bundle,
+                context: Context::Visible,
+                seed: config.seed,
+                cache,
+                monitor,
+            }
+            .all()?
+        };
+        let mut systems = Vec::new();
+        let bins: Vec<Vec<usize>> = scene
+            .layout
+            .conditions()
+            .iter()
+            .map(|c| c.bins.clone())
+            .collect();
+        let mut models = inputs.models.clone();
+        if models.is_empty() && inputs.bundled_by_default && scene.other_task.is_none() {
+            models.extend(["ctrnn", "lstm"].map(|name| Model::Bundled(name.into())));
+        }
+        for model in &models {
+            systems.push(match model {
+                Model::Bundled(name) => {
+                    let found = bundled_rows
+                        .iter()
+                        .find(|s| s.kind == RowKind::Model && s.name == name)
+                        .ok_or_else(|| {
+                            Error::invalid(
+                                format!("model `{name}`"),
+                                "not bundled; bundled are ctrnn, lstm",
+                            )
+                        })?;
+                    System {
+                        name: name.clone(),
+                        kind: RowKind::Model,
+                        features: found.features.clone(),
+                        drawn: true,
+                    }
+                }
+                Model::Latents { name, layer } => System {
+                    name: name.clone(),
+                    kind: RowKind::Model,
+                    features: layer.in_bins(&bins)?,
+                    drawn: true,
+                },
+            });
+        }
+        if let Some(recording) = recording {
+            let (features, what) = scene.recorded(recording, TrialType::Occ, Half::Full)?;
+            scene.population = what;
+            systems.push(System {
+                name: DMFC.into(),
+                kind: RowKind::Published,
+                features,
+                drawn: true,
+            });
+        }
+        systems.extend(
+            bundled_rows
+                .into_iter()
+                .filter(|s| s.kind != RowKind::Model)
+                .map(System::from),
+        );
+        if scene.other_task.is_some() {
+            systems.extend(recorded_controls(&scene.layout));
+        }
+        for (at, system) in systems.iter().enumerate() {
+            if systems[..at].iter().any(|s| s.name == system.name) {
+                return Err(Error::invalid(
+                    format!("row `{}`", system.name),
+                    "the name is taken; give the latents another one",
+                ));
+            }
+        }
+        scene.systems = systems;
+        Ok(scene)
+    }
+
+    pub(crate) fn stop_if_asked(&self) -> Result<()> {
+        if self.monitor.stopped() {
+            return Err(Error::Predictor(mental_pong_predictor::Error::Interrupted));
+        }
+        Ok(())
+    }
+
+    /// Why an analysis cannot be done with these inputs.
+    pub(super) fn lacks(&self, analysis: Analysis) -> Option<&'static str> {
+        let needs_recording = matches!(
+            analysis,
+            Analysis::Reliability
+                | Analysis::Dimensionality
+                | Analysis::Rsa
+                | Analysis::Predictivity
+                | Analysis::Encoding
+        );
+        if needs_recording && self.recording.is_none() {
+            return Some("needs a recording (--dmfc)");
+        }
+        None
+    }
+
+    /// The systems of a kind.
+    pub(crate) fn of_kind(&self, kind: RowKind) -> impl Iterator<Item = &System> {
+        self.systems.iter().filter(move |s| s.kind == kind)
+    }
+
+    /// Factors of the recording, or its reliable units where the file has no such factors: `[condition][bin, unit]`.
+    pub(crate) fn recorded(
+        &self,
+        recording: &Recording,
+        trials: TrialType,
+        half: Half,
+    ) -> Result<(Vec<Array2>, String)> {
+        let wanted = Population::Factors(self.config.factors);
+        let has = |population| {
+            recording
+                .available()
+                .any(|a| a == (trials, population, half))
+        };
+        let population = [wanted, Population::Reliable, Population::All]
+            .into_iter()
+            .find(|&p| has(p))
+            .unwrap_or(Population::All);
+        let responses = recording.responses(trials, population, half)?;
+        let what = match population {
+            Population::Factors(k) => format!("{k} factors of the reliable units, as stored"),
+            Population::Reliable => format!("{} reliable units", responses.units()),
+            Population::All => format!("{} units", responses.units()),
+        };
+        let features = self
+            .layout
+            .conditions()
+            .iter()
+            .enumerate()
+            .map(|(c, rows)| {
+                Array2::from_fn(rows.bins.len(), responses.units(), |row, unit| {
+                    responses.get(unit, c, rows.bins[row])
+                })
+            })
+            .collect();
+        Ok((features, what))
+    }
+
+    pub(super) fn data_statement(&self) -> String {
+        let mut text = match self.recording {
+            None => "No recording was read: brain data do not enter these numbers.".to_owned(),
+            Some(recording) => match recording.synthetic() {
+                Some(true) => format!(
+                    "SYNTHETIC DATA. The recording {} says of itself that it is synthetic or simulated: nothing here is about a brain.",
+                    self.recording_name
+                ),
+                _ => format!(
+                    "Recording: {}. It does not say of itself that it is synthetic.",
+                    self.recording_name
+                ),
+            },
+        };
+        if let Some(why) = &self.other_task {
+            text.push_str(&format!(
+                " The recording is not of the task's own stimuli ({why}), so models and controls that saw those are left out."
+            ));
+            return text;
+        }
+        text.push_str(
+            " Stimuli and controls are computed from the published rules; the bundled models are this program's own.",
+        );
+        text
+    }
+
+    pub(super) fn hashes(&self) -> Vec<NamedText> {
+        [
+            ("bundled encoder weights", &self.bundle.encoder.sha256),
+            ("bundled ctrnn weights", &self.bundle.ctrnn.sha256),
+            ("bundled lstm weights", &self.bundle.lstm.sha256),
+        ]
+        .map(|(name, hash)| NamedText::new(name, hash.clone()))
+        .to_vec()
+    }
+}
+
+impl From<FeatureSet> for System {
+    fn from(set: FeatureSet) -> Self {
+        Self {
+            name: set.name.into(),
+            kind: set.kind,
+            features: set.features,
+            drawn: set.drawn,
+        }
+    }
+}
+
+/// Bins and masks of the task; targets x and y as the recording has them (`_TRUE` where it can).
+///
+/// Also says why the recording is not of the task's stimuli, if its masks are others.
+fn recorded_layout(
+    recording: &Recording,
+    conditions: &[Condition],
+) -> Result<(Layout, Option<String>)> {
+    let occ = TrialType::Occ;
+    let either = |name: &str| {
+        recording
+            .behavior(occ, &format!("{name}_TRUE"))
+            .or_else(|_| recording.behavior(occ, name))
+    };
+    let (x, y) = (either("ball_pos_x")?, either("ball_pos_y")?);
+    let start_end = recording.mask(occ, "start_end_pad0")?;
+    let visible = recording.mask(occ, "start_occ_pad0")?;
+    let hidden = recording.mask(occ, "occ_end_pad0")?;
+    let mut other_task = None;
+    let rows = conditions
+        .iter()
+        .enumerate()
+        .map(|(c, condition)| {
+            let bins: Vec<usize> = (0..x.cols())
+                .filter(|&b| start_end.contains(c, b))
+                .collect();
+            let task = Masks::of(condition).start_end;
+            if other_task.is_none() && bins != task.clone().collect::<Vec<_>>() {
+                other_task = Some(format!(
+                    "condition {} moves in {} bins of this recording and in {} of the task",
+                    condition.id,
+                    bins.len(),
+                    task.len()
+                ));
+            }
+            Ok(ConditionRows {
+                id: condition.id,
+                targets: Array2::from_fn(bins.len(), 2, |row, t| [&x, &y][t].get(c, bins[row])),
+                visible: bins.iter().map(|&b| visible.contains(c, b)).collect(),
+                hidden: bins.iter().map(|&b| hidden.contains(c, b)).collect(),
+                bins,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let layout = Layout::new(vec!["x".into(), "y".into()], 50.0, rows)?;
+    Ok((layout, other_task))
+}
+
+/// `[condition]`, end height as the recording has it: `ball_final_y`, else the ball's last height in the trial, degrees.
+fn recorded_ends(recording: &Recording, layout: &Layout) -> Vec<f64> {
+    let stored = recording.behavior(TrialType::Occ, "ball_final_y").ok();
+    layout
+        .conditions()
+        .iter()
+        .enumerate()
+        .map(|(c, rows)| {
+            let stored = stored
+                .iter()
+                .flat_map(|end| rows.bins.iter().map(|&b| end.get(c, b)))
+                .find(|v| v.is_finite());
+            let last = || {
+                (0..rows.bins.len())
+                    .rev()
+                    .map(|row| rows.targets.get(row, 1))
+                    .find(|v| v.is_finite())
+            };
+            stored.or_else(last).unwrap_or(f64::NAN)
+        })
+        .collect()
+}
+
+/// References and controls that need no stimuli, from the recording's own ball.
+fn recorded_controls(layout: &Layout) -> Vec<System> {
+    let each = |f: &dyn Fn(&ConditionRows) -> Array2| layout.conditions().iter().map(f).collect();
+    let held = |rows: &ConditionRows| {
+        let seen = rows.hidden.iter().position(|&h| h).unwrap_or(0);
+        Array2::from_fn(rows.bins.len(), 2, |row, t| {
+            rows.targets.get(row.min(seen.saturating_sub(1)), t)
+        })
+    };
+    let row = |name: &str, kind, features| System {
+        name: name.into(),
+        kind,
+        features,
+        drawn: true,
+    };
+    vec![
+        row(
+            "oracle",
+            RowKind::Reference,
+            each(&|rows| rows.targets.clone()),
+        ),
+        row(
+            "constant",
+            RowKind::Control,
+            each(&|rows| Array2::filled(rows.bins.len(), 1, 1.0)),
+        ),
+        row("last-seen", RowKind::Control, each(&held)),
+    ]
+}
