@@ -1,12 +1,19 @@
 //! Reading the ball out of features with one linear map, as was done with DMFC.
 
 mod endpoint;
+pub mod inputs;
 mod layout;
 mod online;
+mod scoring;
+pub mod variables;
 
 pub use endpoint::{EndpointDecoder, EndpointPoint, EndpointResult};
+pub use inputs::{Epochs, FromRecording, Inputs};
 pub use layout::{ConditionRows, Epoch, Layout, Split};
-pub use online::{EpochTarget, OnlineDecoder, OnlineResult, OverTime, Score, SplitScores};
+pub use online::{
+    EpochTarget, HeldOut, OnlineDecoder, OnlineResult, OverTime, PooledScores, PooledSplit, Score,
+    SplitScores, TargetSummary,
+};
 
 use crate::array::Array2;
 use crate::error::{Error, Result};

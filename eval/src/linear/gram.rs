@@ -3,6 +3,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 
+use super::kernel::Kernel;
 use super::solve::{self, Centred, Solution};
 use super::{LeastSquares, Readout};
 use crate::array::Array2;
@@ -10,6 +11,12 @@ use crate::error::{Error, Result};
 
 /// Tables beyond this many bytes are not kept; their sums are made for each split from the rows instead.
 const TABLE_BYTES_MAX: usize = 1 << 30;
+
+/// From this many units on, and with at least half as many units as rows, inner products of rows are kept instead.
+const KERNEL_UNITS_MIN: usize = 512;
+
+/// Most rows for which their inner products are kept: 512 MiB.
+const KERNEL_ROWS_MAX: usize = 8192;
 
 /// More units than this need a reduction before they come here: one `[unit, unit]` matrix would pass 128 MiB.
 const UNITS_MAX: usize = 4096;
@@ -47,6 +54,7 @@ pub struct GramTable {
     x: Vec<Mat<f64>>,
     y: Vec<Mat<f64>>,
     grams: Vec<ConditionGram>,
+    kernel: Option<Kernel>,
 }
 
 impl GramTable {
@@ -96,7 +104,10 @@ impl GramTable {
         }
         let origin_x = column_means(features, units);
         let origin_y = column_means(targets, n_targets);
-        let keep = features
+        let total: usize = features.iter().map(Array2::rows).sum();
+        let wide = units >= KERNEL_UNITS_MIN && 2 * units >= total && total <= KERNEL_ROWS_MAX;
+        let keep = !wide
+            && features
             .len()
             .saturating_mul(units * units * size_of::<f64>())
             <= TABLE_BYTES_MAX;
@@ -118,6 +129,7 @@ impl GramTable {
                 high: column_fold(x, f64::NEG_INFINITY, f64::max),
             })
             .collect();
+        let kernel = wide.then(|| Kernel::new(&x));
         Ok(Self {
             units,
             targets: n_targets,
@@ -126,6 +138,7 @@ impl GramTable {
             x,
             y,
             grams,
+            kernel,
         })
     }
 
@@ -157,6 +170,9 @@ impl GramTable {
                 format!("condition {c} of {}", self.grams.len()),
             ));
         }
+        if let Some(fit) = self.from_kernel(&train, readout) {
+            return Ok(fit);
+        }
         let sums = self.centred(&train)?;
         let fast = match readout {
             Readout::Full => solve::cholesky(&sums),
@@ -179,6 +195,121 @@ impl GramTable {
             .map(|(m, o)| m + o)
             .collect();
         Ok(LeastSquares::from_solution(&solution, &mean_x, &mean_y))
+    }
+
+    /// Predictions `[row, target]` of a fit for all rows of these conditions, one after the other.
+    ///
+    /// [`Error::Invalid`] for an index out of range, [`Error::Shape`] if the fit has other units.
+    pub(crate) fn predict(&self, fit: &LeastSquares, conditions: &[usize]) -> Result<Mat<f64>> {
+        let b = fit.coefficients();
+        if b.rows() != self.units {
+            return Err(Error::shape(
+                "features to predict from",
+                format!("{} units", b.rows()),
+                format!("{} units", self.units),
+            ));
+        }
+        if let Some(&c) = conditions.iter().find(|&&c| c >= self.x.len()) {
+            return Err(Error::invalid(
+                "conditions to predict",
+                format!("condition {c} of {}", self.x.len()),
+            ));
+        }
+        let targets = b.cols();
+        let b = Mat::from_fn(self.units, targets, |i, t| b.get(i, t));
+        let offset: Vec<f64> = (0..targets)
+            .map(|t| {
+                let shift: f64 = (0..self.units).map(|i| self.origin_x[i] * b[(i, t)]).sum();
+                fit.intercept()[t] + shift
+            })
+            .collect();
+        let rows: usize = conditions.iter().map(|&c| self.x[c].nrows()).sum();
+        let mut out = Mat::from_fn(rows, targets, |_, t| offset[t]);
+        let mut row = 0;
+        for &c in conditions {
+            let x = &self.x[c];
+            matmul(
+                out.as_mut().subrows_mut(row, x.nrows()),
+                Accum::Add,
+                x.as_ref(),
+                b.as_ref(),
+                1.0,
+                Par::Seq,
+            );
+            row += x.nrows();
+        }
+        Ok(out)
+    }
+
+    /// The fit from inner products of rows; `None` where there are none or they do not serve.
+    fn from_kernel(&self, train: &[usize], readout: Readout) -> Option<LeastSquares> {
+        let kernel = self.kernel.as_ref()?;
+        let n: usize = train.iter().map(|&c| self.grams[c].rows).sum();
+        if n < 2 {
+            return None;
+        }
+        let sum = |get: &dyn Fn(&ConditionGram) -> &[f64], width: usize| {
+            let mut sums = vec![0.0; width];
+            for &c in train {
+                add(&mut sums, get(&self.grams[c]));
+            }
+            sums.iter().map(|s| s / n as f64).collect::<Vec<f64>>()
+        };
+        let mean_x = sum(&|g| &g.sum_x, self.units);
+        let mean_y = sum(&|g| &g.sum_y, self.targets);
+        let mut y = Mat::<f64>::zeros(n, self.targets);
+        let mut row = 0;
+        for &c in train {
+            for i in 0..self.y[c].nrows() {
+                for t in 0..self.targets {
+                    y[(row, t)] = self.y[c][(i, t)] - mean_y[t];
+                }
+                row += 1;
+            }
+        }
+        let found = match readout {
+            // Fewer units than rows has no interpolation; the last few are too close to call.
+            Readout::Full if n > self.units => return None,
+            Readout::Full => kernel.interpolate(train, y.as_ref())?,
+            Readout::Pca { k } => kernel.components(train, y.as_ref(), k)?,
+        };
+        // B = (X - mean)ᵀ α.
+        let mut coefficients = Mat::<f64>::zeros(self.units, self.targets);
+        let mut totals = vec![0.0; self.targets];
+        let mut row = 0;
+        for &c in train {
+            let rows = self.x[c].nrows();
+            let alpha = found.coefficients.subrows(row, rows);
+            for (t, total) in totals.iter_mut().enumerate() {
+                *total += (0..rows).map(|i| alpha[(i, t)]).sum::<f64>();
+            }
+            matmul(
+                coefficients.as_mut(),
+                Accum::Add,
+                self.x[c].transpose(),
+                alpha,
+                1.0,
+                Par::Seq,
+            );
+            row += rows;
+        }
+        for t in 0..self.targets {
+            for unit in 0..self.units {
+                coefficients[(unit, t)] -= mean_x[unit] * totals[t];
+            }
+        }
+        let solution = Solution {
+            coefficients,
+            ..found
+        };
+        let shift = |mean: &[f64], origin: &[f64]| {
+            mean.iter().zip(origin).map(|(m, o)| m + o).collect::<Vec<f64>>()
+        };
+        Some(LeastSquares::from_solution(
+            &solution,
+            &shift(&mean_x, &self.origin_x),
+            &shift(&mean_y, &self.origin_y),
+        ))
     }
 
     fn centred(&self, train: &[usize]) -> Result<Centred> {
