@@ -53,6 +53,7 @@ pub mod card;
 pub mod chain;
 pub mod controls;
 pub mod decode;
+pub mod encoding;
 pub mod error;
 pub mod linear;
 pub mod published;

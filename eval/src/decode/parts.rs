@@ -40,7 +40,7 @@ impl Part {
     ];
 
     /// Rows `(first, one past the last)` of one condition; `None` where it has none.
-    fn span(self, layout: &Layout, condition: usize) -> Option<(usize, usize)> {
+    pub(crate) fn span(self, layout: &Layout, condition: usize) -> Option<(usize, usize)> {
         let c = &layout.conditions()[condition];
         let n = c.bins.len();
         let of = |mask: &[bool]| {

@@ -1,5 +1,7 @@
 //! Sums of products for each condition, so that a split is an addition and one factorisation.
 
+use std::sync::Arc;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 
@@ -27,7 +29,7 @@ pub struct ConditionGram {
     rows: usize,
     sum_x: Vec<f64>,
     sum_y: Vec<f64>,
-    xtx: Option<Mat<f64>>,
+    xtx: Option<Arc<Mat<f64>>>,
     xty: Option<Mat<f64>>,
     low: Vec<f64>,
     high: Vec<f64>,
@@ -51,10 +53,10 @@ pub struct GramTable {
     origin_x: Vec<f64>,
     origin_y: Vec<f64>,
     /// Rows less the origin, `[condition][bin, unit]` and `[condition][bin, target]`.
-    x: Vec<Mat<f64>>,
+    x: Arc<Vec<Mat<f64>>>,
     y: Vec<Mat<f64>>,
     grams: Vec<ConditionGram>,
-    kernel: Option<Kernel>,
+    kernel: Option<Arc<Kernel>>,
 }
 
 impl GramTable {
@@ -123,19 +125,19 @@ impl GramTable {
                 rows: x.nrows(),
                 sum_x: column_sums(x),
                 sum_y: column_sums(y),
-                xtx: keep.then(|| product(x, x)),
+                xtx: keep.then(|| Arc::new(product(x, x))),
                 xty: keep.then(|| product(x, y)),
                 low: column_fold(x, f64::INFINITY, f64::min),
                 high: column_fold(x, f64::NEG_INFINITY, f64::max),
             })
             .collect();
-        let kernel = wide.then(|| Kernel::new(&x));
+        let kernel = wide.then(|| Arc::new(Kernel::new(&x)));
         Ok(Self {
             units,
             targets: n_targets,
             origin_x,
             origin_y,
-            x,
+            x: Arc::new(x),
             y,
             grams,
             kernel,
@@ -195,6 +197,58 @@ impl GramTable {
             .map(|(m, o)| m + o)
             .collect();
         Ok(LeastSquares::from_solution(&solution, &mean_x, &mean_y))
+    }
+
+    /// The same features with other targets; what was made of the features alone is shared.
+    ///
+    /// Errors as [`GramTable::new`].
+    pub fn with_targets(&self, targets: &[Array2]) -> Result<Self> {
+        let n_targets = targets.first().map_or(0, Array2::cols);
+        if targets.len() != self.x.len() {
+            return Err(Error::shape(
+                "targets",
+                format!("{} conditions, as the features", self.x.len()),
+                format!("{} conditions", targets.len()),
+            ));
+        }
+        for (c, (x, y)) in self.x.iter().zip(targets).enumerate() {
+            if y.rows() != x.nrows() || y.cols() != n_targets {
+                return Err(Error::shape(
+                    format!("targets of condition {c}"),
+                    format!("{} bins, {n_targets} targets", x.nrows()),
+                    format!("{} bins, {} targets", y.rows(), y.cols()),
+                ));
+            }
+            if let Some(index) = y.as_slice().iter().position(|v| !v.is_finite()) {
+                return Err(Error::NotFinite {
+                    what: format!("targets of condition {c}"),
+                    index,
+                    value: y.as_slice()[index],
+                });
+            }
+        }
+        let origin_y = column_means(targets, n_targets);
+        let y: Vec<Mat<f64>> = targets
+            .iter()
+            .map(|a| Mat::from_fn(a.rows(), a.cols(), |i, j| a.get(i, j) - origin_y[j]))
+            .collect();
+        let grams = self
+            .grams
+            .iter()
+            .zip(self.x.iter().zip(&y))
+            .map(|(gram, (x, y))| ConditionGram {
+                sum_y: column_sums(y),
+                xty: gram.xtx.as_ref().map(|_| product(x, y)),
+                ..gram.clone()
+            })
+            .collect();
+        Ok(Self {
+            targets: n_targets,
+            origin_y,
+            y,
+            grams,
+            ..self.clone()
+        })
     }
 
     /// Predictions `[row, target]` of a fit for all rows of these conditions, one after the other.
@@ -333,7 +387,7 @@ impl GramTable {
             }
             match (&gram.xtx, &gram.xty) {
                 (Some(a), Some(b)) => {
-                    xtx += a;
+                    xtx += &**a;
                     xty += b;
                 }
                 _ => {
