@@ -460,7 +460,12 @@ impl<'a> EndpointDecoder<'a> {
         let n = self.layout.conditions().len();
         let spans: Vec<Option<(usize, usize)>> =
             (0..n).map(|c| part.span(self.layout, c)).collect();
-        let longest = spans.iter().flatten().map(|(a, b)| b - a).max().unwrap_or(0);
+        let longest = spans
+            .iter()
+            .flatten()
+            .map(|(a, b)| b - a)
+            .max()
+            .unwrap_or(0);
         let mut times = vec![vec![None; n]; longest];
         for (c, span) in spans.iter().enumerate() {
             let Some((first, end)) = *span else { continue };

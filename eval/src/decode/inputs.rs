@@ -70,7 +70,10 @@ impl Inputs {
                 targets: Array2::from_fn(y[c].len(), variables.len(), |i, v| {
                     variables[v].1.get(c, y[c][i])
                 }),
-                visible: y[c].iter().map(|&b| epochs.visible.contains(c, b)).collect(),
+                visible: y[c]
+                    .iter()
+                    .map(|&b| epochs.visible.contains(c, b))
+                    .collect(),
                 hidden: y[c].iter().map(|&b| epochs.hidden.contains(c, b)).collect(),
             });
         }
@@ -101,11 +104,9 @@ impl Inputs {
             mask.check(n, bins)?;
         }
         let (x, y) = (by_condition(neural), by_condition(behavior));
-        let common = |cells: &[Vec<usize>], what: &str| {
-            match cells.iter().map(Vec::len).min() {
-                Some(count) if count > 0 => Ok(count),
-                _ => Err(Error::invalid(what, "a condition has no cell in it")),
-            }
+        let common = |cells: &[Vec<usize>], what: &str| match cells.iter().map(Vec::len).min() {
+            Some(count) if count > 0 => Ok(count),
+            _ => Err(Error::invalid(what, "a condition has no cell in it")),
         };
         let (times_x, times_y) = (common(&x, "neural mask")?, common(&y, "behaviour mask")?);
         let names = variables
@@ -205,7 +206,11 @@ fn ids_of(recording: &Recording) -> Option<Vec<u32>> {
 }
 
 /// Several variables, see [`variable`].
-pub fn variables(recording: &Recording, trials: TrialType, names: &[&str]) -> Result<Vec<Variable>> {
+pub fn variables(
+    recording: &Recording,
+    trials: TrialType,
+    names: &[&str],
+) -> Result<Vec<Variable>> {
     names
         .iter()
         .map(|&name| Ok((name.to_owned(), variable(recording, trials, name)?)))
@@ -289,9 +294,8 @@ pub fn motion(x: &Array2, y: &Array2) -> Result<Motion> {
         out
     };
     let (dx, dy) = (difference(x), difference(y));
-    let of = |f: fn(f64, f64) -> f64| {
-        Array2::from_fn(rows, bins, |c, b| f(dx.get(c, b), dy.get(c, b)))
-    };
+    let of =
+        |f: fn(f64, f64) -> f64| Array2::from_fn(rows, bins, |c, b| f(dx.get(c, b), dy.get(c, b)));
     Ok(Motion {
         speed: of(|a, b| a.hypot(b)),
         heading: of(|a, b| b.atan2(a)),

@@ -44,8 +44,8 @@ pub fn partial_correlation(
     offset: Offset,
 ) -> Result<PartialCorrelation> {
     let n = x.len();
-    for (what, found) in std::iter::once(("y", y.len()))
-        .chain(covariates.iter().map(|z| ("covariate", z.len())))
+    for (what, found) in
+        std::iter::once(("y", y.len())).chain(covariates.iter().map(|z| ("covariate", z.len())))
     {
         if found != n {
             return Err(Error::shape(

@@ -144,14 +144,24 @@ impl OnlineDecoder<'_> {
         let n_rows = (0..spans.len())
             .map(|c| self.kept.rows[c].iter().filter(|&&r| inside(c, r)).count())
             .sum();
-        PooledScores::new(self.layout.target_names(), splits, n_rows, self.kept.dropped)
+        PooledScores::new(
+            self.layout.target_names(),
+            splits,
+            n_rows,
+            self.kept.dropped,
+        )
     }
 
     /// Errors of held-out predictions by bin from the start and from the end of a part, over held-out conditions.
     #[must_use]
     pub fn errors_over_time(&self, held: &HeldOut, part: Part) -> ErrorsOverTime {
         let spans = self.spans(part);
-        let longest = spans.iter().flatten().map(|(a, b)| b - a).max().unwrap_or(0);
+        let longest = spans
+            .iter()
+            .flatten()
+            .map(|(a, b)| b - a)
+            .max()
+            .unwrap_or(0);
         let n_targets = self.layout.target_names().len();
         let one = |split: &super::online::SplitPredictions, from_end: bool| {
             let mut sums = vec![(vec![0.0; n_targets], vec![0.0; n_targets], 0usize); longest];

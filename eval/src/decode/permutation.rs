@@ -34,7 +34,10 @@ pub struct PermutationP {
 pub fn permutation_p(observed: f64, null: &[f64], tail: Tail) -> Result<PermutationP> {
     let defined: Vec<f64> = null.iter().copied().filter(|v| !v.is_nan()).collect();
     if defined.is_empty() {
-        return Err(Error::invalid("null distribution", "it has no defined value"));
+        return Err(Error::invalid(
+            "null distribution",
+            "it has no defined value",
+        ));
     }
     let extreme = defined
         .iter()

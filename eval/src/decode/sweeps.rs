@@ -18,13 +18,15 @@ pub fn group_splits(
     train_size: f64,
     seed: u32,
 ) -> Result<Vec<Split>> {
-    Ok(group_shuffle_split(n_conditions, n_splits, train_size, seed)?
-        .into_iter()
-        .map(|s| Split {
-            train: s.train,
-            test: s.test,
-        })
-        .collect())
+    Ok(
+        group_shuffle_split(n_conditions, n_splits, train_size, seed)?
+            .into_iter()
+            .map(|s| Split {
+                train: s.train,
+                test: s.test,
+            })
+            .collect(),
+    )
 }
 
 /// One lag.

@@ -80,9 +80,8 @@ pub const BALL_STATE: [&str; 4] = [
 pub const PUBLISHED_ROLLS: std::ops::RangeInclusive<i64> = -5..=5;
 
 /// Conditions (positions in the 79, from 0) whose ball bounces while it is visible: list of the authors' `OfflineDecoder`.
-pub const BOUNCE_VISIBLE: [usize; 16] = [
-    1, 5, 10, 11, 15, 23, 29, 30, 36, 38, 42, 43, 47, 52, 69, 73,
-];
+pub const BOUNCE_VISIBLE: [usize; 16] =
+    [1, 5, 10, 11, 15, 23, 29, 30, 36, 38, 42, 43, 47, 52, 69, 73];
 
 /// Conditions (positions in the 79, from 0) whose ball bounces while it is hidden: list of the authors' `OfflineDecoder`.
 /// Paper and supplement count 26 bounces; the lists have 27 (trap 20 of the specification).

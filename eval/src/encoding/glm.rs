@@ -164,6 +164,7 @@ pub fn encode(
     if !(options.scale.is_finite() && options.scale > 0.0) {
         return Err(Error::invalid("scale", format!("{}", options.scale)));
     }
+    crate::linear::use_one_thread_per_factorisation();
     let (fold_of, n_folds) = options.folds.assign(design.cells())?;
     // Rows of a fold stand together.
     let mut order: Vec<usize> = (0..fold_of.len()).collect();
@@ -326,9 +327,7 @@ fn chunk_sums(
     for &lag in &options.lags {
         let from: Vec<usize> = cells
             .iter()
-            .map(|&(c, b)| {
-                c * bins + (b as i64 - lag).rem_euclid(bins.max(1) as i64) as usize
-            })
+            .map(|&(c, b)| c * bins + (b as i64 - lag).rem_euclid(bins.max(1) as i64) as usize)
             .collect();
         for (j, &unit) in chunk.iter().enumerate() {
             let source = responses.unit(unit);
@@ -400,12 +399,11 @@ fn fit(fold: &Fold, model: usize, train: &UnitSums, test: &UnitSums) -> Fit {
     let intercept = (train.y - dot(&s.x, &beta)) / s.n;
     // (sum of squared residuals, share of variance accounted for)
     let judge = |s: &Sums, u: &UnitSums| {
-        let quadratic: f64 = s
-            .xx
-            .iter()
-            .zip(&beta)
-            .map(|(row, b)| b * dot(row, &beta))
-            .sum();
+        let quadratic: f64 =
+            s.xx.iter()
+                .zip(&beta)
+                .map(|(row, b)| b * dot(row, &beta))
+                .sum();
         let cross = dot(&s.x, &beta);
         let squares = u.yy - 2.0 * (intercept * u.y + dot(&u.xy, &beta))
             + s.n * intercept * intercept

@@ -110,9 +110,9 @@ impl GramTable {
         let wide = units >= KERNEL_UNITS_MIN && 2 * units >= total && total <= KERNEL_ROWS_MAX;
         let keep = !wide
             && features
-            .len()
-            .saturating_mul(units * units * size_of::<f64>())
-            <= TABLE_BYTES_MAX;
+                .len()
+                .saturating_mul(units * units * size_of::<f64>())
+                <= TABLE_BYTES_MAX;
         let shift = |a: &Array2, origin: &[f64]| {
             Mat::from_fn(a.rows(), a.cols(), |i, j| a.get(i, j) - origin[j])
         };
@@ -357,7 +357,10 @@ impl GramTable {
             ..found
         };
         let shift = |mean: &[f64], origin: &[f64]| {
-            mean.iter().zip(origin).map(|(m, o)| m + o).collect::<Vec<f64>>()
+            mean.iter()
+                .zip(origin)
+                .map(|(m, o)| m + o)
+                .collect::<Vec<f64>>()
         };
         Some(LeastSquares::from_solution(
             &solution,

@@ -290,7 +290,13 @@ pub(crate) fn leading(a: MatRef<'_, f64>, k: usize) -> Option<(Vec<f64>, Mat<f64
         }
         // Go on from the best vectors and from the residuals of those not found yet. In exact arithmetic all residuals
         // span one block; more of them do not help.
-        let chosen: Vec<usize> = open.iter().rev().copied().chain(k..take).take(width).collect();
+        let chosen: Vec<usize> = open
+            .iter()
+            .rev()
+            .copied()
+            .chain(k..take)
+            .take(width)
+            .collect();
         next = Mat::from_fn(n, chosen.len(), |i, j| {
             images[(i, chosen[j])] - ritz[chosen[j]] * vectors[(i, chosen[j])]
         });
