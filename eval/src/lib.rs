@@ -5,6 +5,7 @@
 //! 1. [`decode::Layout`] says which rows (bins) there are, what the truth is and which of them are hidden.
 //! 2. [`decode::OnlineDecoder`] fits one linear map on some conditions and tests it on others, as was done with the
 //!    recordings of dorsomedial frontal cortex (DMFC); [`decode::EndpointDecoder`] reads the end of the path over time.
+//!    [`encoding`] goes the other way: what single units respond to.
 //! 3. [`behavior`] takes the last decoded height as the model's paddle and looks at its errors.
 //! 4. [`controls`] makes features that must do badly, and checks that a model does better.
 //! 5. [`published`] has the figures of the literature to stand beside.
@@ -53,6 +54,7 @@ pub mod card;
 pub mod chain;
 pub mod controls;
 pub mod decode;
+pub mod encoding;
 pub mod error;
 pub mod linear;
 pub mod published;

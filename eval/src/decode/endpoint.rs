@@ -6,12 +6,18 @@
 
 use rayon::prelude::*;
 
+use mental_pong_predictor::Stream;
+use serde::Serialize;
+
 use super::Kept;
 use super::layout::{Layout, Split};
-use super::online::{Time, align};
+use super::online::{HeldOut, OnlineDecoder, SplitPredictions, Time, align};
+use super::parts::Part;
+use super::permutation::{PermutationP, Tail, permutation_p};
+use super::variables::ConditionSet;
 use crate::array::Array2;
 use crate::error::{Error, Result};
-use crate::linear::{GramTable, Readout};
+use crate::linear::{GramTable, LeastSquares, Readout};
 use crate::stats::{self, Summary};
 
 /// Accuracy at one time from an event.
@@ -191,6 +197,296 @@ impl<'a> EndpointDecoder<'a> {
         })
     }
 
+    /// Held-out predictions of every split: one target, the end height in degrees. Errors as [`EndpointDecoder::run`].
+    pub fn held_out(&self, splits: &[Split], readout: Readout) -> Result<HeldOut> {
+        Split::check_all(splits, self.layout.conditions().len())?;
+        let done = splits
+            .par_iter()
+            .map(|split| {
+                let fit = self.sums.fit(&split.train, readout)?;
+                predict(&self.sums, &self.kept, &fit, split)
+            })
+            .collect::<Result<_>>()?;
+        Ok(HeldOut {
+            splits: done,
+            rows: self.kept.rows.clone(),
+        })
+    }
+
+    /// Fit on these features and read others of the same axes, held-out conditions only: the published `_transfer` control
+    /// fits on the ball's true state and reads the decoded one. Errors as [`EndpointDecoder::new`] and
+    /// [`EndpointDecoder::run`].
+    pub fn transfer(
+        &self,
+        other: &[Array2],
+        splits: &[Split],
+        readout: Readout,
+    ) -> Result<HeldOut> {
+        Split::check_all(splits, self.layout.conditions().len())?;
+        let other = Self::new(self.layout, other, &self.end_heights)?;
+        let done = splits
+            .par_iter()
+            .map(|split| {
+                let fit = self.sums.fit(&split.train, readout)?;
+                predict(&other.sums, &other.kept, &fit, split)
+            })
+            .collect::<Result<_>>()?;
+        Ok(HeldOut {
+            splits: done,
+            rows: other.kept.rows,
+        })
+    }
+
+    /// Accuracy over time from the start of a part, for each set of conditions (of those held out in a split).
+    ///
+    /// As published with [`EndpointDecoder::min_conditions`] of 2: `r_start1` is `r`; `mae_start1` is `mae`, which the figure
+    /// calls RMSE; error bars are the SD over splits (ddof 0), which the captions call SEM. Overlapping splits are not
+    /// independent, so neither is an error of the mean.
+    #[must_use]
+    pub fn curves(&self, held: &HeldOut, part: Part, sets: &[ConditionSet]) -> Vec<EndpointCurve> {
+        let times = self.part_times(held, part);
+        sets.iter()
+            .map(|set| {
+                let (r_per_split, mae_per_split): (Vec<Vec<f64>>, Vec<Vec<f64>>) = held
+                    .splits
+                    .par_iter()
+                    .map(|split| {
+                        let starts = starts(split, held.rows.len());
+                        times
+                            .iter()
+                            .map(|time| {
+                                let (mut p, mut y) = (Vec::new(), Vec::new());
+                                for &c in &set.conditions {
+                                    let (Some(Some(from)), Some(Some(i))) =
+                                        (starts.get(c), time.get(c))
+                                    else {
+                                        continue;
+                                    };
+                                    p.push(split.values[(from + i, 0)]);
+                                    y.push(self.end_heights[c]);
+                                }
+                                self.accuracy(&p, &y)
+                            })
+                            .unzip()
+                    })
+                    .unzip();
+                let over = |values: &[Vec<f64>]| {
+                    (0..times.len())
+                        .map(|t| {
+                            let here: Vec<f64> = values.iter().map(|v| v[t]).collect();
+                            Summary::over_splits(&here)
+                        })
+                        .collect()
+                };
+                EndpointCurve {
+                    set: set.name.clone(),
+                    part,
+                    bin_ms: self.layout.bin_ms(),
+                    n_conditions: times
+                        .iter()
+                        .map(|time| {
+                            let here = |&&c: &&usize| time.get(c).is_some_and(Option::is_some);
+                            set.conditions.iter().filter(here).count()
+                        })
+                        .collect(),
+                    r: over(&r_per_split),
+                    mae: over(&mae_per_split),
+                    r_per_split,
+                    mae_per_split,
+                }
+            })
+            .collect()
+    }
+
+    /// The shuffled-label control: end heights are dealt to other conditions `n` times, everything is fitted and read again,
+    /// and the mean over splits of r(t) is compared with that of the true heights (upper tail). One factorisation of a split
+    /// serves all deals. Deal `k` is the permutation of the stream (`seed`, `endpoint-shuffle`, `k`).
+    ///
+    /// Errors as [`EndpointDecoder::run`]; [`Error::Invalid`] for `n` of 0.
+    pub fn shuffled(
+        &self,
+        splits: &[Split],
+        readout: Readout,
+        part: Part,
+        n: usize,
+        seed: u64,
+    ) -> Result<ShuffledEndpoint> {
+        if n == 0 {
+            return Err(Error::invalid("shuffles", "there are none"));
+        }
+        Split::check_all(splits, self.layout.conditions().len())?;
+        let n_conditions = self.end_heights.len();
+        // Column 0 is the truth.
+        let mut heights = vec![self.end_heights.clone()];
+        for k in 0..n {
+            let order = Stream::new(seed, "endpoint-shuffle", k as u64).permutation(n_conditions);
+            heights.push(order.iter().map(|&c| self.end_heights[c]).collect());
+        }
+        let targets: Vec<Array2> = self
+            .kept
+            .rows
+            .iter()
+            .enumerate()
+            .map(|(c, rows)| Array2::from_fn(rows.len(), n + 1, |_, k| heights[k][c]))
+            .collect();
+        let sums = self.sums.with_targets(&targets)?;
+        let held = HeldOut {
+            splits: Vec::new(),
+            rows: self.kept.rows.clone(),
+        };
+        let times = self.part_times(&held, part);
+        // `[split][time][deal]`, r.
+        let all: Vec<Vec<Vec<f64>>> = splits
+            .par_iter()
+            .map(|split| {
+                let fit = sums.fit(&split.train, readout)?;
+                let p = predict(&sums, &self.kept, &fit, split)?;
+                let starts = starts(&p, n_conditions);
+                let at_time = |time: &Vec<Option<usize>>| {
+                    let rows: Vec<(usize, usize)> = (0..n_conditions)
+                        .filter_map(|c| Some((c, starts[c]? + time[c]?)))
+                        .collect();
+                    (0..=n)
+                        .map(|k| {
+                            let x: Vec<f64> = rows.iter().map(|r| p.values[(r.1, k)]).collect();
+                            let y: Vec<f64> = rows.iter().map(|r| heights[k][r.0]).collect();
+                            self.accuracy(&x, &y).0
+                        })
+                        .collect()
+                };
+                Ok(times.iter().map(at_time).collect())
+            })
+            .collect::<Result<_>>()?;
+        let mut found = ShuffledEndpoint {
+            part,
+            n_shuffles: n,
+            r: Vec::new(),
+            null: Vec::new(),
+            p: Vec::new(),
+        };
+        for t in 0..times.len() {
+            let mean = |k: usize| {
+                let values: Vec<f64> = all.iter().map(|s| s[t][k]).collect();
+                Summary::over_splits(&values).mean
+            };
+            let r = mean(0);
+            let null: Vec<f64> = (1..=n).map(mean).collect();
+            found.r.push(r);
+            found.p.push(permutation_p(r, &null, Tail::Upper).ok());
+            found.null.push(Summary::over_splits(&null));
+        }
+        Ok(found)
+    }
+
+    /// How the prediction at each time relates to what an observer did at the end (P25, Fig. 5C): both are regressed on the
+    /// true end height, and the residuals are correlated over conditions.
+    ///
+    /// `paddle` is `[condition]`, the observers' mean final paddle in degrees (in recordings `paddle_pos_y` in the last bin);
+    /// NaN leaves the condition out. Predictions are the means over the splits of `held`. The paddle is regressed once, over
+    /// all conditions; predictions over those with a row at the time. p is two-sided, from `n_permutations` deals of the
+    /// paddle residuals among these conditions (stream `endpoint-behavior`, one for each time).
+    ///
+    /// [`Error::Shape`] for another number of conditions, [`Error::Invalid`] for no permutations.
+    pub fn behavior_relation(
+        &self,
+        held: &HeldOut,
+        paddle: &[f64],
+        part: Part,
+        n_permutations: usize,
+        seed: u64,
+    ) -> Result<BehaviorRelation> {
+        let n = self.end_heights.len();
+        if paddle.len() != n {
+            return Err(Error::shape(
+                "paddle",
+                format!("{n} conditions"),
+                format!("{} values", paddle.len()),
+            ));
+        }
+        if n_permutations == 0 {
+            return Err(Error::invalid("permutations", "there are none"));
+        }
+        let predicted = held.mean(self.layout);
+        let usable: Vec<usize> = (0..n).filter(|&c| paddle[c].is_finite()).collect();
+        let truth: Vec<f64> = usable.iter().map(|&c| self.end_heights[c]).collect();
+        let paddles: Vec<f64> = usable.iter().map(|&c| paddle[c]).collect();
+        let residual_of: Vec<(usize, f64)> = usable
+            .iter()
+            .copied()
+            .zip(residuals(&truth, &paddles)?)
+            .collect();
+        let mut relation = BehaviorRelation {
+            part,
+            bin_ms: self.layout.bin_ms(),
+            r: Vec::new(),
+            p: Vec::new(),
+            n_conditions: Vec::new(),
+        };
+        for (t, time) in self.part_times(held, part).iter().enumerate() {
+            let (mut y, mut x, mut b) = (Vec::new(), Vec::new(), Vec::new());
+            for &(c, residual) in &residual_of {
+                let Some(i) = time[c] else { continue };
+                let value = predicted[c].get(held.rows[c][i], 0);
+                if value.is_finite() {
+                    y.push(self.end_heights[c]);
+                    x.push(value);
+                    b.push(residual);
+                }
+            }
+            relation.n_conditions.push(x.len());
+            if x.len() < self.min_conditions.max(3) {
+                relation.r.push(f64::NAN);
+                relation.p.push(None);
+                continue;
+            }
+            let a = residuals(&y, &x)?;
+            let r = stats::pearson(&a, &b);
+            let mut stream = Stream::new(seed, "endpoint-behavior", t as u64);
+            let null: Vec<f64> = (0..n_permutations)
+                .map(|_| {
+                    let order = stream.permutation(b.len());
+                    let dealt: Vec<f64> = order.iter().map(|&i| b[i]).collect();
+                    stats::pearson(&a, &dealt)
+                })
+                .collect();
+            relation.r.push(r);
+            relation.p.push(permutation_p(r, &null, Tail::Both).ok());
+        }
+        Ok(relation)
+    }
+
+    /// `[time][condition]`: the kept row that stands `time` bins after the start of the part.
+    fn part_times(&self, held: &HeldOut, part: Part) -> Vec<Vec<Option<usize>>> {
+        let n = self.layout.conditions().len();
+        let spans: Vec<Option<(usize, usize)>> =
+            (0..n).map(|c| part.span(self.layout, c)).collect();
+        let longest = spans
+            .iter()
+            .flatten()
+            .map(|(a, b)| b - a)
+            .max()
+            .unwrap_or(0);
+        let mut times = vec![vec![None; n]; longest];
+        for (c, span) in spans.iter().enumerate() {
+            let Some((first, end)) = *span else { continue };
+            for (i, &row) in held.rows[c].iter().enumerate() {
+                if (first..end).contains(&row) {
+                    times[row - first][c] = Some(i);
+                }
+            }
+        }
+        times
+    }
+
+    fn accuracy(&self, p: &[f64], y: &[f64]) -> (f64, f64) {
+        let r = if p.len() < self.min_conditions {
+            f64::NAN
+        } else {
+            stats::pearson(p, y)
+        };
+        (r, stats::mean_absolute_error(p, y))
+    }
+
     fn read(&self, predictions: &[(usize, Vec<f64>)], times: &[Time]) -> Vec<(f64, f64)> {
         times
             .iter()
@@ -232,4 +528,143 @@ impl<'a> EndpointDecoder<'a> {
         }
         sums
     }
+}
+
+/// Accuracy of end-point decoding over time for one set of conditions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EndpointCurve {
+    /// Name of the set.
+    pub set: String,
+    /// Part of the trial that time is counted from the start of.
+    pub part: Part,
+    /// Width of a bin, ms.
+    pub bin_ms: f64,
+    /// `[bin]`, conditions of the set with a row here.
+    pub n_conditions: Vec<usize>,
+    /// `[bin]`, Pearson correlation across held-out conditions, over splits.
+    pub r: Vec<Summary>,
+    /// `[bin]`, mean absolute error, degrees, over splits.
+    pub mae: Vec<Summary>,
+    /// `[split][bin]`.
+    pub r_per_split: Vec<Vec<f64>>,
+    /// `[split][bin]`.
+    pub mae_per_split: Vec<Vec<f64>>,
+}
+
+/// The shuffled-label control.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShuffledEndpoint {
+    /// Part of the trial that time is counted from the start of.
+    pub part: Part,
+    /// Number of deals of the end heights.
+    pub n_shuffles: usize,
+    /// `[bin]`, mean over splits of r with the true heights.
+    pub r: Vec<f64>,
+    /// `[bin]`, the same mean over the deals.
+    pub null: Vec<Summary>,
+    /// `[bin]`, share of the deals that do as well; `None` where r is undefined in all of them.
+    pub p: Vec<Option<PermutationP>>,
+}
+
+/// Relation of decoded and observed errors over time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BehaviorRelation {
+    /// Part of the trial that time is counted from the start of.
+    pub part: Part,
+    /// Width of a bin, ms.
+    pub bin_ms: f64,
+    /// `[bin]`, Pearson correlation of the residuals; NaN with too few conditions.
+    pub r: Vec<f64>,
+    /// `[bin]`, permutation test, with the smallest p that it can give.
+    pub p: Vec<Option<PermutationP>>,
+    /// `[bin]`, conditions.
+    pub n_conditions: Vec<usize>,
+}
+
+/// What the second stage of a two-stage control is fitted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecondStage {
+    /// The decoded state: `pos_state_pred`, `posvel_state_pred`.
+    Decoded,
+    /// The true state, and then reads the decoded one: `posvel_state_pred_transfer`.
+    True,
+}
+
+/// The published two-stage control: is the decoded end height more than what the decoded state of the ball tells linearly?
+///
+/// Stage 1 decodes the targets of `layout` (x and y, or x, y, dx, dy) from the features, and its held-out predictions are
+/// averaged over all splits. Stage 2 maps them to the end height, with the same splits. Both use `readout` (published: 50
+/// components, of which a state has 2 or 4). Averaging over splits lets a condition's stage-1 prediction, made without that
+/// condition, enter stage 2; that is so in the published control too.
+///
+/// Errors as [`OnlineDecoder::run`] and [`EndpointDecoder::run`].
+pub fn two_stage<'a>(
+    layout: &'a Layout,
+    features: &[Array2],
+    end_heights: &[f64],
+    splits: &[Split],
+    readout: Readout,
+    second: SecondStage,
+) -> Result<(EndpointDecoder<'a>, HeldOut)> {
+    let state = OnlineDecoder::new(layout, features)?
+        .held_out(splits, readout)?
+        .mean(layout);
+    match second {
+        SecondStage::Decoded => {
+            let decoder = EndpointDecoder::new(layout, &state, end_heights)?;
+            let held = decoder.held_out(splits, readout)?;
+            Ok((decoder, held))
+        }
+        SecondStage::True => {
+            let truth: Vec<Array2> = layout
+                .conditions()
+                .iter()
+                .map(|c| c.targets.clone())
+                .collect();
+            let decoder = EndpointDecoder::new(layout, &truth, end_heights)?;
+            let held = decoder.transfer(&state, splits, readout)?;
+            Ok((decoder, held))
+        }
+    }
+}
+
+fn predict(
+    sums: &GramTable,
+    kept: &Kept,
+    fit: &LeastSquares,
+    split: &Split,
+) -> Result<SplitPredictions> {
+    let mut conditions = split.test.clone();
+    conditions.sort_unstable();
+    let mut starts = vec![0];
+    for &c in &conditions {
+        starts.push(starts[starts.len() - 1] + kept.rows[c].len());
+    }
+    Ok(SplitPredictions {
+        values: sums.predict(fit, &conditions)?,
+        conditions,
+        starts,
+        rank: fit.rank(),
+        path: fit.path(),
+    })
+}
+
+/// `[condition]`, first predicted row of a held-out condition.
+fn starts(split: &SplitPredictions, n_conditions: usize) -> Vec<Option<usize>> {
+    let mut out = vec![None; n_conditions];
+    for (c, from, _) in split.parts() {
+        out[c] = Some(from);
+    }
+    out
+}
+
+/// Residuals of `y` after regression on `x` with intercept.
+fn residuals(x: &[f64], y: &[f64]) -> Result<Vec<f64>> {
+    let column = |v: &[f64]| Array2::new(v.len(), 1, v.to_vec());
+    let (x, y) = (column(x)?, column(y)?);
+    let fitted = LeastSquares::fit(&x, &y)?.predict(&x)?;
+    Ok((0..y.rows())
+        .map(|i| y.get(i, 0) - fitted.get(i, 0))
+        .collect())
 }

@@ -1,12 +1,34 @@
 //! Reading the ball out of features with one linear map, as was done with DMFC.
 
 mod endpoint;
+pub mod inputs;
 mod layout;
 mod online;
+mod partial;
+mod parts;
+mod permutation;
+mod scoring;
+mod sweeps;
+pub mod variables;
 
-pub use endpoint::{EndpointDecoder, EndpointPoint, EndpointResult};
+pub use endpoint::{
+    BehaviorRelation, EndpointCurve, EndpointDecoder, EndpointPoint, EndpointResult, SecondStage,
+    ShuffledEndpoint, two_stage,
+};
+pub use inputs::{Epochs, FromRecording, Inputs};
 pub use layout::{ConditionRows, Epoch, Layout, Split};
-pub use online::{EpochTarget, OnlineDecoder, OnlineResult, OverTime, Score, SplitScores};
+pub use online::{
+    EpochTarget, HeldOut, OnlineDecoder, OnlineResult, OverTime, PooledScores, PooledSplit, Score,
+    SplitScores, TargetSummary,
+};
+pub use partial::{Offset, PartialCorrelation, partial_correlation, partial_correlations};
+pub use parts::{BinErrors, ErrorsOverTime, GivenCovariate, Part};
+pub use permutation::{PermutationP, Tail, permutation_p};
+pub use sweeps::{
+    Generalization, Lag, TrainSize, generalization, group_splits, lag_sweep, published_train_sizes,
+    train_size_curve,
+};
+pub use variables::ConditionSet;
 
 use crate::array::Array2;
 use crate::error::{Error, Result};

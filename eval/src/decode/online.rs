@@ -6,15 +6,19 @@
 
 use rayon::prelude::*;
 
+use faer::Mat;
+use serde::Serialize;
+
 use super::layout::{Epoch, Layout, Split};
+use super::scoring::{self, Scratch, Truth};
 use super::{Kept, take};
 use crate::array::Array2;
 use crate::error::{Error, Result};
-use crate::linear::{GramTable, Readout, SolvePath};
+use crate::linear::{GramTable, LeastSquares, Readout, SolvePath};
 use crate::stats::{self, Summary};
 
 /// Scores of one target in one epoch over pooled held-out rows.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Score {
     /// Pearson correlation; NaN for a constant prediction or truth.
     pub r: f64,
@@ -29,7 +33,7 @@ pub struct Score {
 }
 
 /// Scores of one split.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SplitScores {
     /// `[epoch][target]`, epochs in the order of [`Epoch::EVERY`].
     pub scores: [Vec<Score>; 3],
@@ -40,7 +44,7 @@ pub struct SplitScores {
 }
 
 /// Scores of one epoch and target over all splits.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EpochTarget {
     /// Part of the trial.
     pub epoch: Epoch,
@@ -61,7 +65,7 @@ pub struct EpochTarget {
 }
 
 /// Accuracy at one time from the onset of occlusion.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OverTime {
     /// Bins from the first hidden bin; negative before it.
     pub offset_bins: i64,
@@ -115,19 +119,201 @@ impl OnlineResult {
     }
 }
 
+/// Scores of one split over pooled held-out rows of the whole trial.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PooledSplit {
+    /// `[target]`.
+    pub scores: Vec<Score>,
+    /// Number of directions that the map used.
+    pub rank: usize,
+    /// How the fit was solved.
+    pub path: SolvePath,
+}
+
+/// Scores of one target over splits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetSummary {
+    /// Name of the variable.
+    pub target: String,
+    /// Pearson correlation.
+    pub r: Summary,
+    /// Spearman correlation.
+    pub spearman: Summary,
+    /// Mean absolute error, unit of the target.
+    pub mae: Summary,
+    /// Root mean squared error, unit of the target.
+    pub rmse: Summary,
+}
+
+/// What [`OnlineDecoder::scores`] found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PooledScores {
+    /// Each split, in order.
+    pub splits: Vec<PooledSplit>,
+    /// `[target]`, over the splits.
+    pub targets: Vec<TargetSummary>,
+    /// Rows that took part: bins with all features and targets.
+    pub n_rows: usize,
+    /// Rows dropped because a feature or target was missing.
+    pub dropped_rows: usize,
+}
+
+impl PooledScores {
+    pub(crate) fn new(
+        names: &[String],
+        splits: Vec<PooledSplit>,
+        n_rows: usize,
+        dropped_rows: usize,
+    ) -> Self {
+        let targets = names
+            .iter()
+            .enumerate()
+            .map(|(t, name)| {
+                let over = |f: fn(&Score) -> f64| {
+                    let values: Vec<f64> = splits.iter().map(|s| f(&s.scores[t])).collect();
+                    Summary::over_splits(&values)
+                };
+                TargetSummary {
+                    target: name.clone(),
+                    r: over(|s| s.r),
+                    spearman: over(|s| s.spearman),
+                    mae: over(|s| s.mae),
+                    rmse: over(|s| s.rmse),
+                }
+            })
+            .collect();
+        Self {
+            splits,
+            targets,
+            n_rows,
+            dropped_rows,
+        }
+    }
+
+    /// A target by name.
+    #[must_use]
+    pub fn target(&self, name: &str) -> Option<&TargetSummary> {
+        self.targets.iter().find(|t| t.target == name)
+    }
+}
+
+/// Held-out predictions of every split, in kept rows.
+#[derive(Debug, Clone)]
+pub struct HeldOut {
+    pub(crate) splits: Vec<SplitPredictions>,
+    /// `[condition]`, positions of the kept rows in the layout.
+    pub(crate) rows: Vec<Vec<usize>>,
+}
+
+/// Predictions of one split, conditions one after the other.
+#[derive(Debug, Clone)]
+pub(crate) struct SplitPredictions {
+    /// Held-out conditions, rising.
+    pub(crate) conditions: Vec<usize>,
+    /// First row of each, and the end.
+    pub(crate) starts: Vec<usize>,
+    /// `[row, target]`.
+    pub(crate) values: Mat<f64>,
+    pub(crate) rank: usize,
+    pub(crate) path: SolvePath,
+}
+
+impl SplitPredictions {
+    /// `(condition, first row, one past the last)`.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        self.conditions
+            .iter()
+            .zip(self.starts.windows(2))
+            .map(|(&c, w)| (c, w[0], w[1]))
+    }
+
+    fn column(&self, target: usize) -> Vec<f64> {
+        (0..self.values.nrows())
+            .map(|i| self.values[(i, target)])
+            .collect()
+    }
+}
+
+impl HeldOut {
+    /// Number of splits.
+    #[must_use]
+    pub fn n_splits(&self) -> usize {
+        self.splits.len()
+    }
+
+    /// `[kept row, target]`: what a split predicts for a condition; `None` where it was not held out.
+    #[must_use]
+    pub fn get(&self, split: usize, condition: usize) -> Option<Array2> {
+        let s = self.splits.get(split)?;
+        let (_, from, to) = s.parts().find(|p| p.0 == condition)?;
+        Some(Array2::from_fn(to - from, s.values.ncols(), |i, t| {
+            s.values[(from + i, t)]
+        }))
+    }
+
+    /// Positions in the layout's rows of a condition's kept rows. Empty for a condition that is not there.
+    #[must_use]
+    pub fn kept_rows(&self, condition: usize) -> &[usize] {
+        self.rows.get(condition).map_or(&[], |rows| rows)
+    }
+
+    /// `[condition][row, target]` in the rows of the layout: mean over the splits in which the condition was held out; NaN
+    /// where it never was, and in dropped rows.
+    #[must_use]
+    pub fn mean(&self, layout: &Layout) -> Vec<Array2> {
+        let n_targets = self.splits.first().map_or(0, |s| s.values.ncols());
+        let mut sums: Vec<Array2> = self
+            .rows
+            .iter()
+            .map(|rows| Array2::filled(rows.len(), n_targets, 0.0))
+            .collect();
+        let mut counts = vec![0usize; sums.len()];
+        for one in &self.splits {
+            for (c, from, to) in one.parts() {
+                counts[c] += 1;
+                for i in from..to {
+                    for (t, s) in sums[c].row_mut(i - from).iter_mut().enumerate() {
+                        *s += one.values[(i, t)];
+                    }
+                }
+            }
+        }
+        layout
+            .conditions()
+            .iter()
+            .enumerate()
+            .map(|(c, condition)| {
+                let mut out = Array2::filled(condition.bins.len(), n_targets, f64::NAN);
+                if counts[c] > 0 {
+                    for (i, &row) in self.rows[c].iter().enumerate() {
+                        for t in 0..n_targets {
+                            out.set(row, t, sums[c].get(i, t) / counts[c] as f64);
+                        }
+                    }
+                }
+                out
+            })
+            .collect()
+    }
+}
+
 /// Features and truth made ready, so that several read-outs share the sums.
 pub struct OnlineDecoder<'a> {
-    layout: &'a Layout,
-    kept: Kept,
-    targets: Vec<Array2>,
+    pub(crate) layout: &'a Layout,
+    pub(crate) kept: Kept,
+    /// `[condition][kept row, target]`.
+    pub(crate) targets: Vec<Array2>,
+    /// `[target]`, kept rows of all conditions one after the other.
+    truth: Vec<Truth>,
+    /// First stacked row of each condition, and the end.
+    starts: Vec<usize>,
     sums: GramTable,
 }
 
 /// What one split gives back.
 struct OneSplit {
     scores: SplitScores,
-    /// `[test condition][kept bin, target]`.
-    predictions: Vec<(usize, Array2)>,
+    predictions: SplitPredictions,
     /// `[time][target]`.
     r: Vec<Vec<f64>>,
     /// `[time]`.
@@ -160,12 +346,136 @@ impl<'a> OnlineDecoder<'a> {
             .map(|(y, rows)| take(y, rows))
             .collect();
         let sums = GramTable::new(&kept.features, &targets)?;
+        let mut starts = vec![0];
+        for rows in &kept.rows {
+            starts.push(starts[starts.len() - 1] + rows.len());
+        }
+        let truth = (0..layout.target_names().len())
+            .map(|t| Truth::new(targets.iter().flat_map(|y| y.column(t)).collect()))
+            .collect();
         Ok(Self {
             layout,
             kept,
             targets,
+            truth,
+            starts,
             sums,
         })
+    }
+
+    /// The layout.
+    #[must_use]
+    pub fn layout(&self) -> &'a Layout {
+        self.layout
+    }
+
+    /// Fit every split and score it over pooled held-out rows of the whole trial: the published table, and nothing more than
+    /// that. Splits run in parallel; the result does not depend on the number of threads. Errors as [`OnlineDecoder::run`].
+    pub fn scores(&self, splits: &[Split], readout: Readout) -> Result<PooledScores> {
+        Split::check_all(splits, self.layout.conditions().len())?;
+        let done = splits
+            .par_iter()
+            .map_init(Scratch::default, |scratch, split| {
+                let p = self.predict(split, readout)?;
+                let rows = self.stacked_rows(&p);
+                let scores = (0..self.truth.len())
+                    .map(|t| {
+                        let column = p.values.col(t).try_as_col_major().map(|c| c.as_slice());
+                        scoring::score(column.unwrap_or(&[]), &self.truth[t], &rows, scratch)
+                    })
+                    .collect();
+                Ok(PooledSplit {
+                    scores,
+                    rank: p.rank,
+                    path: p.path,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(PooledScores::new(
+            self.layout.target_names(),
+            done,
+            self.starts[self.starts.len() - 1],
+            self.kept.dropped,
+        ))
+    }
+
+    /// Fit on these features and read others of the same axes, held-out conditions only: how a decoder carries over, for
+    /// example from one half of the trials to the other. Rows that the other features lack are left out of the scores.
+    ///
+    /// Errors as [`OnlineDecoder::new`] and [`OnlineDecoder::run`].
+    pub fn transfer_scores(
+        &self,
+        other: &[Array2],
+        splits: &[Split],
+        readout: Readout,
+    ) -> Result<PooledScores> {
+        Split::check_all(splits, self.layout.conditions().len())?;
+        let other = OnlineDecoder::new(self.layout, other)?;
+        let done = splits
+            .par_iter()
+            .map_init(Scratch::default, |scratch, split| {
+                let fit = self.sums.fit(&split.train, readout)?;
+                let p = other.read(&fit, split)?;
+                let rows = other.stacked_rows(&p);
+                let scores = (0..other.truth.len())
+                    .map(|t| scoring::score(&p.column(t), &other.truth[t], &rows, scratch))
+                    .collect();
+                Ok(PooledSplit {
+                    scores,
+                    rank: p.rank,
+                    path: p.path,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(PooledScores::new(
+            self.layout.target_names(),
+            done,
+            other.starts[other.starts.len() - 1],
+            other.kept.dropped,
+        ))
+    }
+
+    /// Held-out predictions of every split. Errors as [`OnlineDecoder::run`].
+    pub fn held_out(&self, splits: &[Split], readout: Readout) -> Result<HeldOut> {
+        Split::check_all(splits, self.layout.conditions().len())?;
+        let done = splits
+            .par_iter()
+            .map(|split| self.predict(split, readout))
+            .collect::<Result<_>>()?;
+        Ok(HeldOut {
+            splits: done,
+            rows: self.kept.rows.clone(),
+        })
+    }
+
+    fn predict(&self, split: &Split, readout: Readout) -> Result<SplitPredictions> {
+        self.read(&self.sums.fit(&split.train, readout)?, split)
+    }
+
+    fn read(&self, fit: &LeastSquares, split: &Split) -> Result<SplitPredictions> {
+        let mut conditions = split.test.clone();
+        conditions.sort_unstable();
+        let mut starts = vec![0];
+        for &c in &conditions {
+            starts.push(starts[starts.len() - 1] + self.kept.rows[c].len());
+        }
+        Ok(SplitPredictions {
+            values: self.sums.predict(fit, &conditions)?,
+            conditions,
+            starts,
+            rank: fit.rank(),
+            path: fit.path(),
+        })
+    }
+
+    /// Where each predicted row stands among the stacked rows of all conditions.
+    fn stacked_rows(&self, p: &SplitPredictions) -> Vec<u32> {
+        p.parts()
+            .flat_map(|(c, from, to)| {
+                let first = self.starts[c] as u32;
+                first..first + (to - from) as u32
+            })
+            .collect()
     }
 
     /// Fit and score every split. Splits run in parallel; the result does not depend on the number of threads.
@@ -176,7 +486,9 @@ impl<'a> OnlineDecoder<'a> {
         let times = self.times();
         let done: Vec<OneSplit> = splits
             .par_iter()
-            .map(|split| self.one(split, readout, &times))
+            .map_init(Scratch::default, |scratch, split| {
+                self.one(split, readout, &times, scratch)
+            })
             .collect::<Result<_>>()?;
         let n_targets = self.layout.target_names().len();
         let mut table = Vec::new();
@@ -221,58 +533,79 @@ impl<'a> OnlineDecoder<'a> {
                 },
             })
             .collect();
-        let held_out = self.average(&done);
+        let mut scores = Vec::with_capacity(done.len());
+        let mut predictions = Vec::with_capacity(done.len());
+        for one in done {
+            scores.push(one.scores);
+            predictions.push(one.predictions);
+        }
+        let held_out = HeldOut {
+            splits: predictions,
+            rows: self.kept.rows.clone(),
+        };
         let mut last = vec![Vec::new(); self.layout.conditions().len()];
-        for (c, p) in done.iter().flat_map(|d| &d.predictions) {
-            if p.rows() > 0 {
-                last[*c].push(p.row(p.rows() - 1).to_vec());
+        for one in &held_out.splits {
+            for (c, from, to) in one.parts() {
+                if to > from {
+                    last[c].push((0..n_targets).map(|t| one.values[(to - 1, t)]).collect());
+                }
             }
         }
         Ok(OnlineResult {
             readout,
-            splits: done.into_iter().map(|d| d.scores).collect(),
+            splits: scores,
             table,
-            held_out,
+            held_out: held_out.mean(self.layout),
             last,
             over_time,
             dropped_rows: self.kept.dropped,
         })
     }
 
-    fn one(&self, split: &Split, readout: Readout, times: &[Time]) -> Result<OneSplit> {
-        let fit = self.sums.fit(&split.train, readout)?;
-        let mut test = split.test.clone();
-        test.sort_unstable();
-        let predictions: Vec<(usize, Array2)> = test
-            .iter()
-            .map(|&c| Ok((c, fit.predict(&self.kept.features[c])?)))
-            .collect::<Result<_>>()?;
-        let n_targets = self.layout.target_names().len();
-        let score = |epoch: Epoch, target: usize| {
-            let (mut predicted, mut truth) = (Vec::new(), Vec::new());
-            for (c, p) in &predictions {
-                for (i, &row) in self.kept.rows[*c].iter().enumerate() {
-                    if self.in_epoch(*c, row, epoch) {
-                        predicted.push(p.get(i, target));
-                        truth.push(self.targets[*c].get(i, target));
-                    }
+    /// Scores `[target]` of a split's predictions over the rows for which `keep(condition, layout row)` holds.
+    pub(crate) fn score_rows(
+        &self,
+        p: &SplitPredictions,
+        scratch: &mut Scratch,
+        keep: impl Fn(usize, usize) -> bool,
+    ) -> Vec<Score> {
+        let (mut at, mut rows) = (Vec::new(), Vec::new());
+        for (c, from, to) in p.parts() {
+            for i in from..to {
+                if keep(c, self.kept.rows[c][i - from]) {
+                    at.push(i);
+                    rows.push((self.starts[c] + i - from) as u32);
                 }
             }
-            Score {
-                r: stats::pearson(&predicted, &truth),
-                spearman: stats::spearman(&predicted, &truth),
-                mae: stats::mean_absolute_error(&predicted, &truth),
-                rmse: stats::root_mean_squared_error(&predicted, &truth),
-                n: predicted.len(),
-            }
-        };
-        let scores = Epoch::EVERY.map(|epoch| (0..n_targets).map(|t| score(epoch, t)).collect());
+        }
+        let mut picked = vec![0.0; at.len()];
+        (0..self.truth.len())
+            .map(|t| {
+                for (value, &i) in picked.iter_mut().zip(&at) {
+                    *value = p.values[(i, t)];
+                }
+                scoring::score(&picked, &self.truth[t], &rows, scratch)
+            })
+            .collect()
+    }
+
+    fn one(
+        &self,
+        split: &Split,
+        readout: Readout,
+        times: &[Time],
+        scratch: &mut Scratch,
+    ) -> Result<OneSplit> {
+        let p = self.predict(split, readout)?;
+        let n_targets = self.layout.target_names().len();
+        let scores = Epoch::EVERY
+            .map(|epoch| self.score_rows(&p, scratch, |c, row| self.in_epoch(c, row, epoch)));
         let mut r = Vec::with_capacity(times.len());
         let mut distance = Vec::with_capacity(times.len());
         for time in times {
-            let here: Vec<(&Array2, &Array2, usize)> = predictions
-                .iter()
-                .filter_map(|(c, p)| time.rows[*c].map(|i| (p, &self.targets[*c], i)))
+            let here: Vec<(usize, &Array2, usize)> = p
+                .parts()
+                .filter_map(|(c, from, _)| time.rows[c].map(|i| (from + i, &self.targets[c], i)))
                 .collect();
             r.push(
                 (0..n_targets)
@@ -280,18 +613,18 @@ impl<'a> OnlineDecoder<'a> {
                         if here.len() < Self::MIN_CONDITIONS {
                             return f64::NAN;
                         }
-                        let p: Vec<f64> = here.iter().map(|(p, _, i)| p.get(*i, target)).collect();
+                        let x: Vec<f64> = here.iter().map(|h| p.values[(h.0, target)]).collect();
                         let y: Vec<f64> = here.iter().map(|(_, y, i)| y.get(*i, target)).collect();
-                        stats::pearson(&p, &y)
+                        stats::pearson(&x, &y)
                     })
                     .collect(),
             );
             let distances: Vec<f64> = here
                 .iter()
                 .filter(|_| n_targets >= 2)
-                .map(|(p, y, i)| {
-                    let dx = p.get(*i, 0) - y.get(*i, 0);
-                    let dy = p.get(*i, 1) - y.get(*i, 1);
+                .map(|(at, y, i)| {
+                    let dx = p.values[(*at, 0)] - y.get(*i, 0);
+                    let dy = p.values[(*at, 1)] - y.get(*i, 1);
                     (dx * dx + dy * dy).sqrt()
                 })
                 .collect();
@@ -300,10 +633,10 @@ impl<'a> OnlineDecoder<'a> {
         Ok(OneSplit {
             scores: SplitScores {
                 scores,
-                rank: fit.rank(),
-                path: fit.path(),
+                rank: p.rank,
+                path: p.path,
             },
-            predictions,
+            predictions: p,
             r,
             distance,
         })
@@ -338,42 +671,6 @@ impl<'a> OnlineDecoder<'a> {
             .map(|c| c.occlusion_bin().map(|b| b as i64))
             .collect();
         align(self.layout, &self.kept.rows, &offsets)
-    }
-
-    fn average(&self, done: &[OneSplit]) -> Vec<Array2> {
-        let n_targets = self.layout.target_names().len();
-        let mut sums: Vec<Array2> = self
-            .targets
-            .iter()
-            .map(|y| Array2::filled(y.rows(), n_targets, 0.0))
-            .collect();
-        let mut counts = vec![0usize; sums.len()];
-        for one in done {
-            for (c, p) in &one.predictions {
-                counts[*c] += 1;
-                for i in 0..p.rows() {
-                    for (s, v) in sums[*c].row_mut(i).iter_mut().zip(p.row(i)) {
-                        *s += v;
-                    }
-                }
-            }
-        }
-        self.layout
-            .conditions()
-            .iter()
-            .enumerate()
-            .map(|(c, condition)| {
-                let mut out = Array2::filled(condition.bins.len(), n_targets, f64::NAN);
-                if counts[c] > 0 {
-                    for (i, &row) in self.kept.rows[c].iter().enumerate() {
-                        for t in 0..n_targets {
-                            out.set(row, t, sums[c].get(i, t) / counts[c] as f64);
-                        }
-                    }
-                }
-                out
-            })
-            .collect()
     }
 }
 

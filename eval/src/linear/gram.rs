@@ -1,8 +1,11 @@
 //! Sums of products for each condition, so that a split is an addition and one factorisation.
 
+use std::sync::Arc;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 
+use super::kernel::Kernel;
 use super::solve::{self, Centred, Solution};
 use super::{LeastSquares, Readout};
 use crate::array::Array2;
@@ -10,6 +13,12 @@ use crate::error::{Error, Result};
 
 /// Tables beyond this many bytes are not kept; their sums are made for each split from the rows instead.
 const TABLE_BYTES_MAX: usize = 1 << 30;
+
+/// From this many units on, and with at least half as many units as rows, inner products of rows are kept instead.
+const KERNEL_UNITS_MIN: usize = 512;
+
+/// Most rows for which their inner products are kept: 512 MiB.
+const KERNEL_ROWS_MAX: usize = 8192;
 
 /// More units than this need a reduction before they come here: one `[unit, unit]` matrix would pass 128 MiB.
 const UNITS_MAX: usize = 4096;
@@ -20,7 +29,7 @@ pub struct ConditionGram {
     rows: usize,
     sum_x: Vec<f64>,
     sum_y: Vec<f64>,
-    xtx: Option<Mat<f64>>,
+    xtx: Option<Arc<Mat<f64>>>,
     xty: Option<Mat<f64>>,
     low: Vec<f64>,
     high: Vec<f64>,
@@ -44,9 +53,10 @@ pub struct GramTable {
     origin_x: Vec<f64>,
     origin_y: Vec<f64>,
     /// Rows less the origin, `[condition][bin, unit]` and `[condition][bin, target]`.
-    x: Vec<Mat<f64>>,
+    x: Arc<Vec<Mat<f64>>>,
     y: Vec<Mat<f64>>,
     grams: Vec<ConditionGram>,
+    kernel: Option<Arc<Kernel>>,
 }
 
 impl GramTable {
@@ -96,10 +106,13 @@ impl GramTable {
         }
         let origin_x = column_means(features, units);
         let origin_y = column_means(targets, n_targets);
-        let keep = features
-            .len()
-            .saturating_mul(units * units * size_of::<f64>())
-            <= TABLE_BYTES_MAX;
+        let total: usize = features.iter().map(Array2::rows).sum();
+        let wide = units >= KERNEL_UNITS_MIN && 2 * units >= total && total <= KERNEL_ROWS_MAX;
+        let keep = !wide
+            && features
+                .len()
+                .saturating_mul(units * units * size_of::<f64>())
+                <= TABLE_BYTES_MAX;
         let shift = |a: &Array2, origin: &[f64]| {
             Mat::from_fn(a.rows(), a.cols(), |i, j| a.get(i, j) - origin[j])
         };
@@ -112,20 +125,22 @@ impl GramTable {
                 rows: x.nrows(),
                 sum_x: column_sums(x),
                 sum_y: column_sums(y),
-                xtx: keep.then(|| product(x, x)),
+                xtx: keep.then(|| Arc::new(product(x, x))),
                 xty: keep.then(|| product(x, y)),
                 low: column_fold(x, f64::INFINITY, f64::min),
                 high: column_fold(x, f64::NEG_INFINITY, f64::max),
             })
             .collect();
+        let kernel = wide.then(|| Arc::new(Kernel::new(&x)));
         Ok(Self {
             units,
             targets: n_targets,
             origin_x,
             origin_y,
-            x,
+            x: Arc::new(x),
             y,
             grams,
+            kernel,
         })
     }
 
@@ -157,6 +172,9 @@ impl GramTable {
                 format!("condition {c} of {}", self.grams.len()),
             ));
         }
+        if let Some(fit) = self.from_kernel(&train, readout) {
+            return Ok(fit);
+        }
         let sums = self.centred(&train)?;
         let fast = match readout {
             Readout::Full => solve::cholesky(&sums),
@@ -181,6 +199,176 @@ impl GramTable {
         Ok(LeastSquares::from_solution(&solution, &mean_x, &mean_y))
     }
 
+    /// The same features with other targets; what was made of the features alone is shared.
+    ///
+    /// Errors as [`GramTable::new`].
+    pub fn with_targets(&self, targets: &[Array2]) -> Result<Self> {
+        let n_targets = targets.first().map_or(0, Array2::cols);
+        if targets.len() != self.x.len() {
+            return Err(Error::shape(
+                "targets",
+                format!("{} conditions, as the features", self.x.len()),
+                format!("{} conditions", targets.len()),
+            ));
+        }
+        for (c, (x, y)) in self.x.iter().zip(targets).enumerate() {
+            if y.rows() != x.nrows() || y.cols() != n_targets {
+                return Err(Error::shape(
+                    format!("targets of condition {c}"),
+                    format!("{} bins, {n_targets} targets", x.nrows()),
+                    format!("{} bins, {} targets", y.rows(), y.cols()),
+                ));
+            }
+            if let Some(index) = y.as_slice().iter().position(|v| !v.is_finite()) {
+                return Err(Error::NotFinite {
+                    what: format!("targets of condition {c}"),
+                    index,
+                    value: y.as_slice()[index],
+                });
+            }
+        }
+        let origin_y = column_means(targets, n_targets);
+        let y: Vec<Mat<f64>> = targets
+            .iter()
+            .map(|a| Mat::from_fn(a.rows(), a.cols(), |i, j| a.get(i, j) - origin_y[j]))
+            .collect();
+        let grams = self
+            .grams
+            .iter()
+            .zip(self.x.iter().zip(&y))
+            .map(|(gram, (x, y))| ConditionGram {
+                sum_y: column_sums(y),
+                xty: gram.xtx.as_ref().map(|_| product(x, y)),
+                ..gram.clone()
+            })
+            .collect();
+        Ok(Self {
+            targets: n_targets,
+            origin_y,
+            y,
+            grams,
+            ..self.clone()
+        })
+    }
+
+    /// Predictions `[row, target]` of a fit for all rows of these conditions, one after the other.
+    ///
+    /// [`Error::Invalid`] for an index out of range, [`Error::Shape`] if the fit has other units.
+    pub(crate) fn predict(&self, fit: &LeastSquares, conditions: &[usize]) -> Result<Mat<f64>> {
+        let b = fit.coefficients();
+        if b.rows() != self.units {
+            return Err(Error::shape(
+                "features to predict from",
+                format!("{} units", b.rows()),
+                format!("{} units", self.units),
+            ));
+        }
+        if let Some(&c) = conditions.iter().find(|&&c| c >= self.x.len()) {
+            return Err(Error::invalid(
+                "conditions to predict",
+                format!("condition {c} of {}", self.x.len()),
+            ));
+        }
+        let targets = b.cols();
+        let b = Mat::from_fn(self.units, targets, |i, t| b.get(i, t));
+        let offset: Vec<f64> = (0..targets)
+            .map(|t| {
+                let shift: f64 = (0..self.units).map(|i| self.origin_x[i] * b[(i, t)]).sum();
+                fit.intercept()[t] + shift
+            })
+            .collect();
+        let rows: usize = conditions.iter().map(|&c| self.x[c].nrows()).sum();
+        let mut out = Mat::from_fn(rows, targets, |_, t| offset[t]);
+        let mut row = 0;
+        for &c in conditions {
+            let x = &self.x[c];
+            matmul(
+                out.as_mut().subrows_mut(row, x.nrows()),
+                Accum::Add,
+                x.as_ref(),
+                b.as_ref(),
+                1.0,
+                Par::Seq,
+            );
+            row += x.nrows();
+        }
+        Ok(out)
+    }
+
+    /// The fit from inner products of rows; `None` where there are none or they do not serve.
+    fn from_kernel(&self, train: &[usize], readout: Readout) -> Option<LeastSquares> {
+        let kernel = self.kernel.as_ref()?;
+        let n: usize = train.iter().map(|&c| self.grams[c].rows).sum();
+        if n < 2 {
+            return None;
+        }
+        let sum = |get: &dyn Fn(&ConditionGram) -> &[f64], width: usize| {
+            let mut sums = vec![0.0; width];
+            for &c in train {
+                add(&mut sums, get(&self.grams[c]));
+            }
+            sums.iter().map(|s| s / n as f64).collect::<Vec<f64>>()
+        };
+        let mean_x = sum(&|g| &g.sum_x, self.units);
+        let mean_y = sum(&|g| &g.sum_y, self.targets);
+        let mut y = Mat::<f64>::zeros(n, self.targets);
+        let mut row = 0;
+        for &c in train {
+            for i in 0..self.y[c].nrows() {
+                for t in 0..self.targets {
+                    y[(row, t)] = self.y[c][(i, t)] - mean_y[t];
+                }
+                row += 1;
+            }
+        }
+        let found = match readout {
+            // Fewer units than rows has no interpolation; the last few are too close to call.
+            Readout::Full if n > self.units => return None,
+            Readout::Full => kernel.interpolate(train, y.as_ref())?,
+            Readout::Pca { k } => kernel.components(train, y.as_ref(), k)?,
+        };
+        // B = (X - mean)ᵀ α.
+        let mut coefficients = Mat::<f64>::zeros(self.units, self.targets);
+        let mut totals = vec![0.0; self.targets];
+        let mut row = 0;
+        for &c in train {
+            let rows = self.x[c].nrows();
+            let alpha = found.coefficients.subrows(row, rows);
+            for (t, total) in totals.iter_mut().enumerate() {
+                *total += (0..rows).map(|i| alpha[(i, t)]).sum::<f64>();
+            }
+            matmul(
+                coefficients.as_mut(),
+                Accum::Add,
+                self.x[c].transpose(),
+                alpha,
+                1.0,
+                Par::Seq,
+            );
+            row += rows;
+        }
+        for t in 0..self.targets {
+            for unit in 0..self.units {
+                coefficients[(unit, t)] -= mean_x[unit] * totals[t];
+            }
+        }
+        let solution = Solution {
+            coefficients,
+            ..found
+        };
+        let shift = |mean: &[f64], origin: &[f64]| {
+            mean.iter()
+                .zip(origin)
+                .map(|(m, o)| m + o)
+                .collect::<Vec<f64>>()
+        };
+        Some(LeastSquares::from_solution(
+            &solution,
+            &shift(&mean_x, &self.origin_x),
+            &shift(&mean_y, &self.origin_y),
+        ))
+    }
+
     fn centred(&self, train: &[usize]) -> Result<Centred> {
         let n: usize = train.iter().map(|&c| self.grams[c].rows).sum();
         if n == 0 {
@@ -202,7 +390,7 @@ impl GramTable {
             }
             match (&gram.xtx, &gram.xty) {
                 (Some(a), Some(b)) => {
-                    xtx += a;
+                    xtx += &**a;
                     xty += b;
                 }
                 _ => {

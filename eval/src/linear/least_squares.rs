@@ -32,11 +32,14 @@ impl Readout {
 }
 
 /// How a fit was solved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SolvePath {
     /// From the Gram matrix: Cholesky, or its eigenvectors for principal components.
     Gram,
-    /// From the rows, by singular values, because the Gram matrix was badly conditioned.
+    /// From the inner products of the rows: more units than rows, or nearly so.
+    Kernel,
+    /// From the rows, by singular values, because the sums or products were badly conditioned.
     Svd,
 }
 

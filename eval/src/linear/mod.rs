@@ -1,6 +1,7 @@
 //! Linear maps: least squares, principal components, and the sums they are fitted from.
 
 mod gram;
+mod kernel;
 mod least_squares;
 mod pca;
 mod solve;

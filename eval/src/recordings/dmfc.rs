@@ -286,6 +286,29 @@ impl Mask {
         })
     }
 
+    /// Number of conditions.
+    #[must_use]
+    pub fn conditions(&self) -> usize {
+        self.conditions
+    }
+
+    /// Number of bins.
+    #[must_use]
+    pub fn bins(&self) -> usize {
+        self.bins
+    }
+
+    /// The mask of the same axes with the cells for which `inside(condition, bin)` holds.
+    #[must_use]
+    pub fn map(&self, inside: impl Fn(usize, usize) -> bool) -> Self {
+        Self {
+            inside: (0..self.inside.len())
+                .map(|at| inside(at / self.bins, at % self.bins))
+                .collect(),
+            ..*self
+        }
+    }
+
     /// Whether a cell is inside. False if it is out of range.
     #[must_use]
     pub fn contains(&self, condition: usize, bin: usize) -> bool {
