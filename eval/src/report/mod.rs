@@ -7,10 +7,12 @@ mod figures;
 mod html;
 mod loss;
 pub mod number;
+mod recording;
 mod svg;
 
 pub use csv_tables::{DECODE_COLUMNS, decode_csv};
 pub use loss::{LossPoint, loss_figure};
+pub use recording::recording_figure;
 
 use std::fs;
 use std::io::Write as _;
