@@ -22,7 +22,7 @@ use mental_pong_eval::recordings::sample::MetaSample;
 use mental_pong_eval::recordings::table::{Cells, Table};
 use mental_pong_eval::recordings::{Missing, convert, parquet};
 use mental_pong_game::Quiet;
-use mental_pong_game::task::{Masks, PRIMATE79_IDS, select, truth_bins};
+use mental_pong_game::task::{Condition, Masks, PRIMATE79_IDS, select, truth_bins};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -490,24 +490,78 @@ fn the_two_hundred_conditions_are_found_by_id() {
     .unwrap();
     assert_eq!(sample.ids().len(), 200);
     // The rows are shuffled: position is not the way.
-    let ids: Vec<u32> = PRIMATE79_IDS.to_vec();
+    let mut ids = sample.ids().to_vec();
+    ids.sort_unstable();
     let rows = sample.rows_of(&ids).unwrap();
     assert!(rows.windows(2).any(|pair| pair[0] > pair[1]));
     let x0 = sample.numbers("x0", &ids).unwrap();
     for (place, (&row, id)) in rows.iter().zip(&ids).enumerate() {
         assert_eq!(sample.ids()[row], *id);
-        assert_eq!(x0[place], sample.table().numbers("x0").unwrap()[row]);
+        assert_eq!(
+            x0[place].to_bits(),
+            sample.table().numbers("x0").unwrap()[row].to_bits()
+        );
     }
     assert!(
         sample
-            .rows_of(&[1])
+            .rows_of(&[472_226])
             .unwrap_err()
             .to_string()
-            .contains("condition 1")
+            .contains("condition 472226")
     );
-    let agreement = sample.agreement().unwrap();
-    println!("{agreement:?}");
-    assert_eq!(agreement.conditions, 200);
+}
+
+/// The generator's own conditions agree with it; one changed value shows, and only there.
+#[test]
+fn a_sample_is_held_against_the_generator() {
+    let conditions = select(&[183_171, 72_780, 5, 300_000]).unwrap();
+    let column = |name: &str, of: &dyn Fn(&Condition) -> f64| {
+        let values = conditions.iter().map(of).collect();
+        (name.to_owned(), Cells::Numbers(values))
+    };
+    let mut table = Table {
+        rows: 4,
+        has_index: false,
+        columns: vec![
+            column("meta_index", &|c| c.id.into()),
+            column("x0", &|c| c.x0),
+            column("heading0", &|c| c.heading0_rad),
+            column("t_occ", &|c| c.t_occ.into()),
+            column("n_bounce_correct", &|c| c.n_bounce.into()),
+        ],
+    };
+    let agreement = MetaSample::from_table(table.clone())
+        .unwrap()
+        .agreement()
+        .unwrap();
+    assert_eq!(
+        [
+            agreement.x0,
+            agreement.heading0,
+            agreement.t_occ,
+            agreement.n_bounce
+        ],
+        [0.0; 4]
+    );
+    // The file lacks it.
+    assert!(agreement.y0.is_nan());
+    if let Cells::Numbers(values) = &mut table.columns[3].1 {
+        values[2] += 2.0;
+    }
+    let agreement = MetaSample::from_table(table.clone())
+        .unwrap()
+        .agreement()
+        .unwrap();
+    assert_eq!([agreement.x0, agreement.t_occ], [0.0, 2.0]);
+    if let Cells::Numbers(values) = &mut table.columns[0].1 {
+        values[0] = values[1];
+    }
+    assert!(
+        MetaSample::from_table(table)
+            .unwrap_err()
+            .to_string()
+            .contains("twice")
+    );
 }
 
 #[test]
