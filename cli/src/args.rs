@@ -317,28 +317,170 @@ pub(crate) struct RecordingsArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecordingsWhat {
-    /// Say what a file of recordings holds.
+    /// Say what a file of recordings holds, and draw it.
     Info(RecordingsInfoArgs),
-    /// Write safetensors and a manifest with axes, units and checksums.
+    /// Write safetensors, Parquet and a manifest with axes, units and checksums.
     Convert(RecordingsConvertArgs),
+    /// Check a table of single trials and say what it holds.
+    Trials(RecordingsTrialsArgs),
+    /// Make a population with known tuning, noise and ceiling in the released layout.
+    Simulate(RecordingsSimulateArgs),
+}
+
+/// Which file, and how to understand it.
+#[derive(Debug, Args)]
+pub(crate) struct RecordingFileArgs {
+    /// The released dictionary (.pkl, .pkl.gz, .mat of v5 or 7.3, .npz), a laboratory's own .npz, NWB, a long Parquet
+    /// table, or a converted folder. Told apart by content; read as data, never executed.
+    pub(crate) file: PathBuf,
+    /// Most memory for what is read, as `3GiB` or `500MiB`; a file that needs more is refused with the number.
+    #[arg(long, default_value = "3GiB", value_parser = parse_bytes)]
+    pub(crate) max_memory: u64,
+    /// NWB: column of condition ids in /intervals/trials.
+    #[arg(long, default_value = "condition_id", value_name = "COLUMN")]
+    pub(crate) nwb_condition: String,
+    /// NWB: what names in that column mean, as `name=55062,other=72780`.
+    #[arg(long, value_delimiter = ',', value_parser = parse_named_id, value_name = "NAME=ID")]
+    pub(crate) nwb_map: Vec<(String, i64)>,
+    /// NWB: column of the time at which the ball starts to move, seconds; a usual name without it.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) nwb_onset: Option<String>,
+    /// NWB: column of the trial type (occ or vis, or the occluder's opacity); a usual name without it.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) nwb_trial_type: Option<String>,
+    /// NWB: column that is not 0 in trials to leave out; `ignore` without it.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) nwb_exclude: Option<String>,
+    /// NWB: what becomes of a unit without a trial in a condition.
+    #[arg(long, value_enum, default_value = "refuse")]
+    pub(crate) missing: MissingArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum MissingArg {
+    /// An error with the number of such pairs.
+    Refuse,
+    /// Leave the unit out, and count.
+    DropUnits,
+    /// The unit's mean, as in the release, and count.
+    Impute,
+}
+
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" | "k" => 1 << 10,
+        "mib" | "m" => 1 << 20,
+        "gib" | "g" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        other => return Err(format!("{other}: not B, KiB, MiB or GiB")),
+    };
+    let number: u64 = digits
+        .trim()
+        .parse()
+        .map_err(|e| format!("{digits}: {e}"))?;
+    number
+        .checked_mul(unit)
+        .filter(|&bytes| bytes > 0)
+        .ok_or_else(|| "more than 0 and less than 2^64 bytes".into())
+}
+
+fn parse_named_id(text: &str) -> Result<(String, i64), String> {
+    let (name, id) = text.split_once('=').ok_or("expected NAME=ID")?;
+    let id = id.trim().parse().map_err(|e| format!("{id}: {e}"))?;
+    Ok((name.trim().to_owned(), id))
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RecordingsInfoArgs {
-    /// The released dictionary: .pkl, .pkl.gz, .mat (v5 or 7.3), or a converted folder. Read as data, never executed.
-    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: RecordingFileArgs,
     /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Draw it: an SVG file to write.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) figure: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordingsConvertArgs {
+    #[command(flatten)]
+    pub(crate) input: RecordingFileArgs,
+    /// Folder to write.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordingsTrialsArgs {
+    /// A table of single trials (.tsv, .csv, .parquet), or a recording with trial_meta.
+    pub(crate) file: PathBuf,
+    /// Columns of other names, as `condition=py_meta_index,paddle=paddle_y`.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "ROLE=COLUMN"
+    )]
+    pub(crate) columns: String,
+    /// Subject of every row, where there is no column.
+    #[arg(long)]
+    pub(crate) subject: Option<String>,
+    /// Type of every trial (occ or vis), where there is no column.
+    #[arg(long)]
+    pub(crate) trial_type: Option<String>,
+    /// Bad rows to leave out and list before it is an error.
+    #[arg(long, default_value_t = 0, value_name = "ROWS")]
+    pub(crate) keep_going: usize,
+    /// Print JSON with every trial.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct RecordingsConvertArgs {
-    /// The file; see `info`.
-    pub(crate) file: PathBuf,
-    /// Folder to write.
+pub(crate) struct RecordingsSimulateArgs {
+    /// File (.npz) or folder to write; its name has to say `simulated`.
     #[arg(long)]
     pub(crate) out: PathBuf,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Number of units.
+    #[arg(long, default_value_t = 1889)]
+    pub(crate) units: usize,
+    /// Share of units without tuning, 0 to 1.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) untuned: f64,
+    /// Trials of each condition.
+    #[arg(long, default_value_t = 18)]
+    pub(crate) trials: usize,
+    /// Split-half correlation of the median tuned unit, in expectation.
+    #[arg(long, default_value_t = 0.11)]
+    pub(crate) reliability: f64,
+    /// Standard deviation over units of its Fisher z.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) reliability_spread: f64,
+    /// Mean rate of the median unit, spikes/s.
+    #[arg(long, default_value_t = 8.0)]
+    pub(crate) rate_hz: f64,
+    /// Noise over trials.
+    #[arg(long, value_enum, default_value = "poisson")]
+    pub(crate) noise: NoiseArg,
+    /// Conditions by id, separated by commas; the 79 recorded ones without it.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) ids: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum NoiseArg {
+    /// Spike counts are Poisson.
+    Poisson,
+    /// Means of halves are normal.
+    Gaussian,
 }
 
 #[derive(Debug, Args)]

@@ -36,8 +36,10 @@ fn main() -> ExitCode {
             TrainWhat::Dynamics(args) => commands::train::dynamics(args, &progress),
         },
         Command::Recordings(args) => match &args.what {
-            RecordingsWhat::Info(args) => commands::recordings::info(args),
-            RecordingsWhat::Convert(args) => commands::recordings::convert(args),
+            RecordingsWhat::Info(args) => commands::recordings::info(args, &progress),
+            RecordingsWhat::Convert(args) => commands::recordings::convert(args, &progress),
+            RecordingsWhat::Trials(args) => commands::recordings::trials(args, &progress),
+            RecordingsWhat::Simulate(args) => commands::recordings::simulate(args),
         },
         Command::Weights(args) => match &args.what {
             WeightsWhat::List => commands::weights::list(),

@@ -1,13 +1,53 @@
-use mental_pong_eval::recordings::convert;
-use mental_pong_eval::recordings::dmfc::Recording;
+use mental_pong_eval::recordings::dmfc::{Opening, Recording, TrialType};
 use mental_pong_eval::recordings::info::Info;
+use mental_pong_eval::recordings::limits::Limits;
+use mental_pong_eval::recordings::nwb::NwbOptions;
+use mental_pong_eval::recordings::simulate::{self, Noise, Settings};
+use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
+use mental_pong_eval::recordings::{Missing, convert, file};
+use mental_pong_eval::report::recording_figure;
+use mental_pong_game::Monitor;
+use mental_pong_game::files::write_atomic;
 
 use super::{output, output_json};
 use crate::Done;
-use crate::args::{RecordingsConvertArgs, RecordingsInfoArgs};
+use crate::args::{
+    MissingArg, NoiseArg, RecordingFileArgs, RecordingsConvertArgs, RecordingsInfoArgs,
+    RecordingsSimulateArgs, RecordingsTrialsArgs,
+};
+use crate::failure::Failure;
 
-pub(crate) fn info(args: &RecordingsInfoArgs) -> Done {
-    let info = Info::of(&Recording::open(&args.file)?)?;
+fn open(args: &RecordingFileArgs, monitor: &dyn Monitor) -> Result<Recording, Failure> {
+    let opening = Opening {
+        expected: None,
+        limits: Limits {
+            bytes: args.max_memory,
+            ..Limits::default()
+        },
+        nwb: NwbOptions {
+            condition: args.nwb_condition.clone(),
+            condition_names: args.nwb_map.iter().cloned().collect(),
+            onset: args.nwb_onset.clone(),
+            trial_type: args.nwb_trial_type.clone(),
+            exclude: args.nwb_exclude.clone(),
+            missing: match args.missing {
+                MissingArg::Refuse => Missing::Refuse,
+                MissingArg::DropUnits => Missing::DropUnits,
+                MissingArg::Impute => Missing::Impute,
+            },
+            ..NwbOptions::default()
+        },
+    };
+    Ok(Recording::open_as(&args.file, &opening, monitor)?)
+}
+
+pub(crate) fn info(args: &RecordingsInfoArgs, monitor: &dyn Monitor) -> Done {
+    let recording = open(&args.input, monitor)?;
+    if let Some(path) = &args.figure {
+        let svg = recording_figure(&recording, TrialType::Occ)?;
+        write_atomic(path, |out| out.write_all(svg.as_bytes()))?;
+    }
+    let info = Info::of(&recording)?;
     if args.json {
         output_json(&info)
     } else {
@@ -15,8 +55,101 @@ pub(crate) fn info(args: &RecordingsInfoArgs) -> Done {
     }
 }
 
-pub(crate) fn convert(args: &RecordingsConvertArgs) -> Done {
-    let recording = Recording::open(&args.file)?;
+pub(crate) fn convert(args: &RecordingsConvertArgs, monitor: &dyn Monitor) -> Done {
+    let recording = open(&args.input, monitor)?;
     convert::write(&recording, &args.out)?;
-    output(|out| writeln!(out, "{}", args.out.join("manifest.json").display()))
+    output(|out| writeln!(out, "{}", args.out.join(convert::MANIFEST).display()))
+}
+
+pub(crate) fn trials(args: &RecordingsTrialsArgs, monitor: &dyn Monitor) -> Done {
+    let trial_type = match &args.trial_type {
+        None => None,
+        Some(name) => Some(
+            TrialType::named(name)
+                .ok_or_else(|| Failure::Usage(format!("--trial-type {name}: occ or vis")))?,
+        ),
+    };
+    let options = TrialOptions {
+        columns: args.columns.parse()?,
+        subject: args.subject.clone(),
+        trial_type,
+        keep_going: args.keep_going,
+        limits: Limits::default(),
+    };
+    // Parquet is a table here; every other format that is told by its content is a recording.
+    let is_recording = file::detect(&args.file).is_ok_and(|f| f != file::Format::Parquet);
+    let trials = if is_recording {
+        let recording = Recording::open_as(&args.file, &Opening::default(), monitor)?;
+        Trials::of_recording(&recording, &options)?
+    } else {
+        Trials::open(&args.file, &options)?
+    };
+    if args.json {
+        return output_json(&trials);
+    }
+    let about = &trials.provenance;
+    output(|out| {
+        writeln!(out, "{}", about.source)?;
+        if about.synthetic == Some(true) {
+            writeln!(out, "  SYNTHETIC or simulated (the table says so)")?;
+        }
+        let kinds =
+            TrialType::ALL.map(|kind| trials.trial_type.iter().filter(|t| **t == kind).count());
+        writeln!(
+            out,
+            "  {} of {} rows: {} occ, {} vis; {} conditions, {} subjects",
+            trials.len(),
+            about.rows,
+            kinds[0],
+            kinds[1],
+            trials.conditions().len(),
+            trials.subjects().len()
+        )?;
+        for (role, column) in &about.columns {
+            writeln!(out, "  {:<10} column {column}", role.name())?;
+        }
+        let e = &about.excluded;
+        writeln!(
+            out,
+            "  left out by rule: {} without condition, {} ignored, {} without outcome, {} without occluder, {} without paddle, {} lapses (|paddle| > 10 deg)",
+            e.no_condition, e.ignored, e.no_outcome, e.no_occluder, e.no_paddle, e.lapses
+        )?;
+        for problem in &about.problems {
+            writeln!(
+                out,
+                "  bad row {}, column {}: expected {}, found {}",
+                problem.row, problem.column, problem.expected, problem.found
+            )?;
+        }
+        Ok(())
+    })
+}
+
+pub(crate) fn simulate(args: &RecordingsSimulateArgs) -> Done {
+    let defaults = Settings::default();
+    let settings = Settings {
+        seed: args.seed,
+        units: args.units,
+        untuned: args.untuned,
+        conditions: if args.ids.is_empty() {
+            defaults.conditions.clone()
+        } else {
+            args.ids.clone()
+        },
+        trials: args.trials,
+        noise: match args.noise {
+            NoiseArg::Poisson => Noise::Poisson,
+            NoiseArg::Gaussian => Noise::Gaussian,
+        },
+        reliability: args.reliability,
+        reliability_spread: args.reliability_spread,
+        rate_hz: args.rate_hz,
+        ..defaults
+    };
+    let simulated = simulate::simulate(&settings)?;
+    let truth = simulated.write(&args.out)?;
+    output(|out| {
+        writeln!(out, "{}", args.out.display())?;
+        writeln!(out, "{}", truth.display())
+    })
 }

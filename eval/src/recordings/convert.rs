@@ -1,9 +1,11 @@
-//! The open layout: a folder with every array in one safetensors file, and a manifest in JSON that says what they are.
+//! The open layout: a folder with every array in one safetensors file, every table in a Parquet file, and a manifest in
+//! JSON that says what they are.
 //!
 //! ```text
 //! folder/
-//!   manifest.json            what is in it: axes, units, missing values, checksums, tables of text, where it came from
+//!   manifest.json            what is in it: axes, units, missing values, checksums, where it came from
 //!   arrays.safetensors       neural_responses/occ, behavioral_responses/occ/ball_pos_x, masks/occ/start_end_pad0, …
+//!   tables/meta.parquet      and neural_meta, trial_meta, as far as there are
 //! ```
 //!
 //! Numbers are f64, little-endian, row-major, NaN where there is none. Masks are u8: 1 inside, 0 outside. The same
@@ -12,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mental_pong_game::files::{create_folder, sha256_file, sha256_hex, write_atomic};
@@ -22,10 +24,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-use super::dmfc::{Expected, Mask, Population, Recording, TABLES, TrialType, behavior_unit};
+use super::branch::Branch;
+use super::dmfc::{
+    AXES, Axes, Expected, Mask, Population, Recording, TABLES, TrialType, behavior_unit,
+};
 use super::file::Format;
 use super::limits::{Budget, Limits, check_count};
-use super::table::Cells;
+use super::parquet;
+use super::table::{Cells, Table};
 use super::value::{Array, Column, Dict, Dtype, Frame, Index, Labels, Value};
 
 /// Name of the manifest in the folder.
@@ -35,7 +41,9 @@ pub const ARRAYS: &str = "arrays.safetensors";
 /// Name of the layout, as the manifest states it.
 pub const LAYOUT: &str = "mental-pong-recording";
 /// Version of the layout.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// Name of the folder of tables in the folder.
+pub const TABLE_FOLDER: &str = "tables";
 
 /// Longest manifest, and longest header of the file of arrays, that is read, in bytes.
 const LONGEST_TEXT: u64 = 256 << 20;
@@ -55,6 +63,8 @@ pub struct Manifest {
     pub source: Option<Source>,
     /// `true` if the recording says that it is invented.
     pub synthetic: Option<bool>,
+    /// Whether it is held against the release (a condition set, halves and tables as there) or is a laboratory's own.
+    pub released: bool,
     /// Number of conditions and bins, and length of a bin in ms.
     pub axes: Expected,
     /// Time of the left edge of bin 0, in ms after the ball starts to move.
@@ -108,7 +118,7 @@ pub struct ArrayEntry {
 /// One table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TableEntry {
-    /// `meta` (by condition), `neural_meta` (by unit) or `trial_meta` (by trial).
+    /// `meta` (by condition), `neural_meta` (by unit) or `trial_meta` (by trial). Its file is `tables/NAME.parquet`.
     pub name: String,
     /// Number of rows.
     pub rows: usize,
@@ -116,6 +126,8 @@ pub struct TableEntry {
     pub has_index: bool,
     /// The columns, in order.
     pub columns: Vec<ColumnEntry>,
+    /// SHA-256 of its file, in hexadecimal digits; `None` where no column is kept, and so no file.
+    pub sha256: Option<String>,
 }
 
 /// One column of a table.
@@ -123,26 +135,15 @@ pub struct TableEntry {
 pub struct ColumnEntry {
     /// Its name.
     pub name: String,
-    /// Its content.
-    pub content: ColumnContent,
-}
-
-/// What a column holds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ColumnContent {
-    /// Numbers: the name of the array.
-    Array(String),
-    /// Texts, `null` where there is none.
-    Texts(Vec<Option<String>>),
-    /// Something that is not kept: what it was.
-    Dropped(String),
+    /// Its name in the Parquet file, where names are unique; `None` if it is not kept.
+    pub stored: Option<String>,
+    /// What it was, if it is not kept.
+    pub dropped: Option<String>,
 }
 
 /// What is written under a name.
 enum Piece<'a> {
     Array(&'a Array),
-    Numbers(&'a [f64]),
     Mask(&'a Mask),
 }
 
@@ -162,7 +163,6 @@ impl Piece<'_> {
                 .iter()
                 .flat_map(|v| v.to_le_bytes())
                 .collect(),
-            Self::Numbers(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
             Self::Mask(mask) => mask.as_slice().iter().map(|&v| u8::from(v)).collect(),
         }
     }
@@ -180,7 +180,7 @@ pub fn write(recording: &Recording, folder: &Path) -> Result<Manifest> {
         return Err(Error::invalid(folder.display().to_string(), why));
     }
     create_folder(folder)?;
-    let (pieces, tables) = pieces(recording);
+    let pieces = pieces(recording);
     let mut arrays = Vec::with_capacity(pieces.len());
     let mut infos = Vec::with_capacity(pieces.len());
     let mut end = 0;
@@ -212,13 +212,15 @@ pub fn write(recording: &Recording, folder: &Path) -> Result<Manifest> {
             .iter()
             .try_for_each(|(_, piece)| out.write_all(&piece.bytes()))
     })?;
+    let tables = write_tables(recording, folder)?;
     let manifest = Manifest {
         layout: LAYOUT.into(),
         version: VERSION,
         source: source(recording)?,
         synthetic: recording.synthetic,
+        released: recording.released,
         axes: recording.expected,
-        first_bin_ms: -300.0,
+        first_bin_ms: recording.first_bin_ms,
         condition_ids: recording.condition_ids.clone(),
         unit_ids: recording
             .unit_ids
@@ -265,8 +267,62 @@ fn source(recording: &Recording) -> Result<Option<Source>> {
     }))
 }
 
-/// Everything to write, numbers before masks so that all are aligned, and the tables that refer to it.
-fn pieces(recording: &Recording) -> (Vec<(ArrayEntry, Piece<'_>)>, Vec<TableEntry>) {
+/// A Parquet file of each table that has a column to keep.
+fn write_tables(recording: &Recording, folder: &Path) -> Result<Vec<TableEntry>> {
+    let mut entries = Vec::new();
+    for (&name, table) in &recording.tables {
+        let mut columns = Vec::new();
+        let mut kept = Vec::new();
+        for (place, (column, cells)) in table.columns.iter().enumerate() {
+            let (stored, dropped) = match cells {
+                Cells::Other(what) => (None, Some(what.clone())),
+                _ => {
+                    let taken = kept.iter().any(|(other, _)| other == column);
+                    // The place keeps columns of one name apart.
+                    let stored = if taken {
+                        format!("{column} [{place}]")
+                    } else {
+                        column.clone()
+                    };
+                    kept.push((stored.clone(), cells.clone()));
+                    (Some(stored), None)
+                }
+            };
+            columns.push(ColumnEntry {
+                name: column.clone(),
+                stored,
+                dropped,
+            });
+        }
+        let sha256 = if kept.is_empty() {
+            None
+        } else {
+            let bytes = parquet::to_bytes(&Table {
+                rows: table.rows,
+                has_index: false,
+                columns: kept,
+            })?;
+            create_folder(folder.join(TABLE_FOLDER))?;
+            write_atomic(table_path(folder, name), |out| out.write_all(&bytes))?;
+            Some(sha256_hex(&bytes))
+        };
+        entries.push(TableEntry {
+            name: name.to_owned(),
+            rows: table.rows,
+            has_index: table.has_index,
+            columns,
+            sha256,
+        });
+    }
+    Ok(entries)
+}
+
+fn table_path(folder: &Path, table: &str) -> PathBuf {
+    folder.join(TABLE_FOLDER).join(format!("{table}.parquet"))
+}
+
+/// Everything to write, numbers before masks so that all are aligned.
+fn pieces(recording: &Recording) -> Vec<(ArrayEntry, Piece<'_>)> {
     let mut pieces = Vec::new();
     let entry = |name: String, axes: &[&str], shape: &[usize], unit: Option<&str>| ArrayEntry {
         name,
@@ -292,33 +348,6 @@ fn pieces(recording: &Recording) -> (Vec<(ArrayEntry, Piece<'_>)>, Vec<TableEntr
         let entry = entry(full, &axes, array.shape(), behavior_unit(name));
         pieces.push((entry, Piece::Array(array)));
     }
-    let mut tables = Vec::new();
-    for (&table, content) in &recording.tables {
-        let mut columns = Vec::new();
-        for (place, (name, cells)) in content.columns.iter().enumerate() {
-            let content = match cells {
-                Cells::Numbers(values) => {
-                    // The place keeps columns of one name apart.
-                    let full = format!("tables/{table}/{place}/{name}");
-                    let entry = entry(full.clone(), &["row"], &[values.len()], None);
-                    pieces.push((entry, Piece::Numbers(values)));
-                    ColumnContent::Array(full)
-                }
-                Cells::Texts(texts) => ColumnContent::Texts(texts.clone()),
-                Cells::Other(what) => ColumnContent::Dropped(what.clone()),
-            };
-            columns.push(ColumnEntry {
-                name: name.clone(),
-                content,
-            });
-        }
-        tables.push(TableEntry {
-            name: table.to_owned(),
-            rows: content.rows,
-            has_index: content.has_index,
-            columns,
-        });
-    }
     let Expected {
         conditions, bins, ..
     } = recording.expected;
@@ -328,7 +357,7 @@ fn pieces(recording: &Recording) -> (Vec<(ArrayEntry, Piece<'_>)>, Vec<TableEntr
         entry.missing = "0 outside".into();
         pieces.push((entry, Piece::Mask(mask)));
     }
-    (pieces, tables)
+    pieces
 }
 
 /// The manifest of a folder. [`Error::Io`] if it cannot be read, [`Error::Format`] if it is damaged,
@@ -380,20 +409,19 @@ pub fn read(folder: &Path, limits: &Limits) -> Result<Value> {
         MOST_ARRAYS.min(limits.objects),
     )?;
     let mut arrays = read_arrays(folder, &manifest, limits)?;
-    let mut root: Vec<(String, Value)> = Vec::new();
+    let mut root = Branch::default();
     for entry in &manifest.arrays {
-        if entry.name.starts_with("tables/") {
-            continue;
-        }
         if let Some(array) = arrays.remove(&*entry.name) {
             let path: Vec<&str> = entry.name.split('/').collect();
-            insert(&mut root, &path, Value::Array(array));
+            root.insert(&path, Value::Array(array))?;
         }
     }
     for table in &manifest.tables {
-        if TABLES.contains(&&*table.name) {
-            root.push((table.name.clone(), table_value(table, &mut arrays)?));
+        // The name becomes a path: only those that are known.
+        if !TABLES.contains(&&*table.name) {
+            return Err(wrong(format!("table {} is not known", table.name)));
         }
+        root.insert(&[&*table.name], table_value(folder, table, limits)?)?;
     }
     let ints =
         |values: &[i64]| Value::List(Arc::new(values.iter().map(|&v| Value::Int(v)).collect()));
@@ -401,30 +429,34 @@ pub fn read(folder: &Path, limits: &Limits) -> Result<Value> {
         let Some((responses, trials)) = key.split_once('/') else {
             return Err(wrong(format!("unit_ids: {key}")));
         };
-        insert(
-            &mut root,
-            &["neural_idx_global", trials, responses],
-            ints(ids),
-        );
+        root.insert(&["neural_idx_global", trials, responses], ints(ids))?;
     }
     for (trials, rows) in &manifest.reliable_units {
         let rows: Vec<i64> = rows
             .iter()
             .map(|&row| i64::try_from(row).unwrap_or(i64::MAX))
             .collect();
-        insert(&mut root, &["reliable_neural_idx", trials], ints(&rows));
+        root.insert(&["reliable_neural_idx", trials], ints(&rows))?;
     }
     for (trials, counts) in &manifest.trials_per_session {
-        root.push((format!("ntr_{trials}"), ints(counts)));
+        root.insert(&[&*format!("ntr_{trials}")], ints(counts))?;
     }
     for (trials, text) in &manifest.trial_criteria {
         let text = Value::Str(text.as_str().into());
-        insert(&mut root, &["conds_ch_dict", trials], text);
+        root.insert(&["conds_ch_dict", trials], text)?;
     }
     if manifest.synthetic == Some(true) {
-        root.push(("synthetic".into(), Value::Bool(true)));
+        root.insert(&["synthetic"], Value::Bool(true))?;
     }
-    Ok(dict(root))
+    if !manifest.released {
+        let axes = Axes {
+            expected: manifest.axes,
+            first_bin_ms: manifest.first_bin_ms,
+            notes: manifest.notes.clone(),
+        };
+        root.insert(&[AXES], axes.to_value())?;
+    }
+    Ok(root.into_value())
 }
 
 // By value, because `map_err` hands it over.
@@ -435,41 +467,6 @@ fn json(error: serde_json::Error) -> Error {
 
 fn wrong(why: impl Into<String>) -> Error {
     Error::format("open layout", None, why)
-}
-
-fn dict(entries: Vec<(String, Value)>) -> Value {
-    let entries = entries
-        .into_iter()
-        .map(|(key, value)| (Value::Str(key.into()), value))
-        .collect();
-    Value::Dict(Arc::new(Dict::new(entries)))
-}
-
-/// Put a value under a path of keys, two levels at least; dictionaries on the way are made.
-fn insert(entries: &mut Vec<(String, Value)>, path: &[&str], value: Value) {
-    let [key, rest @ ..] = path else {
-        return;
-    };
-    if rest.is_empty() {
-        entries.push(((*key).to_owned(), value));
-        return;
-    }
-    let place = entries
-        .iter()
-        .position(|(name, _)| name == key)
-        .unwrap_or_else(|| {
-            entries.push(((*key).to_owned(), dict(Vec::new())));
-            entries.len() - 1
-        });
-    let mut inner: Vec<(String, Value)> = match &entries[place].1 {
-        Value::Dict(dict) => dict
-            .named()
-            .map(|(name, value)| (name.to_owned(), value.clone()))
-            .collect(),
-        _ => Vec::new(),
-    };
-    insert(&mut inner, rest, value);
-    entries[place].1 = dict(inner);
 }
 
 fn read_arrays<'m>(
@@ -568,40 +565,52 @@ fn read_arrays<'m>(
     Ok(arrays)
 }
 
-fn table_value(table: &TableEntry, arrays: &mut BTreeMap<&str, Arc<Array>>) -> Result<Value> {
-    let mut columns = Vec::new();
-    for ColumnEntry { name, content } in &table.columns {
-        let values = match content {
-            ColumnContent::Array(array) => arrays
-                .remove(&**array)
-                .ok_or_else(|| wrong(format!("table {}: {array} is missing", table.name)))?,
-            ColumnContent::Texts(texts) => {
-                let texts: Vec<Value> = texts
-                    .iter()
-                    .map(|text| {
-                        text.as_ref()
-                            .map_or(Value::None, |text| Value::Str(text.as_str().into()))
-                    })
-                    .collect();
-                Arc::new(Array::from_objects(
-                    vec![texts.len()],
-                    false,
-                    Arc::new(texts),
-                )?)
+fn table_value(folder: &Path, table: &TableEntry, limits: &Limits) -> Result<Value> {
+    let mut content = match &table.sha256 {
+        Some(expected) => {
+            let path = table_path(folder, &table.name);
+            if sha256_file(&path)? != *expected {
+                return Err(wrong(format!(
+                    "table {}: the file does not fit to its checksum",
+                    table.name
+                )));
             }
-            ColumnContent::Dropped(_) => continue,
-        };
-        if values.len() != table.rows {
-            return Err(wrong(format!(
-                "table {}: {name} has {} rows of {}",
-                table.name,
-                values.len(),
-                table.rows
-            )));
+            parquet::read(&path, limits)?
         }
+        None => Table {
+            rows: table.rows,
+            has_index: false,
+            columns: Vec::new(),
+        },
+    };
+    if content.rows != table.rows {
+        return Err(wrong(format!(
+            "table {}: {} rows, but {} in {MANIFEST}",
+            table.name, content.rows, table.rows
+        )));
+    }
+    let mut columns = Vec::new();
+    for entry in &table.columns {
+        let Some(stored) = &entry.stored else {
+            continue;
+        };
+        let found = content.columns.iter().position(|(name, _)| name == stored);
+        let found = found
+            .ok_or_else(|| wrong(format!("table {}: column {stored} is missing", table.name)))?;
+        let values = match content.columns.swap_remove(found).1 {
+            Cells::Numbers(values) => Array::from_f64(vec![values.len()], &values)?,
+            Cells::Texts(texts) => {
+                let texts: Vec<Value> = texts
+                    .into_iter()
+                    .map(|text| text.map_or(Value::None, |text| Value::Str(text.into())))
+                    .collect();
+                Array::from_objects(vec![texts.len()], false, Arc::new(texts))?
+            }
+            Cells::Other(what) => return Err(wrong(format!("column {stored} is {what}"))),
+        };
         columns.push(Column {
-            label: Value::Str(name.as_str().into()),
-            values,
+            label: Value::Str(entry.name.as_str().into()),
+            values: Arc::new(values),
         });
     }
     if !table.has_index {

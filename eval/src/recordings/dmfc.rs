@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mental_pong_game::{Monitor, Quiet};
 use serde::{Deserialize, Serialize};
 
 use crate::array::Array2;
@@ -15,8 +16,9 @@ use crate::error::{Error, Result};
 
 use super::file::{self, Format};
 use super::limits::Limits;
+use super::nwb::NwbOptions;
 use super::table::{Cells, Table};
-use super::value::{Array, Value};
+use super::value::{Array, Dict, Value};
 
 /// Kind of trial. These are trials, not parts of a trial: an occluded trial has a visible part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,6 +40,16 @@ impl TrialType {
         match self {
             Self::Occ => "occ",
             Self::Vis => "vis",
+        }
+    }
+
+    /// From the name in the files, or `occluded`, `visible`. `None` for another.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name.trim() {
+            "occ" | "occluded" => Some(Self::Occ),
+            "vis" | "visible" => Some(Self::Vis),
+            _ => None,
         }
     }
 }
@@ -354,6 +366,8 @@ pub struct Recording {
     pub(crate) path: Option<PathBuf>,
     pub(crate) format: Option<Format>,
     pub(crate) expected: Expected,
+    pub(crate) released: bool,
+    pub(crate) first_bin_ms: f64,
     pub(crate) responses: BTreeMap<(TrialType, Population, Half), Arc<Array>>,
     pub(crate) behaviors: Vec<(TrialType, String, Arc<Array>)>,
     pub(crate) masks: Vec<(TrialType, String, Mask)>,
@@ -374,32 +388,68 @@ pub(crate) const TABLES: [&str; 3] = ["meta", "neural_meta", "trial_meta"];
 const NEEDED_MASKS: [&str; 3] = ["start_end_pad0", "start_occ_pad0", "occ_end_pad0"];
 
 impl Recording {
-    /// Open a file or a converted folder, whatever its format, and check it against the release: 79 conditions, 100 bins
-    /// of 50 ms.
+    /// Open a file or a converted folder, whatever its format, and check it: a file that states axes of its own (a
+    /// laboratory's `.npz`, NWB, a long table, what [`super::convert`] made of one) against these, any other against the
+    /// release: 79 conditions, 100 bins of 50 ms.
     ///
     /// Errors: [`Error::Io`] if it cannot be opened; [`Error::InFile`] with the path and, inside, what is wrong:
     /// [`Error::Field`] with field, expected and found for a missing key, another bin size, other conditions, another
     /// shape, or NaN where none may be; else what the reader of the format says.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_with(path, &Expected::default(), &Limits::default())
+        Self::open_as(path, &Opening::default(), &Quiet)
     }
 
-    /// [`Recording::open`] for another number of conditions or bins, or within other limits.
+    /// [`Recording::open`] held against this number of conditions and bins, and within other limits.
     pub fn open_with(path: impl AsRef<Path>, expected: &Expected, limits: &Limits) -> Result<Self> {
+        let opening = Opening {
+            expected: Some(*expected),
+            limits: *limits,
+            ..Opening::default()
+        };
+        Self::open_as(path, &opening, &Quiet)
+    }
+
+    /// [`Recording::open`] with everything stated. `monitor` hears of the bytes that are read.
+    pub fn open_as(
+        path: impl AsRef<Path>,
+        opening: &Opening,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
         let path = path.as_ref();
-        let (format, value) = file::read_value(path, limits)?;
-        let mut recording =
-            Self::from_value(&value, expected).map_err(|error| error.in_file(path))?;
+        let (format, value) = file::read_recording(path, opening, monitor)?;
+        let mut recording = Self::from_tree(&value, opening.expected.as_ref())
+            .map_err(|error| error.in_file(path))?;
         recording.path = Some(path.to_owned());
         recording.format = Some(format);
         Ok(recording)
     }
 
-    /// From what a reader returned. [`Error::Field`] as in [`Recording::open`].
+    /// From what a reader returned, held against `expected`. [`Error::Field`] as in [`Recording::open`].
     pub fn from_value(root: &Value, expected: &Expected) -> Result<Self> {
+        Self::from_tree(root, Some(expected))
+    }
+
+    fn from_tree(root: &Value, expected: Option<&Expected>) -> Result<Self> {
+        let axes = Axes::of(root)?;
+        if let (Some(axes), Some(expected)) = (&axes, expected)
+            && (axes.expected.bin_ms - expected.bin_ms).abs() > 1e-9
+        {
+            return Err(Error::field(
+                "axes/bin_ms",
+                format!("{} ms", expected.bin_ms),
+                format!("{} ms", axes.expected.bin_ms),
+            ));
+        }
+        let released = axes.is_none();
+        let (stated, first_bin_ms, notes) = match axes {
+            Some(axes) => (axes.expected, axes.first_bin_ms, axes.notes),
+            None => (Expected::default(), FIRST_BIN_MS, Vec::new()),
+        };
         Checker {
-            expected: *expected,
-            notes: Vec::new(),
+            expected: expected.copied().unwrap_or(stated),
+            released,
+            first_bin_ms,
+            notes,
         }
         .recording(root)
     }
@@ -420,6 +470,19 @@ impl Recording {
     #[must_use]
     pub fn expected(&self) -> Expected {
         self.expected
+    }
+
+    /// Whether it was held against the release. A laboratory's own layout may lack halves, tables and behaviour, and says
+    /// so in [`Recording::notes`].
+    #[must_use]
+    pub fn is_released_layout(&self) -> bool {
+        self.released
+    }
+
+    /// Left edge of bin 0, in ms after the ball starts to move; -300 in the release.
+    #[must_use]
+    pub fn first_bin_ms(&self) -> f64 {
+        self.first_bin_ms
     }
 
     /// What responses there are.
@@ -644,8 +707,101 @@ impl fmt::Display for Place {
     }
 }
 
+/// How to open a recording.
+#[derive(Debug, Clone, Default)]
+pub struct Opening {
+    /// What it is held against; `None` for what the file states, or else the release.
+    pub expected: Option<Expected>,
+    /// What it may cost.
+    pub limits: Limits,
+    /// How an NWB file is to be understood.
+    pub nwb: NwbOptions,
+}
+
+/// Left edge of bin 0 in the release, in ms after the ball starts to move.
+pub const FIRST_BIN_MS: f64 = -300.0;
+
+/// Key of the axes in the tree of a laboratory's own file.
+pub(crate) const AXES: &str = "axes";
+
+/// What a laboratory's own file states about itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Axes {
+    pub(crate) expected: Expected,
+    pub(crate) first_bin_ms: f64,
+    pub(crate) notes: Vec<String>,
+}
+
+impl Axes {
+    pub(crate) fn to_value(&self) -> Value {
+        let int = |n: usize| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+        let notes = self.notes.iter().map(|n| Value::Str(n.as_str().into()));
+        let entries = [
+            ("conditions", int(self.expected.conditions)),
+            ("bins", int(self.expected.bins)),
+            ("bin_ms", Value::Float(self.expected.bin_ms)),
+            ("first_bin_ms", Value::Float(self.first_bin_ms)),
+            ("notes", Value::List(Arc::new(notes.collect()))),
+        ];
+        let entries = entries
+            .into_iter()
+            .map(|(key, value)| (Value::Str(key.into()), value))
+            .collect();
+        Value::Dict(Arc::new(Dict::new(entries)))
+    }
+
+    /// `None` if the tree states none.
+    fn of(root: &Value) -> Result<Option<Self>> {
+        let Some(axes) = root.get(AXES) else {
+            return Ok(None);
+        };
+        let number = |key: &str| {
+            need(axes, AXES, key)?
+                .as_f64()
+                .filter(|value| value.is_finite())
+                .ok_or_else(|| Error::field(format!("{AXES}/{key}"), "a number", "something else"))
+        };
+        let length = |key: &str| {
+            let value = number(key)?;
+            whole(value)
+                .and_then(|n| usize::try_from(n).ok())
+                .filter(|&n| n > 0)
+                .ok_or_else(|| {
+                    Error::field(
+                        format!("{AXES}/{key}"),
+                        "a whole number above 0",
+                        value.to_string(),
+                    )
+                })
+        };
+        let bin_ms = number("bin_ms")?;
+        if bin_ms <= 0.0 {
+            return Err(Error::field(
+                "axes/bin_ms",
+                "more than 0 ms",
+                bin_ms.to_string(),
+            ));
+        }
+        let notes = match axes.get("notes") {
+            Some(Value::List(notes)) => notes.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        Ok(Some(Self {
+            expected: Expected {
+                conditions: length("conditions")?,
+                bins: length("bins")?,
+                bin_ms,
+            },
+            first_bin_ms: number("first_bin_ms")?,
+            notes,
+        }))
+    }
+}
+
 struct Checker {
     expected: Expected,
+    released: bool,
+    first_bin_ms: f64,
     notes: Vec<String>,
 }
 
@@ -662,6 +818,9 @@ impl Checker {
         let behaviors = self.behaviors(root)?;
         let mut responses = BTreeMap::new();
         for half in Half::ALL {
+            if half != Half::Full && !self.released {
+                continue;
+            }
             let key = Population::All.key(half);
             need(root, "", &key).and_then(|value| need(value, &key, "occ"))?;
         }
@@ -721,6 +880,8 @@ impl Checker {
             path: None,
             format: None,
             expected: self.expected,
+            released: self.released,
+            first_bin_ms: self.first_bin_ms,
             responses,
             behaviors,
             masks,
@@ -896,13 +1057,13 @@ impl Checker {
                 }
             }
             _ => {
-                if outside[1] > 0 {
+                if outside[1] > 0 && self.released {
                     self.notes.push(format!(
                         "{field}: {} NaN before the last bin and outside of start_end_pad0; the release has none",
                         outside[1]
                     ));
                 }
-                if last_bin_finite > 0 {
+                if last_bin_finite > 0 && self.released {
                     self.notes.push(format!(
                         "{field}: {last_bin_finite} values in the last bin, which is NaN in the release"
                     ));
@@ -1035,7 +1196,10 @@ impl Checker {
                 (Some(_), None) => self.notes.push(format!(
                     "{name}: its columns are empty; scipy's savemat drops the content of data frames"
                 )),
-                (None, None) => self.notes.push(format!("{name}: not in this file")),
+                (None, None) if self.released => {
+                    self.notes.push(format!("{name}: not in this file"));
+                }
+                (None, None) => {}
             }
         }
         tables

@@ -6,12 +6,14 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
+use mental_pong_game::{Monitor, Quiet};
 
 use crate::error::{Error, Result};
 
+use super::dmfc::Opening;
 use super::limits::Limits;
 use super::value::Value;
-use super::{convert, mat, pickle};
+use super::{convert, long, mat, npz, nwb, pickle};
 
 /// How a recording is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -25,6 +27,12 @@ pub enum Format {
     MatV5,
     /// A MATLAB file of version 7.3.
     MatV73,
+    /// An archive of numpy arrays, see [`npz`].
+    Npz,
+    /// Neurodata Without Borders, see [`nwb`].
+    Nwb,
+    /// A long table of responses, see [`long`].
+    Parquet,
     /// The open layout of [`convert`]: a folder.
     Folder,
 }
@@ -36,7 +44,10 @@ impl fmt::Display for Format {
             Self::PickleGz => "pickle, gzip",
             Self::MatV5 => "MAT v5",
             Self::MatV73 => "MAT v7.3 (HDF5)",
-            Self::Folder => "open layout (safetensors + JSON)",
+            Self::Npz => "npz",
+            Self::Nwb => "NWB (HDF5)",
+            Self::Parquet => "Parquet, long table",
+            Self::Folder => "open layout (safetensors + Parquet + JSON)",
         })
     }
 }
@@ -67,60 +78,121 @@ pub fn detect(path: &Path) -> Result<Format> {
     match &*head {
         [0x80, ..] => Ok(Format::Pickle),
         [0x1f, 0x8b, ..] => Ok(Format::PickleGz),
+        // Some libraries write MAT files of version 7.3 without the 512 bytes that MATLAB puts first.
+        head if head.starts_with(HDF5) && nwb::is_nwb(path) => Ok(Format::Nwb),
         head if head.starts_with(HDF5) || head.get(512..) == Some(HDF5) => Ok(Format::MatV73),
+        head if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") => {
+            Ok(Format::Npz)
+        }
+        head if head.starts_with(b"PAR1") => Ok(Format::Parquet),
         head if head.starts_with(b"MATLAB 5.0") || head.get(126..128) == Some(b"IM") => {
             Ok(Format::MatV5)
         }
         _ => Err(Error::invalid(
             "recording",
-            "neither a pickle (protocol 2 to 5, plain or gzip), a MAT file (v5 or v7.3) nor a converted folder",
+            "neither a pickle (protocol 2 to 5, plain or gzip), a MAT file (v5 or v7.3), .npz, NWB, Parquet nor a converted folder",
         )
         .in_file(path)),
     }
 }
 
-/// Read a file of any of the formats, whatever is in it.
+/// Read a file of any of the formats, whatever is in it; an NWB file and a long table as a recording.
 ///
-/// Errors: [`Error::Io`] if it cannot be opened; [`Error::InFile`] with the path and, inside, what
-/// [`pickle::read`], [`mat::read_v5`], [`mat::read_v73`] or [`convert::read`] found.
+/// Errors: [`Error::Io`] if it cannot be opened; [`Error::InFile`] with the path and, inside, what [`pickle::read`],
+/// [`mat::read_v5`], [`mat::read_v73`], [`npz::read`], [`nwb::read`], [`long::read`] or [`convert::read`] found; or
+/// [`Error::Limit`] with the size of the file, before any of it is read, if that alone is more than the limit.
 pub fn read_value(path: &Path, limits: &Limits) -> Result<(Format, Value)> {
+    let opening = Opening {
+        limits: *limits,
+        ..Opening::default()
+    };
+    read_recording(path, &opening, &Quiet)
+}
+
+/// [`read_value`] with everything stated. `monitor` hears of the KiB that are read.
+pub(crate) fn read_recording(
+    path: &Path,
+    opening: &Opening,
+    monitor: &dyn Monitor,
+) -> Result<(Format, Value)> {
+    let limits = &opening.limits;
     let format = detect(path)?;
     let value = match format {
         Format::Folder => convert::read(path, limits),
-        Format::Pickle => open(path).and_then(|file| pickle::read(file, limits)),
-        Format::PickleGz => open(path).and_then(|file| {
-            // Buffered, because the reader takes single bytes.
-            pickle::read(
-                BufReader::with_capacity(1 << 16, GzDecoder::new(file)),
-                limits,
-            )
-        }),
-        Format::MatV5 => open(path).and_then(|file| mat::read_v5(file, limits)),
-        Format::MatV73 => {
-            let mut file = open(path)?;
-            let length = file
-                .seek(SeekFrom::End(0))
-                .map_err(|source| io(path, source))?;
-            if length > limits.bytes {
-                Err(Error::Limit {
-                    what: "bytes of the file",
-                    limit: limits.bytes,
-                    needed: length,
-                })
-            } else {
-                let mut bytes = Vec::new();
-                file.seek(SeekFrom::Start(0))
-                    .and_then(|_| file.take(length).read_to_end(&mut bytes))
-                    .map_err(|source| io(path, source))?;
-                mat::read_v73(bytes, limits)
-            }
-        }
+        Format::Nwb => nwb::read(path, &opening.nwb, limits),
+        Format::Parquet => long::read(path, limits),
+        _ => stream(path, format, limits, monitor),
     };
-    Ok((format, value.map_err(|error| error.in_file(path))?))
+    let value = value.map_err(|error| {
+        if monitor.stopped() {
+            return Error::Predictor(mental_pong_predictor::Error::Interrupted);
+        }
+        error.in_file(path)
+    })?;
+    Ok((format, value))
 }
 
-fn open(path: &Path) -> Result<BufReader<File>> {
-    File::open(path)
-        .map(|file| BufReader::with_capacity(1 << 16, file))
-        .map_err(|source| io(path, source))
+fn stream(path: &Path, format: Format, limits: &Limits, monitor: &dyn Monitor) -> Result<Value> {
+    let file = File::open(path).map_err(|source| io(path, source))?;
+    let length = file.metadata().map_err(|source| io(path, source))?.len();
+    // What is in the file is in memory afterwards, so its size alone may be too much. A compressed one is counted as it
+    // unfolds.
+    if length > limits.bytes {
+        return Err(Error::Limit {
+            what: "bytes of the file",
+            limit: limits.bytes,
+            needed: length,
+        });
+    }
+    monitor.stage("read, KiB", length.div_ceil(1024));
+    let counted = Counted {
+        inner: file,
+        monitor,
+        rest: 0,
+    };
+    let mut file = BufReader::with_capacity(1 << 16, counted);
+    match format {
+        // Buffered once more, because the reader takes single bytes.
+        Format::PickleGz => pickle::read(
+            BufReader::with_capacity(1 << 16, GzDecoder::new(file)),
+            limits,
+        ),
+        Format::MatV5 => mat::read_v5(file, limits),
+        Format::MatV73 => {
+            let mut bytes = Vec::new();
+            file.by_ref()
+                .take(length)
+                .read_to_end(&mut bytes)
+                .map_err(|source| io(path, source))?;
+            mat::read_v73(bytes, limits)
+        }
+        Format::Npz => npz::read(file, limits),
+        _ => pickle::read(file, limits),
+    }
+}
+
+/// Tells of the bytes that are read, and fails when it is asked to stop.
+struct Counted<'a> {
+    inner: File,
+    monitor: &'a dyn Monitor,
+    rest: u64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.monitor.stopped() {
+            return Err(std::io::Error::other("stopped"));
+        }
+        let count = self.inner.read(into)?;
+        self.rest += count as u64;
+        self.monitor.advance(self.rest / 1024);
+        self.rest %= 1024;
+        Ok(count)
+    }
+}
+
+impl Seek for Counted<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.inner.seek(to)
+    }
 }

@@ -5,9 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::stats;
 
 use super::dmfc::{Half, Population, Recording, TrialType, behavior_unit};
 use super::file::Format;
+use super::reliability;
 
 /// Cells of the three parts of occluded trials in the release: `start_end_pad0`, `start_occ_pad0`, `occ_end_pad0`
 /// (79 conditions, 50-ms bins; neighbouring parts share one bin of each condition).
@@ -48,6 +50,12 @@ pub struct Info {
     pub tables: Vec<TableInfo>,
     /// What is unusual.
     pub notes: Vec<String>,
+    /// What is easily taken for something else in this very file, one sentence each.
+    pub warnings: Vec<String>,
+    /// Left edge of bin 0, in ms after the ball starts to move.
+    pub first_bin_ms: f64,
+    /// Whether it was held against the release, or is a laboratory's own layout.
+    pub released_layout: bool,
 }
 
 /// What there is for a type of trial.
@@ -65,6 +73,24 @@ pub struct TrialsInfo {
     pub behaviors: usize,
     /// Number of masks, those shifted in time (`_roll`) included.
     pub masks: usize,
+    /// Median over units of the correlation of the halves in `start_end_pad0`, and units that pass the published criterion;
+    /// `None` without halves.
+    pub split_half: Option<SplitHalf>,
+    /// NaN in the responses of all units, and how many of them are in the last bin, which is NaN in the release.
+    pub nan: (usize, usize),
+    /// Pairs of unit and condition whose responses are the same in every bin: imputed, or silent.
+    pub constant: usize,
+}
+
+/// How reliable the units are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SplitHalf {
+    /// Median over units of Pearson r of the halves.
+    pub median_r: f64,
+    /// Units with p < 0.01 and r > 0.
+    pub reliable: usize,
+    /// Units that both halves have.
+    pub units: usize,
 }
 
 /// One array.
@@ -150,6 +176,9 @@ impl Info {
                     .map(|counts| (counts.len(), counts.iter().sum())),
                 behaviors: recording.behavior_names(trials).count(),
                 masks: recording.mask_names(trials).count(),
+                split_half: split_half(recording, trials),
+                nan: nan_of(recording, trials)?,
+                constant: constant_pairs(recording, trials)?,
             });
         }
         let mut cells = Vec::new();
@@ -183,8 +212,112 @@ impl Info {
                 })
                 .collect(),
             notes: recording.notes().to_vec(),
+            warnings: warnings(recording)?,
+            first_bin_ms: recording.first_bin_ms(),
+            released_layout: recording.is_released_layout(),
         })
     }
+}
+
+fn split_half(recording: &Recording, trials: TrialType) -> Option<SplitHalf> {
+    // Without halves, or without the mask, there is nothing to say.
+    let found = reliability::published(recording, trials).ok()?;
+    let r: Vec<f64> = found
+        .iter()
+        .map(|u| u.r)
+        .filter(|r| r.is_finite())
+        .collect();
+    Some(SplitHalf {
+        median_r: stats::quantile(&r, 0.5),
+        reliable: found.iter().filter(|unit| unit.reliable).count(),
+        units: found.len(),
+    })
+}
+
+fn nan_of(recording: &Recording, trials: TrialType) -> Result<(usize, usize)> {
+    let responses = recording.responses(trials, Population::All, Half::Full)?;
+    let bins = responses.bins().max(1);
+    let nan = |at: &usize| responses.as_slice()[*at].is_nan();
+    let all = (0..responses.as_slice().len()).filter(nan).count();
+    let last = (bins - 1..responses.as_slice().len())
+        .step_by(bins)
+        .filter(nan)
+        .count();
+    Ok((all, last))
+}
+
+fn constant_pairs(recording: &Recording, trials: TrialType) -> Result<usize> {
+    let responses = recording.responses(trials, Population::All, Half::Full)?;
+    Ok(responses
+        .as_slice()
+        .chunks_exact(responses.bins().max(1))
+        .filter(|pair| {
+            let mut finite = pair.iter().filter(|v| !v.is_nan());
+            finite
+                .next()
+                .is_none_or(|first| finite.all(|v| (v - first).abs() <= 1e-15 * first.abs()))
+        })
+        .count())
+}
+
+/// The traps that this file has.
+fn warnings(recording: &Recording) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    let occ = TrialType::Occ;
+    if recording
+        .available()
+        .any(|(trials, ..)| trials == TrialType::Vis)
+    {
+        warnings.push(
+            "occ and vis are kinds of trials; the hidden and visible parts of a trial are the masks occ_end and start_occ"
+                .into(),
+        );
+    }
+    let (visible, hidden) = (
+        recording.mask(occ, "start_occ_pad0")?,
+        recording.mask(occ, "occ_end_pad0")?,
+    );
+    let shared = visible.as_slice().iter().zip(hidden.as_slice());
+    let shared = shared.filter(|(a, b)| **a && **b).count();
+    if shared > 0 {
+        warnings.push(format!(
+            "{shared} cells are in both start_occ and occ_end: a bin counts if 1 ms of it does"
+        ));
+    }
+    let inside = recording.mask(occ, "start_end_pad0")?.as_slice();
+    for axis in ["x", "y"] {
+        let pair =
+            ["", "_TRUE"].map(|end| recording.behavior(occ, &format!("ball_pos_{axis}{end}")));
+        if let [Ok(plain), Ok(clean)] = pair {
+            let differing = plain
+                .as_slice()
+                .iter()
+                .zip(clean.as_slice())
+                .zip(inside)
+                .filter(|((a, b), inside)| **inside && (*a - *b).abs() > 1e-6)
+                .count();
+            if differing > 0 {
+                warnings.push(format!(
+                    "ball_pos_{axis} differs from ball_pos_{axis}_TRUE in {differing} cells: it has the rebounds off the paddle of hits; use _TRUE"
+                ));
+            }
+        }
+    }
+    let has = |name: &str| recording.behavior_names(occ).any(|n| n == name);
+    if has("ball_final_y") || has("target_y") {
+        warnings.push("ball_final_y and target_y are taken from ball_pos_y, not from _TRUE".into());
+    }
+    if has("eye_dv") && has("ball_pos_dx") {
+        warnings.push("eye_dv and eye_dh are in deg/s, ball_pos_d* in deg per bin".into());
+    }
+    if recording.available().any(|(_, population, half)| {
+        matches!(population, Population::Factors(_)) && half != Half::Full
+    }) {
+        warnings.push(
+            "factors of the mean and of each half are three systems of axes: distances compare, single factors do not".into(),
+        );
+    }
+    Ok(warnings)
 }
 
 impl fmt::Display for Info {
@@ -203,7 +336,7 @@ impl fmt::Display for Info {
         writeln!(f, "  synthetic   {synthetic}")?;
         writeln!(
             f,
-            "  axes        {} conditions{} x {} bins of {} ms",
+            "  axes        {} conditions{} x {} bins of {} ms; bin 0 starts {} ms from motion onset",
             self.conditions,
             if self.has_condition_ids {
                 ""
@@ -211,8 +344,15 @@ impl fmt::Display for Info {
                 " (not named)"
             },
             self.bins,
-            self.bin_ms
+            self.bin_ms,
+            self.first_bin_ms
         )?;
+        if !self.released_layout {
+            writeln!(
+                f,
+                "  layout      a laboratory's own, not held against the release"
+            )?;
+        }
         for trials in &self.trials {
             write!(
                 f,
@@ -231,10 +371,30 @@ impl fmt::Display for Info {
                 ", {} behavioural variables, {} masks",
                 trials.behaviors, trials.masks
             )?;
+            match trials.split_half {
+                Some(half) => writeln!(
+                    f,
+                    "              median split-half r {:.3} of {} units; {} with p < 0.01 and r > 0",
+                    half.median_r, half.units, half.reliable
+                )?,
+                None => writeln!(f, "              no halves: no reliability")?,
+            }
+            let (nan, last) = trials.nan;
+            writeln!(
+                f,
+                "              {nan} NaN, {last} of them in the last bin; {} pairs of unit and condition constant (imputed or silent)",
+                trials.constant
+            )?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "  mind: {warning}")?;
         }
         writeln!(f, "  cells of the masks (of the release)")?;
+        let ours = self.released_layout && self.conditions == 79;
         for cell in &self.cells {
-            let mark = if cell.found == cell.released {
+            let mark = if !ours {
+                ""
+            } else if cell.found == cell.released {
                 "as released"
             } else {
                 "NOT as released"

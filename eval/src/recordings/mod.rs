@@ -27,13 +27,25 @@
 //! # }
 //! ```
 
+mod branch;
 pub mod convert;
 pub mod dmfc;
 pub mod file;
 pub mod info;
+mod lab;
 pub mod limits;
+pub mod long;
 pub mod mat;
+pub mod npz;
+pub mod nwb;
+pub mod parquet;
 pub mod pickle;
 pub mod reliability;
+pub mod results;
+pub mod sample;
+pub mod simulate;
 pub mod table;
+pub mod trials;
 pub mod value;
+
+pub use lab::Missing;

@@ -9,9 +9,11 @@ mod loss;
 pub mod number;
 pub(crate) mod plot;
 pub(crate) mod svg;
+mod recording;
 
 pub use csv_tables::{DECODE_COLUMNS, decode_csv};
 pub use loss::{LossPoint, loss_figure};
+pub use recording::recording_figure;
 
 use std::fs;
 use std::io::Write as _;

@@ -1,0 +1,772 @@
+//! Behaviour by trial: where the paddle was when the ball arrived.
+//!
+//! Sources: a table of single trials (tab- or comma-separated text, Parquet), such as `mpong play` writes or a laboratory has,
+//! or `trial_meta` of a recording. Every row is checked; a bad one is an error that names file, row, column, what was
+//! expected and what was found, or is left out and listed if the reader may go on.
+//!
+//! Columns by default; any may have another name by [`ColumnMap`]:
+//!
+//! | role | names tried, in order | what |
+//! |---|---|---|
+//! | `condition` | `condition_id`, `condition`, `py_meta_index`, `meta_index` | row in the published table of 472,225 conditions |
+//! | `paddle` | `paddle_y_deg`, `final_paddle_deg`, `paddle_y`, `joystick_output` | final height of the paddle, degrees |
+//! | `trial_type` | `trial_type`, `occ_alpha` | `occ`/`occluded`, `vis`/`visible`, or the occluder's opacity (1: `occ`) |
+//! | `subject` | `subject`, `participant_id`, `monkey` | any text |
+//! | `session` | `session` | any text |
+//! | `trial` | `trial` | number within the session |
+//! | `truth` | `y_true_deg`, `truth_deg`, `yf_mworks` | height at which the ball arrives, degrees |
+//! | `law` | `law` | law of motion of `truth`: `design` or `display` |
+//! | `outcome` | `outcome`, `hit` | `hit`, `miss`, `ignored`; or 1 and 0 |
+//! | `ignore`, `success`, `failure` | the same | 1 and 0, as in `trial_meta` |
+//!
+//! Missing values are `n/a`, `NA`, `NaN`, `nan`, `null` or nothing. Trials without a condition, without a paddle, that were
+//! ignored, that have no outcome in `trial_meta`, without an occluder (`occ_alpha` 0) or with |paddle| above 10 degrees are
+//! left out by rule and counted: an ignored trial's paddle stands near 0 and is no answer.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use mental_pong_game::files::sha256_hex;
+use mental_pong_game::task::N_TRIALS;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+use super::dmfc::{Recording, TrialType};
+use super::limits::Limits;
+use super::parquet;
+use super::table::{Cells, Table};
+
+/// |paddle| above this is a lapse, degrees: the end of the arena.
+pub const LAPSE_DEG: f64 = 10.0;
+
+/// What a column is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Condition id.
+    Condition,
+    /// Final paddle, degrees.
+    Paddle,
+    /// Occluded or visible.
+    TrialType,
+    /// Who.
+    Subject,
+    /// When.
+    Session,
+    /// Which trial of the session.
+    Trial,
+    /// Where the ball arrives, degrees.
+    Truth,
+    /// Law of motion of the truth.
+    Law,
+    /// How it went.
+    Outcome,
+    /// 1 if the subject did not take part.
+    Ignore,
+    /// 1 if it was hit.
+    Success,
+    /// 1 if it was missed.
+    Failure,
+}
+
+impl Role {
+    /// All, in the order of the table above.
+    pub const ALL: [Self; 12] = [
+        Self::Condition,
+        Self::Paddle,
+        Self::TrialType,
+        Self::Subject,
+        Self::Session,
+        Self::Trial,
+        Self::Truth,
+        Self::Law,
+        Self::Outcome,
+        Self::Ignore,
+        Self::Success,
+        Self::Failure,
+    ];
+
+    /// Name of the role in a mapping.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Condition => "condition",
+            Self::Paddle => "paddle",
+            Self::TrialType => "trial_type",
+            Self::Subject => "subject",
+            Self::Session => "session",
+            Self::Trial => "trial",
+            Self::Truth => "truth",
+            Self::Law => "law",
+            Self::Outcome => "outcome",
+            Self::Ignore => "ignore",
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+
+    /// Names of columns that are tried.
+    #[must_use]
+    pub fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Condition => &["condition_id", "condition", "py_meta_index", "meta_index"],
+            Self::Paddle => &[
+                "paddle_y_deg",
+                "final_paddle_deg",
+                "paddle_y",
+                "joystick_output",
+            ],
+            Self::TrialType => &["trial_type", "occ_alpha"],
+            Self::Subject => &["subject", "participant_id", "monkey"],
+            Self::Session => &["session"],
+            Self::Trial => &["trial"],
+            Self::Truth => &["y_true_deg", "truth_deg", "yf_mworks"],
+            Self::Law => &["law"],
+            Self::Outcome => &["outcome", "hit"],
+            Self::Ignore => &["ignore"],
+            Self::Success => &["success"],
+            Self::Failure => &["failure"],
+        }
+    }
+}
+
+/// Which column serves which [`Role`], where it is not one of the names that are tried.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnMap(pub BTreeMap<Role, String>);
+
+impl std::str::FromStr for ColumnMap {
+    type Err = Error;
+
+    /// `condition=py_meta_index,paddle=paddle_y`. [`Error::Invalid`] for a role that is not known.
+    fn from_str(text: &str) -> Result<Self> {
+        let mut map = BTreeMap::new();
+        for part in text.split(',').filter(|part| !part.trim().is_empty()) {
+            let (role, column) = part
+                .split_once('=')
+                .ok_or_else(|| Error::invalid(part, "expected role=column"))?;
+            let role = Role::ALL
+                .into_iter()
+                .find(|r| r.name() == role.trim())
+                .ok_or_else(|| {
+                    let known: Vec<&str> = Role::ALL.iter().map(|r| r.name()).collect();
+                    Error::invalid(role, format!("not a role; they are {}", known.join(", ")))
+                })?;
+            if map.insert(role, column.trim().to_owned()).is_some() {
+                return Err(Error::invalid(role.name(), "mapped twice"));
+            }
+        }
+        Ok(Self(map))
+    }
+}
+
+/// How to read a table of trials.
+#[derive(Debug, Clone, Default)]
+pub struct TrialOptions {
+    /// Columns of other names.
+    pub columns: ColumnMap,
+    /// Subject of every row, where there is no column.
+    pub subject: Option<String>,
+    /// Type of every trial, where there is no column.
+    pub trial_type: Option<TrialType>,
+    /// Bad rows that are left out and listed before it is an error. Default 0: the first is an error.
+    pub keep_going: usize,
+    /// What the table may cost.
+    pub limits: Limits,
+}
+
+/// How a trial went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The paddle met the ball.
+    Hit,
+    /// It did not.
+    Miss,
+}
+
+/// Trials, one entry each; every list is `[trial]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Trials {
+    /// Who; empty where the table does not say.
+    pub subject: Vec<String>,
+    /// When; empty where the table does not say.
+    pub session: Vec<String>,
+    /// Number of the trial as the table has it; where it does not say, the row from 1.
+    pub trial: Vec<i64>,
+    /// Row in the published table of conditions.
+    pub condition: Vec<u32>,
+    /// Occluded or visible.
+    pub trial_type: Vec<TrialType>,
+    /// Final height of the paddle, degrees, finite.
+    pub final_paddle_deg: Vec<f64>,
+    /// Height at which the ball arrives, degrees, by the table; `None` where it does not say.
+    pub truth_deg: Vec<Option<f64>>,
+    /// How it went; `None` where the table does not say.
+    pub outcome: Vec<Option<Outcome>>,
+    /// Where this came from, and what was left out.
+    pub provenance: Provenance,
+}
+
+/// Where trials came from, and what was left out.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Provenance {
+    /// Name of the file, without its folder.
+    pub source: String,
+    /// SHA-256 of the file; `None` for a table that was not read from one.
+    pub sha256: Option<String>,
+    /// Column of each role.
+    pub columns: BTreeMap<Role, String>,
+    /// Law of motion of `truth_deg`, if the table names one: `design` or `display`. `yf_mworks` is that of design.
+    pub law: Option<String>,
+    /// `true` if the table says that it is invented.
+    pub synthetic: Option<bool>,
+    /// Rows of the table.
+    pub rows: usize,
+    /// Rows that are left out by rule.
+    pub excluded: Exclusions,
+    /// Rows that are left out because they are bad.
+    pub problems: Vec<Problem>,
+}
+
+/// Trials left out by rule, each counted once, in this order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exclusions {
+    /// No condition id.
+    pub no_condition: usize,
+    /// The subject did not take part.
+    pub ignored: usize,
+    /// Neither success, failure nor ignored, where the table has these columns.
+    pub no_outcome: usize,
+    /// No occluder at all (`occ_alpha` 0).
+    pub no_occluder: usize,
+    /// No paddle.
+    pub no_paddle: usize,
+    /// |paddle| above [`LAPSE_DEG`].
+    pub lapses: usize,
+}
+
+impl Exclusions {
+    /// In all.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.no_condition
+            + self.ignored
+            + self.no_outcome
+            + self.no_occluder
+            + self.no_paddle
+            + self.lapses
+    }
+}
+
+/// A bad row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Row of the table, from 1, without the header.
+    pub row: usize,
+    /// Column.
+    pub column: String,
+    /// What was needed.
+    pub expected: String,
+    /// What was there.
+    pub found: String,
+}
+
+impl Problem {
+    fn into_error(self) -> Error {
+        let field = format!("row {}, column {}", self.row, self.column);
+        Error::field(field, self.expected, self.found)
+    }
+}
+
+impl Trials {
+    /// Number of trials.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.condition.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.condition.is_empty()
+    }
+
+    /// Open a table: Parquet by its first bytes, else text, separated by tabs if its first line has one, else by commas.
+    ///
+    /// [`Error::Io`] if it cannot be opened; inside [`Error::InFile`], [`Error::Field`] for a column that is missing or a bad
+    /// row, [`Error::Invalid`] if no trial is left, [`Error::Format`] and [`Error::Limit`] from the readers.
+    pub fn open(path: impl AsRef<Path>, options: &TrialOptions) -> Result<Self> {
+        let path = path.as_ref();
+        let io = |source| Error::Io {
+            path: path.display().to_string(),
+            source,
+        };
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| {
+                file.take(options.limits.bytes.saturating_add(1))
+                    .read_to_end(&mut bytes)
+            })
+            .map_err(io)?;
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
+        Self::from_bytes(bytes, name.unwrap_or_default(), options)
+            .map_err(|error| error.in_file(path))
+    }
+
+    /// [`Trials::open`] of bytes in memory.
+    pub fn from_bytes(bytes: Vec<u8>, source: String, options: &TrialOptions) -> Result<Self> {
+        if bytes.len() as u64 > options.limits.bytes {
+            return Err(Error::Limit {
+                what: "bytes of the table",
+                limit: options.limits.bytes,
+                needed: bytes.len() as u64,
+            });
+        }
+        let sha256 = Some(sha256_hex(&bytes));
+        let table = if bytes.starts_with(b"PAR1") {
+            parquet::from_bytes(bytes, &options.limits)?
+        } else {
+            text_table(&bytes, &options.limits)?
+        };
+        Self::from_table(&table, source, sha256, options)
+    }
+
+    /// The trials of `trial_meta` of a recording. [`Error::Field`] if it has none.
+    pub fn of_recording(recording: &Recording, options: &TrialOptions) -> Result<Self> {
+        let table = recording
+            .table("trial_meta")
+            .ok_or_else(|| Error::field("trial_meta", "a table of trials", "no such table"))?;
+        let name = recording.path().and_then(Path::file_name);
+        let name = name.map_or("recording".into(), |n| n.to_string_lossy());
+        let mut trials = Self::from_table(table, format!("trial_meta of {name}"), None, options)?;
+        if recording.synthetic() == Some(true) {
+            trials.provenance.synthetic = Some(true);
+        }
+        Ok(trials)
+    }
+
+    /// From a table in memory.
+    pub fn from_table(
+        table: &Table,
+        source: String,
+        sha256: Option<String>,
+        options: &TrialOptions,
+    ) -> Result<Self> {
+        let columns = Columns::find(table, options)?;
+        let mut trials = Self {
+            subject: Vec::new(),
+            session: Vec::new(),
+            trial: Vec::new(),
+            condition: Vec::new(),
+            trial_type: Vec::new(),
+            final_paddle_deg: Vec::new(),
+            truth_deg: Vec::new(),
+            outcome: Vec::new(),
+            provenance: Provenance {
+                source,
+                sha256,
+                columns: columns.names(),
+                synthetic: says_synthetic(table).then_some(true),
+                rows: table.rows,
+                ..Provenance::default()
+            },
+        };
+        for row in 0..table.rows {
+            match columns.row(row, options, &mut trials.provenance.law) {
+                Ok(Row::Kept(kept)) => {
+                    trials.subject.push(kept.subject);
+                    trials.session.push(kept.session);
+                    trials.trial.push(kept.trial);
+                    trials.condition.push(kept.condition);
+                    trials.trial_type.push(kept.trial_type);
+                    trials.final_paddle_deg.push(kept.paddle);
+                    trials.truth_deg.push(kept.truth);
+                    trials.outcome.push(kept.outcome);
+                }
+                Ok(Row::Excluded(count)) => *count(&mut trials.provenance.excluded) += 1,
+                Err(problem) if trials.provenance.problems.len() < options.keep_going => {
+                    trials.provenance.problems.push(problem);
+                }
+                Err(problem) => return Err(problem.into_error()),
+            }
+        }
+        if trials.is_empty() {
+            let why = format!(
+                "no trial is left of {} rows: {} left out by rule, {} bad",
+                table.rows,
+                trials.provenance.excluded.total(),
+                trials.provenance.problems.len()
+            );
+            return Err(Error::invalid("trials", why));
+        }
+        if trials.provenance.law.is_none() && columns.name_of(Role::Truth) == Some("yf_mworks") {
+            trials.provenance.law = Some("design".into());
+        }
+        Ok(trials)
+    }
+
+    /// `[condition][trial]`, final paddles in degrees of the ids given, for one type of trial and, if named, one subject: what
+    /// [`crate::behavior::error_pattern`] takes.
+    #[must_use]
+    pub fn paddles(&self, ids: &[u32], kind: TrialType, subject: Option<&str>) -> Vec<Vec<f64>> {
+        let places: BTreeMap<u32, usize> =
+            ids.iter().enumerate().map(|(at, &id)| (id, at)).collect();
+        let mut paddles = vec![Vec::new(); ids.len()];
+        for trial in 0..self.len() {
+            if self.trial_type[trial] == kind
+                && subject.is_none_or(|name| self.subject[trial] == name)
+                && let Some(&place) = places.get(&self.condition[trial])
+            {
+                paddles[place].push(self.final_paddle_deg[trial]);
+            }
+        }
+        paddles
+    }
+
+    /// The subjects, each once, in alphabetical order.
+    #[must_use]
+    pub fn subjects(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.subject.iter().map(|name| &**name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The ids of the conditions, each once, rising.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<u32> {
+        let mut ids = self.condition.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+}
+
+fn says_synthetic(table: &Table) -> bool {
+    let said = |text: &str| {
+        let text = text.to_lowercase();
+        text.contains("synthetic") || text.contains("simulated")
+    };
+    table.columns.iter().any(|(name, cells)| {
+        said(name)
+            || matches!(cells, Cells::Texts(texts) if texts.iter().flatten().any(|t| said(t)))
+    })
+}
+
+/// A table of text: every column as texts, missing values as none.
+fn text_table(bytes: &[u8], limits: &Limits) -> Result<Table> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let first = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
+    let delimiter = if first.contains(&b'\t') { b'\t' } else { b',' };
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .from_reader(bytes);
+    let broken = |error: csv::Error| {
+        let at = error.position().map(csv::Position::byte);
+        Error::format("table of text", at, error.to_string())
+    };
+    let header = reader.headers().map_err(broken)?.clone();
+    let mut columns: Vec<(String, Vec<Option<String>>)> = header
+        .iter()
+        .map(|name| (name.trim().to_owned(), Vec::new()))
+        .collect();
+    for (at, (name, _)) in columns.iter().enumerate() {
+        if columns[..at].iter().any(|(other, _)| other == name) {
+            return Err(Error::field(
+                name.clone(),
+                "each column once",
+                "two of this name",
+            ));
+        }
+    }
+    let mut budget = super::limits::Budget::new(limits);
+    let mut rows = 0;
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record).map_err(broken)? {
+        rows += 1;
+        budget.take_usize(record.as_slice().len() + columns.len() * size_of::<Option<String>>())?;
+        for ((_, cells), text) in columns.iter_mut().zip(&record) {
+            let text = text.trim();
+            let missing = matches!(text, "" | "n/a" | "NA" | "N/A" | "NaN" | "nan" | "null");
+            cells.push((!missing).then(|| text.to_owned()));
+        }
+    }
+    Ok(Table {
+        rows,
+        has_index: false,
+        columns: columns
+            .into_iter()
+            .map(|(name, cells)| (name, Cells::Texts(cells)))
+            .collect(),
+    })
+}
+
+/// The columns of a table by role.
+struct Columns<'a>(BTreeMap<Role, (&'a str, &'a Cells)>);
+
+struct Kept {
+    subject: String,
+    session: String,
+    trial: i64,
+    condition: u32,
+    trial_type: TrialType,
+    paddle: f64,
+    truth: Option<f64>,
+    outcome: Option<Outcome>,
+}
+
+enum Row {
+    Kept(Kept),
+    /// Which count goes up.
+    Excluded(fn(&mut Exclusions) -> &mut usize),
+}
+
+impl<'a> Columns<'a> {
+    fn find(table: &'a Table, options: &TrialOptions) -> Result<Self> {
+        let have = |name: &str| {
+            table
+                .columns
+                .iter()
+                .find(|(column, _)| column == name)
+                .map(|(column, cells)| (&**column, cells))
+        };
+        let listed = || {
+            let names: Vec<&str> = table.columns.iter().map(|(name, _)| &**name).collect();
+            format!("only {}", names.join(", "))
+        };
+        let mut found = BTreeMap::new();
+        for role in Role::ALL {
+            let column = match options.columns.0.get(&role) {
+                Some(name) => Some(have(name).ok_or_else(|| {
+                    Error::field(
+                        name.clone(),
+                        format!("the column for {}", role.name()),
+                        listed(),
+                    )
+                })?),
+                None => role.columns().iter().find_map(|name| have(name)),
+            };
+            if let Some((name, cells)) = column {
+                if let Cells::Other(what) = cells {
+                    return Err(Error::field(name, "numbers or texts", what.clone()));
+                }
+                found.insert(role, (name, cells));
+            }
+        }
+        for (role, given) in [
+            (Role::Condition, false),
+            (Role::Paddle, false),
+            (Role::TrialType, options.trial_type.is_some()),
+        ] {
+            if !given && !found.contains_key(&role) {
+                let expected = format!("a column for it: {}", role.columns().join(", "));
+                return Err(Error::field(role.name(), expected, listed()));
+            }
+        }
+        Ok(Self(found))
+    }
+
+    fn names(&self) -> BTreeMap<Role, String> {
+        self.0
+            .iter()
+            .map(|(&role, &(name, _))| (role, name.to_owned()))
+            .collect()
+    }
+
+    fn name_of(&self, role: Role) -> Option<&str> {
+        self.0.get(&role).map(|&(name, _)| name)
+    }
+
+    fn problem(&self, role: Role, row: usize, expected: &str, found: impl Into<String>) -> Problem {
+        Problem {
+            row: row + 1,
+            column: self.name_of(role).unwrap_or(role.name()).to_owned(),
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+
+    fn number(
+        &self,
+        role: Role,
+        row: usize,
+        expected: &str,
+    ) -> std::result::Result<Option<f64>, Problem> {
+        let value = match self.0.get(&role) {
+            None => None,
+            Some((_, Cells::Numbers(values))) => values.get(row).copied().filter(|v| !v.is_nan()),
+            Some((_, Cells::Texts(texts))) => match texts.get(row).and_then(Option::as_deref) {
+                None => None,
+                Some("True" | "true" | "TRUE") => Some(1.0),
+                Some("False" | "false" | "FALSE") => Some(0.0),
+                Some(text) => Some(
+                    text.parse()
+                        .map_err(|_| self.problem(role, row, expected, format!("{text:?}")))?,
+                ),
+            },
+            Some((_, Cells::Other(what))) => {
+                return Err(self.problem(role, row, expected, what.clone()));
+            }
+        };
+        match value {
+            Some(v) if !v.is_finite() => Err(self.problem(role, row, expected, v.to_string())),
+            other => Ok(other),
+        }
+    }
+
+    fn text(&self, role: Role, row: usize) -> Option<String> {
+        match self.0.get(&role)?.1 {
+            Cells::Texts(texts) => texts.get(row)?.clone(),
+            Cells::Numbers(values) => values
+                .get(row)
+                .filter(|v| !v.is_nan())
+                .map(ToString::to_string),
+            Cells::Other(_) => None,
+        }
+    }
+
+    fn row(
+        &self,
+        row: usize,
+        options: &TrialOptions,
+        law: &mut Option<String>,
+    ) -> std::result::Result<Row, Problem> {
+        // Bad values come before the other rules, so that a rule hides none.
+        let id = "a row of the published table, 0 to 472224";
+        let condition = match self.number(Role::Condition, row, id)? {
+            None => None,
+            #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+            Some(v) if v.fract() == 0.0 && (0.0..N_TRIALS as f64).contains(&v) =>
+            {
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "checked"
+                )]
+                Some(v as u32)
+            }
+            Some(v) => return Err(self.problem(Role::Condition, row, id, v.to_string())),
+        };
+        // What the other columns of a trial that came to nothing hold does not matter.
+        let Some(condition) = condition else {
+            return Ok(Row::Excluded(|e| &mut e.no_condition));
+        };
+        let paddle = self.number(Role::Paddle, row, "degrees")?;
+        let truth = self.number(Role::Truth, row, "degrees")?;
+        let flag = |role| match self.number(role, row, "1 or 0")? {
+            None => Ok(None),
+            Some(v) if v == 1.0 || v == 0.0 => Ok(Some(v == 1.0)),
+            Some(v) => Err(self.problem(role, row, "1 or 0", v.to_string())),
+        };
+        let (ignore, success, failure) = (
+            flag(Role::Ignore)?,
+            flag(Role::Success)?,
+            flag(Role::Failure)?,
+        );
+        let (trial_type, opacity) = self.trial_type(row, options)?;
+        let (outcome, ignored) = self.outcome(row)?;
+        if let Some(name) = self.text(Role::Law, row) {
+            if !matches!(&*name, "design" | "display") {
+                return Err(self.problem(Role::Law, row, "design or display", name));
+            }
+            match law {
+                Some(before) if *before != name => {
+                    let expected = format!("{before}, as in the rows before");
+                    return Err(self.problem(Role::Law, row, &expected, name));
+                }
+                _ => *law = Some(name),
+            }
+        }
+        let number = match self.number(Role::Trial, row, "a whole number")? {
+            None => i64::try_from(row + 1).unwrap_or(i64::MAX),
+            #[allow(clippy::cast_possible_truncation, reason = "checked")]
+            Some(v) if v.fract() == 0.0 && v.abs() < 9e15 => v as i64,
+            Some(v) => return Err(self.problem(Role::Trial, row, "a whole number", v.to_string())),
+        };
+        if ignored || ignore == Some(true) {
+            return Ok(Row::Excluded(|e| &mut e.ignored));
+        }
+        let has_flags = self.0.contains_key(&Role::Success) && self.0.contains_key(&Role::Failure);
+        if has_flags && success != Some(true) && failure != Some(true) {
+            return Ok(Row::Excluded(|e| &mut e.no_outcome));
+        }
+        if opacity == Some(0.0) {
+            return Ok(Row::Excluded(|e| &mut e.no_occluder));
+        }
+        let Some(paddle) = paddle else {
+            return Ok(Row::Excluded(|e| &mut e.no_paddle));
+        };
+        if paddle.abs() > LAPSE_DEG {
+            return Ok(Row::Excluded(|e| &mut e.lapses));
+        }
+        let subject = self
+            .text(Role::Subject, row)
+            .or_else(|| options.subject.clone());
+        Ok(Row::Kept(Kept {
+            subject: subject.unwrap_or_default(),
+            session: self.text(Role::Session, row).unwrap_or_default(),
+            trial: number,
+            condition,
+            trial_type,
+            paddle,
+            truth,
+            outcome: outcome.or(match (success, failure) {
+                (Some(true), _) => Some(Outcome::Hit),
+                (_, Some(true)) => Some(Outcome::Miss),
+                _ => None,
+            }),
+        }))
+    }
+
+    fn trial_type(
+        &self,
+        row: usize,
+        options: &TrialOptions,
+    ) -> std::result::Result<(TrialType, Option<f64>), Problem> {
+        let expected = "occ or vis, or an opacity of 0 to 1";
+        let problem = |found: String| self.problem(Role::TrialType, row, expected, found);
+        if !self.0.contains_key(&Role::TrialType) {
+            return options
+                .trial_type
+                .map(|kind| (kind, None))
+                .ok_or_else(|| problem("nothing".into()));
+        }
+        if let Some(text) = self.text(Role::TrialType, row) {
+            if let Some(kind) = TrialType::named(&text) {
+                return Ok((kind, None));
+            }
+            match text.parse::<f64>() {
+                Ok(1.0) => return Ok((TrialType::Occ, Some(1.0))),
+                Ok(alpha) if (0.0..1.0).contains(&alpha) => {
+                    return Ok((TrialType::Vis, Some(alpha)));
+                }
+                _ => {}
+            }
+            return Err(problem(format!("{text:?}")));
+        }
+        // `occ_alpha > 0` is not true of NaN.
+        if matches!(self.0.get(&Role::TrialType), Some((_, Cells::Numbers(_)))) {
+            return Ok((TrialType::Vis, Some(0.0)));
+        }
+        Err(problem("a missing value".into()))
+    }
+
+    /// How it went, and whether it was ignored.
+    fn outcome(&self, row: usize) -> std::result::Result<(Option<Outcome>, bool), Problem> {
+        let Some(text) = self.text(Role::Outcome, row) else {
+            return Ok((None, false));
+        };
+        Ok(match &*text.to_lowercase() {
+            "hit" | "success" | "1" | "true" => (Some(Outcome::Hit), false),
+            "miss" | "failure" | "0" | "false" => (Some(Outcome::Miss), false),
+            "ignored" | "ignore" => (None, true),
+            _ => {
+                let expected = "hit, miss or ignored, or 1 or 0";
+                return Err(self.problem(Role::Outcome, row, expected, format!("{text:?}")));
+            }
+        })
+    }
+}

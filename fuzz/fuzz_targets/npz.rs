@@ -1,0 +1,20 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mental_pong_eval::recordings::limits::Limits;
+use mental_pong_eval::recordings::npz;
+
+/// Little, so that a false length shows.
+fn limits() -> Limits {
+    Limits {
+        bytes: 16 << 20,
+        memo: 1 << 16,
+        objects: 1 << 18,
+        depth: 100,
+        walk: 1 << 20,
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let _ = npz::read(std::io::Cursor::new(data), &limits());
+});
