@@ -19,11 +19,12 @@ mod solve;
 pub use factor_analysis::{FactorAnalysis, FactorMethod, FactorOptions};
 pub use gram::{ConditionGram, GramTable};
 pub use least_squares::{LeastSquares, Readout, SolvePath};
-pub(crate) use map::PreparedMap;
 pub use map::{LinearMap, Map};
+pub(crate) use map::{Predictions, PreparedMap};
 pub use pca::Pca;
 pub use pls::Pls;
 pub use ridge::published_alphas;
+pub(crate) use solve::failed;
 
 /// faer works on one thread here: the result must not depend on the thread count, and splits already run in parallel.
 pub(crate) fn use_one_thread_per_factorisation() {
