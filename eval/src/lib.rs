@@ -12,6 +12,8 @@
 //! 6. [`card`] collects all of it in one file that can be compared; [`report`] shows it.
 //! 7. [`chain`] is `mpong run`: the bundled predictors through all of the above.
 //! 8. [`recordings`] reads neural recordings, data only, and checks them against the released schema.
+//! 9. [`reliability`] says how well any model could do, [`dimensionality`] how many dimensions a population spans, and
+//!    [`predictivity`] how much of each unit a model's features predict.
 //!
 //! [`linear`] and [`stats`] are what these are made of. Everything works on plain arrays: features may come from anywhere.
 //!
@@ -55,10 +57,13 @@ pub mod chain;
 pub mod controls;
 pub mod decode;
 pub mod encoding;
+pub mod dimensionality;
 pub mod error;
 pub mod linear;
+pub mod predictivity;
 pub mod published;
 pub mod recordings;
+pub mod reliability;
 pub mod report;
 pub mod stats;
 pub mod study;

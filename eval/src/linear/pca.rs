@@ -1,6 +1,9 @@
 //! Principal components.
 
-use super::solve::failed;
+use faer::{Mat, Side};
+
+use super::dense;
+use super::solve::{GRAM_RCOND_MIN, failed};
 use crate::array::Array2;
 use crate::error::{Error, Result};
 
@@ -11,6 +14,7 @@ pub struct Pca {
     mean: Vec<f64>,
     components: Array2,
     explained_variance: Vec<f64>,
+    total_variance: f64,
 }
 
 impl Pca {
@@ -30,22 +34,18 @@ impl Pca {
                 value: x.as_slice()[index],
             });
         }
-        let mean: Vec<f64> = (0..units)
-            .map(|j| (0..rows).map(|i| x.get(i, j)).sum::<f64>() / rows as f64)
-            .collect();
-        let centred = faer::Mat::from_fn(rows, units, |i, j| x.get(i, j) - mean[j]);
-        let svd = centred
-            .thin_svd()
-            .map_err(|_| failed("PCA", "SVD", rows, units))?;
-        let values = svd.S().column_vector();
-        let floor = if values.nrows() > 0 { values[0] } else { 0.0 }
-            * f64::EPSILON
-            * rows.max(units) as f64;
-        let rank = (0..values.nrows())
-            .take_while(|&i| values[i] > floor)
-            .count();
-        let k = k.min(rank);
-        let v = svd.V();
+        let mut centred = dense::to_mat(x);
+        let mean = dense::column_means(&centred);
+        dense::shift_columns(&mut centred, &mean);
+        let (variance, v) = match from_gram(&centred, k)? {
+            Some(found) => found,
+            None => from_rows(&centred, k)?,
+        };
+        let k = variance.len();
+        let total_variance = (0..units)
+            .map(|j| dense::dot(centred.col_as_slice(j), centred.col_as_slice(j)))
+            .sum::<f64>()
+            / (rows - 1) as f64;
         let mut components = Array2::filled(k, units, 0.0);
         for c in 0..k {
             let mut largest = 0;
@@ -59,13 +59,11 @@ impl Pca {
                 components.set(c, unit, sign * v[(unit, c)]);
             }
         }
-        let explained_variance = (0..k)
-            .map(|c| values[c] * values[c] / (rows - 1) as f64)
-            .collect();
         Ok(Self {
             mean,
             components,
-            explained_variance,
+            explained_variance: variance,
+            total_variance,
         })
     }
 
@@ -87,6 +85,15 @@ impl Pca {
         &self.explained_variance
     }
 
+    /// `[component]`, share of the variance of all units along each. NaN where nothing varies.
+    #[must_use]
+    pub fn explained_variance_ratio(&self) -> Vec<f64> {
+        self.explained_variance
+            .iter()
+            .map(|v| v / self.total_variance)
+            .collect()
+    }
+
     /// Scores `[row, component]` of `x` `[row, unit]`. [`Error::Shape`] if the units differ.
     pub fn transform(&self, x: &Array2) -> Result<Array2> {
         if x.cols() != self.mean.len() {
@@ -96,13 +103,72 @@ impl Pca {
                 format!("{} units", x.cols()),
             ));
         }
-        Ok(Array2::from_fn(x.rows(), self.components.rows(), |i, c| {
-            x.row(i)
-                .iter()
-                .zip(&self.mean)
-                .zip(self.components.row(c))
-                .map(|((v, m), w)| (v - m) * w)
-                .sum()
-        }))
+        let mut centred = dense::to_mat(x);
+        dense::shift_columns(&mut centred, &self.mean);
+        let components = dense::to_mat(&self.components);
+        Ok(dense::from_mat(
+            dense::product(centred.as_ref(), components.transpose()).as_ref(),
+        ))
     }
+}
+
+type Found = (Vec<f64>, Mat<f64>);
+
+/// From the smaller Gram matrix of centred rows; `None` where component `k` is too small beside the first to be told from
+/// rounding.
+fn from_gram(x: &Mat<f64>, k: usize) -> Result<Option<Found>> {
+    let (rows, units) = (x.nrows(), x.ncols());
+    let tall = rows > units;
+    let gram = if tall {
+        dense::gram(x.as_ref())
+    } else {
+        dense::gram(x.transpose())
+    };
+    let size = gram.nrows();
+    // Centred rows add up to zero.
+    let k = k.min(if tall { size } else { size - 1 });
+    if k == 0 {
+        return Ok(None);
+    }
+    let eigen = gram
+        .self_adjoint_eigen(Side::Lower)
+        .map_err(|_| failed("PCA", "eigendecomposition", size, size))?;
+    let values = eigen.S().column_vector();
+    // faer sorts ascending.
+    if !(values[size - k] > GRAM_RCOND_MIN * values[size - 1]) {
+        return Ok(None);
+    }
+    let vectors = eigen.U();
+    let near = Mat::from_fn(size, k, |i, c| vectors[(i, size - 1 - c)]);
+    let leading: Vec<f64> = (0..k).map(|c| values[size - 1 - c]).collect();
+    let v = if tall {
+        near
+    } else {
+        let mut far = dense::product(x.transpose(), near.as_ref());
+        let inverse: Vec<f64> = leading.iter().map(|v| 1.0 / v.sqrt()).collect();
+        dense::scale_columns(&mut far, &inverse);
+        far
+    };
+    let variance = leading.iter().map(|v| v / (rows - 1) as f64).collect();
+    Ok(Some((variance, v)))
+}
+
+fn from_rows(x: &Mat<f64>, k: usize) -> Result<Found> {
+    let (rows, units) = (x.nrows(), x.ncols());
+    let svd = x
+        .thin_svd()
+        .map_err(|_| failed("PCA", "SVD", rows, units))?;
+    let values = svd.S().column_vector();
+    let floor =
+        if values.nrows() > 0 { values[0] } else { 0.0 } * f64::EPSILON * rows.max(units) as f64;
+    let rank = (0..values.nrows())
+        .take_while(|&i| values[i] > floor)
+        .count();
+    let k = k.min(rank);
+    Ok((
+        (0..k)
+            .map(|c| values[c] * values[c] / (rows - 1) as f64)
+            .collect(),
+        svd.V().subcols(0, k).to_owned(),
+    ))
 }

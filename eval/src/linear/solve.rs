@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 ///
 /// The Gram matrix has the square of the condition number of the data; at 1e-10 a prediction still has about ten good
 /// digits.
-const GRAM_RCOND_MIN: f64 = 1e-10;
+pub(crate) const GRAM_RCOND_MIN: f64 = 1e-10;
 
 /// Centred sums of the training rows of one split.
 pub(crate) struct Centred {

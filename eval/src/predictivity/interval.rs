@@ -1,0 +1,235 @@
+//! Intervals of predictivity, by bootstrap over conditions and units.
+
+use faer::Mat;
+use mental_pong_predictor::rng::Stream;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::score::{UnitScore, mean_defined, median_defined};
+use crate::error::{Error, Result};
+use crate::stats;
+
+/// How intervals are made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct IntervalOptions {
+    /// Replicates. Default 1000.
+    pub replicates: u32,
+    /// Share of the replicates inside, in (0, 1). Default 0.95.
+    pub level: f64,
+    /// Root seed. Default 0.
+    pub seed: u64,
+}
+
+impl Default for IntervalOptions {
+    fn default() -> Self {
+        Self {
+            replicates: 1000,
+            level: 0.95,
+            seed: 0,
+        }
+    }
+}
+
+/// Percentile interval of a bootstrap.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Interval {
+    /// Lower end; NaN if no replicate is defined.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Replicates in which the quantity is defined.
+    pub n: usize,
+}
+
+impl Interval {
+    /// The middle `level` of the values that are not NaN.
+    #[must_use]
+    pub fn of(values: &[f64], level: f64) -> Self {
+        let defined: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+        Self {
+            low: stats::quantile(&defined, (1.0 - level) / 2.0),
+            high: stats::quantile(&defined, (1.0 + level) / 2.0),
+            n: defined.len(),
+        }
+    }
+
+    /// Whether a value lies inside, ends included.
+    #[must_use]
+    pub fn contains(&self, value: f64) -> bool {
+        self.low <= value && value <= self.high
+    }
+}
+
+/// Sums of x, y, x², y², xy for each pair of series that is correlated.
+const SUMS: usize = 5;
+/// prediction and response; predictions of the halves; responses of the halves.
+const PAIRS: usize = 3;
+
+/// Sums over the test rows of each condition, from which the correlations of any weighting of conditions follow.
+pub(crate) struct ConditionSums {
+    /// Condition of each entry, as its rank among all.
+    conditions: Vec<usize>,
+    /// Rows of each entry.
+    rows: Vec<f64>,
+    /// `[entry][unit, pair, sum]`.
+    sums: Vec<Vec<f64>>,
+}
+
+impl ConditionSums {
+    pub(crate) fn new(
+        predicted: &[&Mat<f64>; 3],
+        truth: &[&Mat<f64>; 3],
+        conditions: &[usize],
+    ) -> Self {
+        let (entry, n) = ranks(conditions);
+        let mut distinct = vec![0; n];
+        for (&e, &condition) in entry.iter().zip(conditions) {
+            distinct[e] = condition;
+        }
+        let units = truth[0].ncols();
+        let mut rows = vec![0.0; distinct.len()];
+        for &e in &entry {
+            rows[e] += 1.0;
+        }
+        let mut sums = vec![vec![0.0; units * PAIRS * SUMS]; distinct.len()];
+        let pairs = [
+            (predicted[0], truth[0]),
+            (predicted[1], predicted[2]),
+            (truth[1], truth[2]),
+        ];
+        for unit in 0..units {
+            for (p, (x, y)) in pairs.iter().enumerate() {
+                let (x, y) = (x.col_as_slice(unit), y.col_as_slice(unit));
+                // About the mean, which keeps cancellation small.
+                let (mx, my) = (stats::mean(x), stats::mean(y));
+                let at = (unit * PAIRS + p) * SUMS;
+                for ((&e, x), y) in entry.iter().zip(x).zip(y) {
+                    let (a, b) = (x - mx, y - my);
+                    let s = &mut sums[e][at..at + SUMS];
+                    s[0] += a;
+                    s[1] += b;
+                    s[2] += a * a;
+                    s[3] += b * b;
+                    s[4] += a * b;
+                }
+            }
+        }
+        Self {
+            conditions: distinct,
+            rows,
+            sums,
+        }
+    }
+
+    /// Score of each unit with these counts of conditions; NaN where it means nothing.
+    fn scores(&self, counts: &[f64], units: usize) -> Vec<f64> {
+        let mut total = vec![0.0; units * PAIRS * SUMS];
+        let mut n = 0.0;
+        for ((condition, rows), sums) in self.conditions.iter().zip(&self.rows).zip(&self.sums) {
+            let weight = counts[*condition];
+            if weight > 0.0 {
+                n += weight * rows;
+                for (t, s) in total.iter_mut().zip(sums) {
+                    *t += weight * s;
+                }
+            }
+        }
+        total
+            .chunks_exact(PAIRS * SUMS)
+            .map(|unit| {
+                let r = |pair: usize| correlation(&unit[pair * SUMS..(pair + 1) * SUMS], n);
+                UnitScore::new(r(0), r(1), r(2)).value()
+            })
+            .collect()
+    }
+}
+
+pub(crate) fn correlation(s: &[f64], n: f64) -> f64 {
+    let (xx, yy, xy) = (
+        s[2] - s[0] * s[0] / n,
+        s[3] - s[1] * s[1] / n,
+        s[4] - s[0] * s[1] / n,
+    );
+    const ROUNDING: f64 = 1e-13;
+    if !(xx > ROUNDING * s[2] && yy > ROUNDING * s[3]) {
+        return f64::NAN;
+    }
+    (xy / xx.sqrt() / yy.sqrt()).clamp(-1.0, 1.0)
+}
+
+pub(crate) struct Bootstrapped {
+    pub(crate) units: Vec<Interval>,
+    pub(crate) median: Interval,
+}
+
+/// Rank of each condition among those there are, and how many there are.
+pub(crate) fn ranks(conditions: &[usize]) -> (Vec<usize>, usize) {
+    let mut distinct = conditions.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let ranks = conditions
+        .iter()
+        .map(|c| distinct.binary_search(c).unwrap_or(0))
+        .collect();
+    (ranks, distinct.len())
+}
+
+/// How often each condition is drawn, `[condition]` by rank, when as many as there are are drawn with replacement.
+pub(crate) fn drawn(stream: &mut Stream, n: usize) -> Vec<f64> {
+    let mut counts = vec![0.0; n];
+    for _ in 0..n {
+        counts[stream.below(n)] += 1.0;
+    }
+    counts
+}
+
+impl IntervalOptions {
+    /// [`Error::Invalid`] without replicates or with a level outside of (0, 1).
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.replicates == 0 || !(self.level > 0.0 && self.level < 1.0) {
+            return Err(Error::invalid(
+                "bootstrap",
+                format!(
+                    "{} replicates, level {}; needs one, and a level in (0, 1)",
+                    self.replicates, self.level
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Conditions, given by rank, are drawn once for all splits of a replicate, and units for the median. The maps are not
+/// fitted again.
+pub(crate) fn bootstrap(
+    sums: &[ConditionSums],
+    n_conditions: usize,
+    units: usize,
+    options: &IntervalOptions,
+) -> Result<Bootstrapped> {
+    options.check()?;
+    let replicates: Vec<(Vec<f64>, f64)> = (0..options.replicates)
+        .into_par_iter()
+        .map(|b| {
+            let mut stream = Stream::new(options.seed, "predictivity bootstrap", u64::from(b));
+            let counts = drawn(&mut stream, n_conditions);
+            let by_split: Vec<Vec<f64>> = sums.iter().map(|s| s.scores(&counts, units)).collect();
+            let scores: Vec<f64> = (0..units)
+                .map(|u| mean_defined(by_split.iter().map(|s| s[u])))
+                .collect();
+            let resampled: Vec<f64> = (0..units).map(|_| scores[stream.below(units)]).collect();
+            let median = median_defined(&resampled);
+            (scores, median)
+        })
+        .collect();
+    let medians: Vec<f64> = replicates.iter().map(|r| r.1).collect();
+    Ok(Bootstrapped {
+        units: (0..units)
+            .map(|u| {
+                let values: Vec<f64> = replicates.iter().map(|r| r.0[u]).collect();
+                Interval::of(&values, options.level)
+            })
+            .collect(),
+        median: Interval::of(&medians, options.level),
+    })
+}
