@@ -11,6 +11,7 @@
 //! 6. [`card`] collects all of it in one file that can be compared; [`report`] shows it.
 //! 7. [`chain`] is `mpong run`: the bundled predictors through all of the above.
 //! 8. [`recordings`] reads neural recordings, data only, and checks them against the released schema.
+//! 9. [`rsa`] compares a model's states with recorded ones by their distances.
 //!
 //! [`linear`] and [`stats`] are what these are made of. Everything works on plain arrays: features may come from anywhere.
 //!
@@ -58,4 +59,5 @@ pub mod linear;
 pub mod published;
 pub mod recordings;
 pub mod report;
+pub mod rsa;
 pub mod stats;
