@@ -14,6 +14,7 @@
 //! 8. [`recordings`] reads neural recordings, data only, and checks them against the released schema.
 //! 9. [`reliability`] says how well any model could do, [`dimensionality`] how many dimensions a population spans, and
 //!    [`predictivity`] how much of each unit a model's features predict.
+//! 9. [`rsa`] compares a model's states with recorded ones by their distances.
 //!
 //! [`linear`] and [`stats`] are what these are made of. Everything works on plain arrays: features may come from anywhere.
 //!
@@ -65,5 +66,6 @@ pub mod published;
 pub mod recordings;
 pub mod reliability;
 pub mod report;
+pub mod rsa;
 pub mod stats;
 pub mod study;

@@ -1,5 +1,6 @@
 //! Correlations, errors and summaries. Sums run in the order of the input, so the result does not depend on threads.
 
+use mental_pong_predictor::Stream;
 use serde::{Deserialize, Serialize};
 
 /// Arithmetic mean. NaN for an empty slice.
@@ -150,6 +151,24 @@ impl Summary {
     }
 }
 
+/// Bootstrap distribution of a statistic of `n` things: `statistic` gets `n` indices drawn with replacement, `resamples`
+/// times. `sd` of the result is the standard error, `p025` and `p975` the percentile interval.
+#[must_use]
+pub fn bootstrap(
+    n: usize,
+    resamples: usize,
+    mut stream: Stream,
+    mut statistic: impl FnMut(&[usize]) -> f64,
+) -> Summary {
+    let values: Vec<f64> = (0..resamples)
+        .map(|_| {
+            let drawn: Vec<usize> = (0..n).map(|_| stream.below(n)).collect();
+            statistic(&drawn)
+        })
+        .collect();
+    Summary::over_splits(&values)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,5 +204,16 @@ mod tests {
         assert!((mean_absolute_error(&[1.0, 5.0], &[2.0, 2.0]) - 2.0).abs() < 1e-15);
         assert!((root_mean_squared_error(&[1.0, 5.0], &[2.0, 2.0]) - 5f64.sqrt()).abs() < 1e-15);
         assert!(mean_absolute_error(&[], &[]).is_nan());
+    }
+
+    #[test]
+    fn bootstrap_of_a_mean_has_its_standard_error() {
+        let values: Vec<f64> = (0..400).map(|i| f64::from(i % 20)).collect();
+        let found = bootstrap(400, 2000, Stream::new(1, "test", 0), |drawn| {
+            drawn.iter().map(|&i| values[i]).sum::<f64>() / drawn.len() as f64
+        });
+        let expected = sd(&values) / 20.0;
+        assert!((found.sd - expected).abs() < 0.1 * expected);
+        assert!(found.p025 < mean(&values) && found.p975 > mean(&values));
     }
 }

@@ -3,6 +3,30 @@
 //! Rajalingham, Piccato & Jazayeri 2022, Methods ("error pattern"), and Rajalingham, Sohn & Jazayeri 2025, Table 1. Two mean
 //! absolute errors are kept apart (trap 22 of the specification): over *trials*, |final paddle − final ball| of each trial;
 //! and *of the mean*, |mean paddle − truth| of each condition. The first is larger, by a factor of about 1.7 in monkeys.
+//!
+//! 1. [`TrialTable`] holds the trials of people, monkeys or models; [`performance`] is how far they miss.
+//! 2. [`error_pattern`] is what a condition does to them beyond gain and offset.
+//! 3. [`consistency`] says whether two observers err alike, corrected for noise; [`ceiling`] how far a population agrees with
+//!    itself.
+//! 4. [`attribute_regression`] says what about models goes with their consistency.
+//! 5. [`eye_error`], [`hand_error`] and [`aligned_curve`] are about where eye and hand are meanwhile.
+
+mod attributes;
+mod consistency;
+mod halves;
+mod performance;
+mod tracking;
+mod trials;
+
+pub use attributes::{AttributeScore, attribute_regression};
+pub use consistency::{
+    BehavioralConsistency, Ceiling, ErrorHalves, ErrorKind, PUBLISHED_ITERATIONS, ceiling,
+    consistency, nse,
+};
+pub use halves::stratified_halves;
+pub use performance::{Performance, performance};
+pub use tracking::{AlignedCurve, aligned_curve, eye_error, hand_error};
+pub use trials::{Outcome, TrialTable};
 
 use crate::array::Array2;
 use crate::decode::Layout;
@@ -74,8 +98,8 @@ pub fn error_pattern(ids: &[u32], trials: &[Vec<f64>], truth: &[f64]) -> Result<
     let fit = LeastSquares::fit(&x, &y)?;
     let (slope, offset) = (fit.coefficients().get(0, 0), fit.intercept()[0]);
     let (mut mean_paddle, mut residual) = (Vec::new(), Vec::new());
-    for (c, &t) in truth.iter().enumerate() {
-        let mine: Vec<f64> = rows.iter().filter(|r| r.0 == c).map(|r| r.1).collect();
+    for (paddles, &t) in trials.iter().zip(truth) {
+        let mine: Vec<f64> = paddles.iter().copied().filter(|p| p.is_finite()).collect();
         let m = stats::mean(&mine);
         mean_paddle.push(m);
         residual.push(m - (slope * t + offset));
@@ -126,6 +150,30 @@ pub fn final_heights(layout: &Layout, held_out: &[Array2], y: usize) -> Vec<f64>
                 .unwrap_or(f64::NAN)
         })
         .collect()
+}
+
+/// Standard error of a mean, `sd / sqrt(n)` with ddof 1. NaN for fewer than two values.
+fn standard_error(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    if n < 2.0 {
+        return f64::NAN;
+    }
+    stats::sd(values) / (n - 1.0).sqrt()
+}
+
+/// Lists with NaN as null.
+mod nan_list {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(values: &[f64], s: S) -> Result<S::Ok, S::Error> {
+        let values: Vec<Option<f64>> = values.iter().map(|v| v.is_finite().then_some(*v)).collect();
+        values.serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f64>, D::Error> {
+        let values = Vec::<Option<f64>>::deserialize(d)?;
+        Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+    }
 }
 
 #[cfg(test)]
