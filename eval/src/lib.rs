@@ -11,6 +11,8 @@
 //! 6. [`card`] collects all of it in one file that can be compared; [`report`] shows it.
 //! 7. [`chain`] is `mpong run`: the bundled predictors through all of the above.
 //! 8. [`recordings`] reads neural recordings, data only, and checks them against the released schema.
+//! 9. [`contact`] predicts object contact in Physion videos and compares it with people.
+//! 10. [`compare`] sets models against each other, with intervals, tests and corrections.
 //!
 //! [`linear`] and [`stats`] are what these are made of. Everything works on plain arrays: features may come from anywhere.
 //!
@@ -51,6 +53,8 @@ pub mod array;
 pub mod behavior;
 pub mod card;
 pub mod chain;
+pub mod compare;
+pub mod contact;
 pub mod controls;
 pub mod decode;
 pub mod error;
