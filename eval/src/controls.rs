@@ -1,5 +1,9 @@
 //! Controls: features that must not do well, and the check that a model does better.
 
+mod leak;
+
+pub use leak::{LeakCheck, LeakRule, RowSplit, leak_check, unknowable_check};
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 

@@ -25,6 +25,26 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// Too few units for the statistic that was asked for.
+    #[error("{what}: {found} is too few, at least {needed} needed")]
+    TooFew {
+        /// What is counted, and for what.
+        what: String,
+        /// The smallest number that is accepted.
+        needed: usize,
+        /// The number given.
+        found: usize,
+    },
+    /// An iteration did not reach its tolerance.
+    #[error("{what}: not converged after {iterations} iterations, {measure}")]
+    NotConverged {
+        /// What was being fitted.
+        what: String,
+        /// Iterations done.
+        iterations: usize,
+        /// How far it was.
+        measure: String,
+    },
     /// A value that has to be finite is NaN or infinite.
     #[error("{what}: value {index} is {value}, but has to be finite")]
     NotFinite {
@@ -150,6 +170,14 @@ impl Error {
             what: what.into(),
             expected: expected.into(),
             found: found.into(),
+        }
+    }
+
+    pub(crate) fn too_few(what: impl Into<String>, needed: usize, found: usize) -> Self {
+        Self::TooFew {
+            what: what.into(),
+            needed,
+            found,
         }
     }
 

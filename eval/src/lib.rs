@@ -15,6 +15,8 @@
 //! 9. [`reliability`] says how well any model could do, [`dimensionality`] how many dimensions a population spans, and
 //!    [`predictivity`] how much of each unit a model's features predict.
 //! 9. [`rsa`] compares a model's states with recorded ones by their distances.
+//! 9. [`contact`] predicts object contact in Physion videos and compares it with people.
+//! 10. [`compare`] sets models against each other, with intervals, tests and corrections.
 //!
 //! [`linear`] and [`stats`] are what these are made of. Everything works on plain arrays: features may come from anywhere.
 //!
@@ -55,6 +57,8 @@ pub mod array;
 pub mod behavior;
 pub mod card;
 pub mod chain;
+pub mod compare;
+pub mod contact;
 pub mod controls;
 pub mod decode;
 pub mod encoding;

@@ -1,4 +1,14 @@
 //! Correlations, errors and summaries. Sums run in the order of the input, so the result does not depend on threads.
+//!
+//! What they rest on: [`bootstrap`] intervals, [`permutation`] and [`rank_tests`], [`multiple`] comparisons, [`effect`] sizes,
+//! and [`moments`], the sums of one condition that make thousands of resamples cheap.
+
+pub mod bootstrap;
+pub mod effect;
+pub mod moments;
+pub mod multiple;
+pub mod permutation;
+pub mod rank_tests;
 
 use mental_pong_predictor::Stream;
 use serde::{Deserialize, Serialize};
