@@ -12,6 +12,7 @@ mod preprocess;
 mod published;
 mod resnet;
 mod soft_argmax;
+mod transformer;
 mod vgg;
 mod vit;
 

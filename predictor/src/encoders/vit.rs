@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
-use candle_core::{D, Tensor};
+use candle_core::Tensor;
 use candle_nn::ops::softmax_last_dim;
-use candle_nn::{LayerNorm, Linear, Module};
+use candle_nn::{Linear, Module};
 use serde::{Deserialize, Serialize};
 
 use super::named::Named;
+use super::transformer::{Block, BlockLayers, Buffers, Norm};
 use super::{Encoder, EncoderIdentity, Preprocess};
 use crate::{Error, Result};
 
@@ -151,7 +152,7 @@ pub struct Vit {
     cls: Tensor,
     position: Tensor,
     blocks: Vec<Block>,
-    norm: LayerNorm,
+    norm: Norm,
 }
 
 /// What each stage of a [`Vit`] gives, each `[frame, token, unit]`; token 0 is the class token.
@@ -165,66 +166,28 @@ pub struct VitActivations {
     pub normed: Tensor,
 }
 
-#[derive(Clone, Debug)]
-struct Block {
-    norm1: LayerNorm,
-    qkv: Linear,
-    proj: Linear,
-    scale1: Option<Tensor>,
-    norm2: LayerNorm,
-    first: Linear,
-    last: Linear,
-    scale2: Option<Tensor>,
-    gated: bool,
-    heads: usize,
-}
-
-impl Block {
-    fn new(config: &VitConfig, named: &Named, k: usize) -> Result<Self> {
-        let at = |part: &str| format!("blocks.{k}.{part}");
-        let scale = |part: &str| {
-            let gamma = config.layer_scale.then(|| named.get(&at(part)));
-            gamma.transpose()
-        };
-        let (first, last) = if config.gated {
-            ("mlp.w12", "mlp.w3")
-        } else {
-            ("mlp.fc1", "mlp.fc2")
-        };
-        Ok(Self {
-            norm1: named.norm(&at("norm1"), NORM_EPS)?,
-            qkv: named.linear(&at("attn.qkv"))?,
-            proj: named.linear(&at("attn.proj"))?,
-            scale1: scale("ls1.gamma")?,
-            norm2: named.norm(&at("norm2"), NORM_EPS)?,
-            first: named.linear(&at(first))?,
-            last: named.linear(&at(last))?,
-            scale2: scale("ls2.gamma")?,
-            gated: config.gated,
-            heads: config.heads,
-        })
-    }
-
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
-        let mixed = self.proj.forward(&attend(&qkv, self.heads)?)?;
-        let x = (x + scaled(mixed, self.scale1.as_ref())?)?;
-        let hidden = self.first.forward(&self.norm2.forward(&x)?)?;
-        let hidden = if self.gated {
-            let halves = hidden.chunk(2, D::Minus1)?;
-            (halves[0].contiguous()?.silu()? * &halves[1])?
-        } else {
-            hidden.gelu_erf()?
-        };
-        let out = self.last.forward(&hidden)?;
-        Ok((x + scaled(out, self.scale2.as_ref())?)?)
-    }
-}
-
-fn scaled(x: Tensor, gamma: Option<&Tensor>) -> Result<Tensor> {
-    Ok(match gamma {
-        Some(gamma) => x.broadcast_mul(gamma)?,
-        None => x,
+fn block(config: &VitConfig, named: &Named, k: usize) -> Result<Block> {
+    let at = |part: &str| format!("blocks.{k}.{part}");
+    let scale = |part: &str| {
+        let gamma = config.layer_scale.then(|| named.get(&at(part)));
+        gamma.transpose()
+    };
+    let (first, last) = if config.gated {
+        ("mlp.w12", "mlp.w3")
+    } else {
+        ("mlp.fc1", "mlp.fc2")
+    };
+    Block::new(BlockLayers {
+        norm1: Norm::of(&named.norm(&at("norm1"), NORM_EPS)?, NORM_EPS)?,
+        qkv: named.linear(&at("attn.qkv"))?,
+        proj: named.linear(&at("attn.proj"))?,
+        scale1: scale("ls1.gamma")?,
+        norm2: Norm::of(&named.norm(&at("norm2"), NORM_EPS)?, NORM_EPS)?,
+        first: named.linear(&at(first))?,
+        last: named.linear(&at(last))?,
+        scale2: scale("ls2.gamma")?,
+        gated: config.gated,
+        heads: config.heads,
     })
 }
 
@@ -373,13 +336,13 @@ impl Vit {
         let position = named.get("pos_embed")?;
         let patch = named.get("patch_embed.proj.weight")?;
         let blocks = (0..config.depth)
-            .map(|k| Block::new(&config, &named, k))
+            .map(|k| block(&config, &named, k))
             .collect::<Result<_>>()?;
         let identity = EncoderIdentity {
             name: name.into(),
             weights_sha256,
             preprocessing: preprocess.describe(),
-            code_version: 1,
+            code_version: 2,
         };
         Ok(Self {
             patch: Linear::new(
@@ -393,7 +356,7 @@ impl Vit {
                 config.side(),
             )?,
             blocks,
-            norm: named.norm("norm", NORM_EPS)?,
+            norm: Norm::of(&named.norm("norm", NORM_EPS)?, NORM_EPS)?,
             config,
             preprocess,
             identity,
@@ -424,27 +387,42 @@ impl Vit {
     /// [`Error::Shape`] for a frame of another size.
     pub fn activations(&self, frames: &[&[u8]]) -> Result<VitActivations> {
         let embedded = self.embed(&self.preprocess.tensor(frames)?)?;
+        let (shape, tokens) = (embedded.dims3()?, embedded.dim(1)?);
+        let tensor = |values: &[f32]| Tensor::from_slice(values, shape, embedded.device());
+        let mut buffers = Buffers::default();
+        let mut x: Vec<f32> = embedded.flatten_all()?.to_vec1()?;
         let mut blocks: Vec<Tensor> = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
-            let next = block.forward(blocks.last().unwrap_or(&embedded))?;
-            blocks.push(next);
+            block.forward(&mut x, tokens, &mut buffers);
+            blocks.push(tensor(&x)?);
         }
-        let normed = self.norm.forward(blocks.last().unwrap_or(&embedded))?;
+        let mut normed = Vec::new();
+        self.norm.apply(&x, &mut normed);
         Ok(VitActivations {
+            normed: tensor(&normed)?,
             embedded,
             blocks,
-            normed,
         })
     }
 
     fn latents(&self, frames: &[&[u8]]) -> Result<Vec<f32>> {
-        let mut x = self.embed(&self.preprocess.tensor(frames)?)?;
-        for block in &self.blocks {
-            x = block.forward(&x)?;
-        }
-        // The norm goes token by token: the class token's is all that is needed.
-        let cls = x.narrow(1, 0, 1)?.contiguous()?;
-        Ok(self.norm.forward(&cls)?.flatten_all()?.to_vec1()?)
+        let embedded = self.embed(&self.preprocess.tensor(frames)?)?;
+        let tokens = embedded.dim(1)?;
+        let mut buffers = Buffers::default();
+        let mut x: Vec<f32> = embedded.flatten_all()?.to_vec1()?;
+        // The class token is all that is read, so the last block is run for it alone.
+        let first = match self.blocks.split_last() {
+            Some((last, blocks)) => {
+                for block in blocks {
+                    block.forward(&mut x, tokens, &mut buffers);
+                }
+                last.forward_first(&x, tokens, &mut buffers)
+            }
+            None => embedded.narrow(1, 0, 1)?.flatten_all()?.to_vec1()?,
+        };
+        let mut normed = Vec::new();
+        self.norm.apply(&first, &mut normed);
+        Ok(normed)
     }
 }
 

@@ -1,0 +1,166 @@
+//! `mpong eval` as a user meets it, on recordings that say of themselves that they are simulated.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a step that fails is a test that fails"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+fn mpong() -> Command {
+    Command::cargo_bin("mpong").unwrap()
+}
+
+fn run(command: &mut Command, code: &[i32]) -> (String, String) {
+    let output = command.output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    let code_found = output.status.code().unwrap_or(-1);
+    assert!(code.contains(&code_found), "{code_found}: {message}");
+    let words = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    (String::from_utf8(output.stdout).unwrap(), words)
+}
+
+/// A small simulated recording of the 79 conditions, written once.
+fn recording() -> &'static Path {
+    static FILE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    &FILE
+        .get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("simulated.npz");
+            run(
+                mpong()
+                    .args(["recordings", "simulate", "--units", "24", "--trials", "20"])
+                    .args(["--reliability", "0.5", "--quiet", "--out"])
+                    .arg(&path),
+                &[0],
+            );
+            (folder, path)
+        })
+        .1
+}
+
+fn eval(out: &Path, more: &[&str], threads: &str) -> (Value, String) {
+    let (text, message) = run(
+        mpong()
+            .args(["eval", "--quiet", "--json", "--dmfc"])
+            .arg(recording())
+            .arg("--out")
+            .arg(out)
+            .args(["--set", "splits=6", "--set", "resamples=100", "--set", "map_splits=2"])
+            .args(more)
+            .env("RAYON_NUM_THREADS", threads),
+        &[0, 1],
+    );
+    (serde_json::from_str(&text).unwrap(), message)
+}
+
+fn score<'a>(card: &'a Value, analysis: &str, row: &str, metric: &str) -> &'a Value {
+    let sections = card["sections"].as_array().unwrap();
+    let section = sections
+        .iter()
+        .find(|s| s["analysis"] == analysis)
+        .unwrap_or_else(|| panic!("no section {analysis}"));
+    section["scores"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|s| s["row"] == row && s["metric"] == metric)
+        .unwrap_or_else(|| panic!("no {metric} of {row}"))
+}
+
+#[test]
+fn every_analysis_runs_and_says_simulated() {
+    let out = tempfile::tempdir().unwrap();
+    let (card, _) = eval(out.path(), &[], "2");
+    assert!(card["data_statement"].as_str().unwrap().contains("SYNTHETIC"));
+    let names: Vec<&str> = card["sections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["analysis"].as_str().unwrap())
+        .collect();
+    for analysis in [
+        "reliability", "dimensionality", "decode", "endpoint", "rsa", "predictivity", "behavior", "comparison",
+    ] {
+        assert!(names.contains(&analysis), "{analysis} of {names:?}");
+    }
+    // The units are tuned to the ball: it can be read out of them, and the true state explains them best.
+    let dmfc = score(&card, "decode", "DMFC", "r of x, hidden")["value"].as_f64().unwrap();
+    assert!(dmfc > 0.5, "{dmfc}");
+    let of = |row| {
+        score(&card, "predictivity", row, "median r_xy_n_sb, hidden")["value"].as_f64().unwrap()
+    };
+    assert!(of("oracle") > of("shuffled"), "{} {}", of("oracle"), of("shuffled"));
+    for file in ["card.json", "card.md", "report.html", "tables/rsa.csv", "figures/rsa_occ_end.svg"] {
+        assert!(out.path().join(file).exists(), "{file}");
+    }
+    let page = std::fs::read_to_string(out.path().join("report.html")).unwrap();
+    assert!(page.contains("SYNTHETIC") && page.contains("Side by side"));
+    // Same input, same bytes, with any number of threads.
+    let again = tempfile::tempdir().unwrap();
+    eval(again.path(), &[], "1");
+    for file in ["card.json", "report.html"] {
+        assert_eq!(
+            std::fs::read(out.path().join(file)).unwrap(),
+            std::fs::read(again.path().join(file)).unwrap(),
+            "{file}"
+        );
+    }
+    let other = tempfile::tempdir().unwrap();
+    let (other, _) = eval(other.path(), &["--set", "split_seed=3", "--analyses", "decode"], "2");
+    assert_ne!(other["sections"][0]["scores"], card["sections"][2]["scores"]);
+}
+
+#[test]
+fn latents_from_a_file_are_a_row_under_their_name() {
+    let out = tempfile::tempdir().unwrap();
+    let latents = out.path().join("l.npz");
+    run(
+        mpong()
+            .args(["predict", "--model", "no-dynamics", "--quiet", "--out"])
+            .arg(&latents),
+        &[0],
+    );
+    let given = format!("mine={}", latents.display());
+    let (card, message) = eval(
+        &out.path().join("e"),
+        &["--latents", &given, "--analyses", "decode"],
+        "2",
+    );
+    let mine = score(&card, "decode", "mine", "r of y, hidden");
+    let held = score(&card, "decode", "no-dynamics", "r of y, hidden");
+    let close = mine["value"].as_f64().unwrap() - held["value"].as_f64().unwrap();
+    assert!(close.abs() < 1e-9, "{close}");
+    // What equals a null control fails.
+    assert!(message.contains("mine beats no-dynamics"), "{message}");
+}
+
+#[test]
+fn wrong_inputs_are_named() {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("x.npz");
+    std::fs::write(&file, b"PK\x03\x04 not a zip").unwrap();
+    let attempt = |args: &[&str]| {
+        run(
+            mpong().args(["eval", "--quiet"]).args(args).arg("--out").arg(out.path().join("o")),
+            &[2],
+        )
+        .1
+    };
+    let path = file.to_str().unwrap();
+    assert!(attempt(&["--dmfc", path]).contains("x.npz"));
+    assert!(attempt(&["--latents", path]).contains("x.npz"));
+    assert!(attempt(&["--dmfc", "nowhere.pkl"]).contains("nowhere.pkl"));
+    assert!(attempt(&["--analyses", "rsa"]).contains("recording"));
+    assert!(attempt(&["--analyses", "telepathy"]).contains("telepathy"));
+    assert!(attempt(&["--model", "gru9"]).contains("gru9"));
+    assert!(attempt(&["--set", "splits=1"]).contains("splits"));
+    let table = out.path().join("trials.tsv");
+    std::fs::write(&table, "condition_id\tpaddle_y_deg\n29337\thigh\n").unwrap();
+    let message = attempt(&["--behavior", table.to_str().unwrap()]);
+    assert!(message.contains("trials.tsv") && message.contains("high"), "{message}");
+}
