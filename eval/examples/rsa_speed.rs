@@ -18,8 +18,10 @@ use mental_pong_game::task::{Epoch, Law, Masks, primate79, trajectory};
 /// State of a unit: a slow path through each condition, and noise of the same kind for `set` above 0.
 fn state(set: usize, condition: usize, at: f64, unit: usize, noise: f64) -> f64 {
     let (s, c, u) = (set as f64, condition as f64, unit as f64);
-    let path = (0.07 * at * (1.0 + u % 5.0) + 1.3 * u + 0.9 * c).sin() + (0.31 * c * (1.0 + u % 3.0) + 0.5 * u).cos();
-    let hash = (12.9898 * at + 78.233 * (u + 1.0) + 37.719 * (c + 1.0) + 4.581 * s).sin() * 43758.5453;
+    let path = (0.07 * at * (1.0 + u % 5.0) + 1.3 * u + 0.9 * c).sin()
+        + (0.31 * c * (1.0 + u % 3.0) + 0.5 * u).cos();
+    let hash =
+        (12.9898 * at + 78.233 * (u + 1.0) + 37.719 * (c + 1.0) + 4.581 * s).sin() * 43758.5453;
     path + noise * (hash - hash.floor() - 0.5)
 }
 
@@ -36,11 +38,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let units: usize = arguments.next().unwrap_or_else(|| "50".into()).parse()?;
     let out = arguments.next();
     let n_models: usize = arguments.next().unwrap_or_else(|| "2".into()).parse()?;
-    let conditions = primate79()?;
+    let conditions = primate79();
     let axis = StepAxis::design(&conditions)?;
-    let bins: Vec<usize> = conditions.iter().map(|c| Masks::of(c).bins(Epoch::All).len()).collect();
-    let [full, half1, half2] = [(0, 1.0), (1, 2.0), (2, 2.0)].map(|(set, noise)| states(&bins, set, units, noise));
-    let paths: Vec<_> = conditions.iter().map(|c| trajectory(c, Law::Design)).collect();
+    let bins: Vec<usize> = conditions
+        .iter()
+        .map(|c| Masks::of(c).bins(Epoch::All).len())
+        .collect();
+    let [full, half1, half2] =
+        [(0, 1.0), (1, 2.0), (2, 2.0)].map(|(set, noise)| states(&bins, set, units, noise));
+    let paths: Vec<_> = conditions
+        .iter()
+        .map(|c| trajectory(c, Law::Design))
+        .collect();
     let ball = |steps: &[usize], ms: f64| -> Vec<Array2> {
         steps
             .iter()
@@ -54,12 +63,22 @@ fn main() -> Result<(), Box<dyn Error>> {
             .collect()
     };
     let (ball_bins, ball_steps) = (ball(&bins, 50.0), ball(axis.steps(), 41.0));
-    let models: Vec<Vec<Array2>> = (0..n_models).map(|m| states(axis.steps(), 3 + m, 20, 0.5)).collect();
+    let models: Vec<Vec<Array2>> = (0..n_models)
+        .map(|m| states(axis.steps(), 3 + m, 20, 0.5))
+        .collect();
     let names: Vec<String> = (0..n_models).map(|m| format!("model {m}")).collect();
-    let systems: Vec<System<'_>> = names.iter().zip(&models).map(|(n, m)| System::noiseless(n, m)).collect();
+    let systems: Vec<System<'_>> = names
+        .iter()
+        .zip(&models)
+        .map(|(n, m)| System::noiseless(n, m))
+        .collect();
 
     let start = Instant::now();
-    let rsa = Rsa::new(&axis, &System::with_halves("neurons", &full, &half1, &half2), Some(&ball_bins))?;
+    let rsa = Rsa::new(
+        &axis,
+        &System::with_halves("neurons", &full, &half1, &half2),
+        Some(&ball_bins),
+    )?;
     let loaded = start.elapsed().as_secs_f64();
     let scores = rsa.compare(&systems)?;
     let compared = start.elapsed().as_secs_f64() - loaded;
@@ -69,7 +88,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .iter()
         .map(|m| simulation_index(&axis, m, &ball_steps, 2))
         .collect::<Result<Vec<_>, _>>()?;
-    println!("simulation index of {n_models} models: {:.3} s", start.elapsed().as_secs_f64());
+    println!(
+        "simulation index of {n_models} models: {:.3} s",
+        start.elapsed().as_secs_f64()
+    );
     if let Some(path) = out {
         let file = serde_json::json!({
             "ball": ball_bins.iter().map(Array2::as_slice).collect::<Vec<_>>(),

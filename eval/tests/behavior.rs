@@ -211,8 +211,8 @@ fn attribute_regressions_match_numpy() {
         assert!((score.partial_r2 - attributes["partial_r2"][k].as_f64().unwrap()).abs() < 1e-12);
         assert!(score.r2_over_models.p025 <= score.r2 && score.r2 <= score.r2_over_models.p975);
     }
-    // Attribute 1 goes with the score only through attribute 0.
-    assert!(found[1].r2 > 2.0 * found[1].partial_r2);
+    // Planted: attribute 0 makes the score, attribute 1 has nothing of its own.
+    assert!(found[0].partial_r2 > 0.25 && found[1].partial_r2 < 0.15);
     // Other units, same answer.
     let scaled: Vec<f64> = columns[0].iter().map(|v| 1e6 * v + 3.0).collect();
     let again = attribute_regression(

@@ -162,15 +162,15 @@ fn standard_error(values: &[f64]) -> f64 {
 }
 
 /// Lists with NaN as null.
-mod nan_list {
+pub(crate) mod nan_list {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(values: &[f64], s: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(values: &[f64], s: S) -> Result<S::Ok, S::Error> {
         let values: Vec<Option<f64>> = values.iter().map(|v| v.is_finite().then_some(*v)).collect();
         values.serialize(s)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f64>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f64>, D::Error> {
         let values = Vec::<Option<f64>>::deserialize(d)?;
         Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
     }

@@ -82,6 +82,7 @@ pub struct PartScore {
     /// Standard error of each number of `partial`.
     pub partial_se: Option<Consistency>,
     /// `[condition]`, `r_xy_n_sb` of `raw` without that condition. Two systems can be compared condition by condition.
+    #[serde(with = "crate::behavior::nan_list")]
     pub leave_one_out: Vec<f64>,
 }
 
@@ -326,6 +327,14 @@ impl<'a> Rsa<'a> {
                     format!("{} steps, {} units", states.rows(), states.cols()),
                 ));
             }
+            // Interpolation would turn infinity into a missing value.
+            if let Some(index) = states.as_slice().iter().position(|v| v.is_infinite()) {
+                return Err(Error::NotFinite {
+                    what: format!("{what}, condition {c}"),
+                    index,
+                    value: states.as_slice()[index],
+                });
+            }
             if warp {
                 warped.push(warp_time(states, n)?);
             }
@@ -554,7 +563,7 @@ impl<'a> Rsa<'a> {
             let flat = |set: usize, spread: f64| {
                 let pivot = self.pivot(set, group);
                 // Spread that is rounding only, as in `stats::pearson`.
-                !(spread > 1e-26 * (product(set, set) + n * pivot * pivot))
+                spread.is_nan() || spread <= 1e-26 * (product(set, set) + n * pivot * pivot)
             };
             if n < 2.0 || flat(a, aa) || flat(b, bb) {
                 return f64::NAN;

@@ -354,7 +354,7 @@ mod tests {
             .map(|(a, b)| (a - b).abs())
             .fold(0.0, f64::max);
         assert!(worst < 1e-10, "{worst:e}");
-        assert!(expected.iter().any(|d| *d == 0.0) && found.iter().any(|d| *d == 0.0));
+        assert!(expected.contains(&0.0) && found.contains(&0.0));
     }
 
     #[test]

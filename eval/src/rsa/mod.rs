@@ -44,6 +44,7 @@ mod compare;
 mod consistency;
 mod distances;
 mod geometry;
+mod recorded;
 mod simulation;
 mod warp;
 
@@ -52,5 +53,6 @@ pub use compare::{PartScore, Rsa, RsaScore, System};
 pub use consistency::Consistency;
 pub use distances::{Metric, rdm};
 pub use geometry::{Geometry, geometry};
+pub use recorded::Recorded;
 pub use simulation::{SimulationIndex, simulation_index};
 pub use warp::{interp, warp_time};

@@ -36,6 +36,7 @@ pub struct SimulationIndex {
     #[serde(with = "nan_pair")]
     pub nse: [f64; 2],
     /// `[condition]`, mean over x and y of the absolute error of its hidden steps, degrees.
+    #[serde(with = "crate::behavior::nan_list")]
     pub by_condition_deg: Vec<f64>,
 }
 

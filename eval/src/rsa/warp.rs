@@ -7,32 +7,52 @@ use crate::error::{Error, Result};
 /// has to increase. Empty if `xp` is, or if `xp` and `fp` differ in length.
 #[must_use]
 pub fn interp(x: &[f64], xp: &[f64], fp: &[f64]) -> Vec<f64> {
-    let (Some(&first), Some(&last)) = (fp.first(), fp.last()) else {
-        return Vec::new();
-    };
-    if xp.len() != fp.len() {
+    if xp.is_empty() || xp.len() != fp.len() {
         return Vec::new();
     }
     x.iter()
         .map(|&at| {
-            // The first knot beyond `at`.
-            let above = xp.partition_point(|&knot| knot <= at);
-            if above == 0 {
-                return first;
-            }
-            if above == xp.len() {
-                return last;
-            }
-            let below = above - 1;
-            let slope = (fp[above] - fp[below]) / (xp[above] - xp[below]);
-            let value = slope * (at - xp[below]) + fp[below];
-            if value.is_nan() && at == xp[below] {
-                // A missing neighbour does not take away the knot itself.
-                return fp[below];
-            }
-            value
+            let place = Place::of(at, xp);
+            place.between(fp[place.below], fp[place.above])
         })
         .collect()
+}
+
+/// Where a point lies between two knots.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    below: usize,
+    above: usize,
+    /// Beyond the knot below.
+    offset: f64,
+    /// From knot to knot.
+    width: f64,
+}
+
+impl Place {
+    fn of(at: f64, knots: &[f64]) -> Self {
+        let above = knots.partition_point(|&knot| knot <= at);
+        let below = above.saturating_sub(1);
+        if above == 0 || above == knots.len() || at == knots[below] {
+            // An end value, or a knot itself: a missing neighbour does not take it away.
+            return Self {
+                below,
+                above: below,
+                offset: 0.0,
+                width: 1.0,
+            };
+        }
+        Self {
+            below,
+            above,
+            offset: at - knots[below],
+            width: knots[above] - knots[below],
+        }
+    }
+
+    fn between(self, below: f64, above: f64) -> f64 {
+        (above - below) / self.width * self.offset + below
+    }
 }
 
 /// `numpy.linspace(0, 1, n)`.
@@ -60,12 +80,11 @@ pub fn warp_time(states: &Array2, steps: usize) -> Result<Array2> {
     }
     let (from, to) = (unit_line(states.rows()), unit_line(steps));
     let mut out = Array2::filled(steps, states.cols(), f64::NAN);
-    for unit in 0..states.cols() {
-        for (step, value) in interp(&to, &from, &states.column(unit))
-            .into_iter()
-            .enumerate()
-        {
-            out.set(step, unit, value);
+    for (step, &at) in to.iter().enumerate() {
+        let place = Place::of(at, &from);
+        let (below, above) = (states.row(place.below), states.row(place.above));
+        for ((value, &b), &a) in out.row_mut(step).iter_mut().zip(below).zip(above) {
+            *value = place.between(b, a);
         }
     }
     Ok(out)
