@@ -106,7 +106,7 @@ fn interval_ends_equal_scipy_on_the_same_resamples() {
             },
             ..Bootstrap::default()
         };
-        let interval = bootstrap.from_replicates(
+        let interval = bootstrap.interval_of_replicates(
             case["estimate"].as_f64().unwrap(),
             &floats(&case["replicates"]),
             &floats(&case["jackknife"]),
@@ -367,12 +367,9 @@ fn the_layer_table_follows_each_layer_over_occlusion() {
     );
     let r = |layer, bin| table.get(layer, bin).unwrap().estimate;
     assert!(r(0, 0) > 0.95 && r(0, 1) > 0.95 && r(0, 2) > 0.95);
-    assert!(
-        r(1, 0) > 0.6 && r(1, 2).abs() < 0.5,
-        "{} {}",
-        r(1, 0),
-        r(1, 2)
-    );
+    // Without any information held-out predictions lean away from the truth: see `Contributions::held_out`.
+    assert!(r(1, 0) > 0.6, "{}", r(1, 0));
+    assert!(r(1, 2) < 0.0, "{}", r(1, 2));
     let first = table.get(0, 0).unwrap();
     assert!((first.from_ms + 200.0).abs() < 1e-12 && first.to_ms.abs() < 1e-12);
     assert_eq!((first.n, first.n_rows, first.too_few), (24, 96, false));

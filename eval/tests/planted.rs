@@ -503,7 +503,8 @@ fn a_leak_check_refuses_what_it_cannot_judge() {
             ..rule
         }
     ));
-    splits[0].test.push(splits[0].train[0]);
+    let row = splits[0].train[0];
+    splits[0].test.push(row);
     assert!(check(&splits, &rows.condition, &rule));
 }
 

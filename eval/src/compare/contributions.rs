@@ -93,7 +93,9 @@ impl Contributions {
     /// From held-out predictions as [`OnlineResult::held_out`](crate::decode::OnlineResult::held_out) has them,
     /// `[condition][row, target]`: the rows of one epoch of one target. Conditions without a finite prediction there are
     /// left out. These predictions are means over the splits in which a condition was held out, so a score of them is a
-    /// little better than the mean score over splits.
+    /// little better than the mean score over splits. One without information about the target has a *negative* correlation
+    /// here, not 0: the mean of the other conditions, which is all that it can say, lies away from the one left out. Compare
+    /// with a null row that was made in the same way, never with 0.
     ///
     /// [`Error::Shape`] where predictions do not fit the layout; [`Error::Invalid`] for a target that is not there.
     pub fn held_out(

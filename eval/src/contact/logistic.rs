@@ -522,8 +522,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (b8, b_rest) = b.as_chunks::<8>();
     let mut sums = [0.0; 8];
     for (x, y) in a8.iter().zip(b8) {
-        for k in 0..8 {
-            sums[k] += x[k] * y[k];
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += x * y;
         }
     }
     let rest: f64 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();

@@ -7,7 +7,7 @@
 use mental_pong_predictor::Stream;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use statrs::function::erf::{erfc, erfc_inv};
+use statrs::function::erf::erfc_inv;
 
 use super::{mean, quantile};
 use crate::error::{Error, Result};
@@ -133,7 +133,7 @@ impl Bootstrap {
                 })
                 .collect(),
         };
-        Ok(self.from_replicates(estimate, &replicates, &jackknife, n))
+        Ok(self.interval_of_replicates(estimate, &replicates, &jackknife, n))
     }
 
     fn check(&self, what: &str, n: usize) -> Result<()> {
@@ -163,7 +163,7 @@ impl Bootstrap {
     /// The interval from resamples made elsewhere. `jackknife` `[unit]` is the statistic without each unit; only BCa reads
     /// it, and undefined values of it are left out.
     #[must_use]
-    pub fn from_replicates(
+    pub fn interval_of_replicates(
         &self,
         estimate: f64,
         replicates: &[f64],
@@ -242,7 +242,7 @@ fn bca_levels(
 /// Standard normal distribution function.
 #[must_use]
 pub fn normal_cdf(z: f64) -> f64 {
-    0.5 * erfc(-z / std::f64::consts::SQRT_2)
+    0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
 }
 
 /// Quantile of the standard normal distribution; infinite at 0 and 1.

@@ -112,7 +112,7 @@ impl Permutation {
             let all = 1_u64 << n;
             let hits = self.count(observed, all, n, |which, arrangement| {
                 for (unit, swapped) in arrangement.iter_mut().enumerate() {
-                    *swapped = which >> unit & 1 == 1;
+                    *swapped = (which >> unit) & 1 == 1;
                 }
                 statistic(arrangement)
             });
