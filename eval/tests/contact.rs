@@ -403,7 +403,12 @@ fn accuracy_counts_each_scenario() {
         clip(Scenario::Drop, false, 0.9),
         clip(Scenario::Drape, false, 0.5),
     ];
-    let (all, by) = per_scenario_accuracy(&predictions).unwrap();
-    assert!((all - 2.0 / 3.0).abs() < 1e-15);
+    let found = per_scenario_accuracy(&predictions).unwrap();
+    assert!((found.overall - 2.0 / 3.0).abs() < 1e-15 && found.n == 3);
+    let by: Vec<(Scenario, f64, usize)> = found
+        .scenarios
+        .iter()
+        .map(|s| (s.scenario, s.accuracy, s.n))
+        .collect();
     assert_eq!(by, [(Scenario::Drape, 1.0, 1), (Scenario::Drop, 0.5, 2)]);
 }

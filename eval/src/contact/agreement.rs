@@ -35,28 +35,55 @@ impl Prediction {
     }
 }
 
-/// Share of right predictions over all clips (first) and in each scenario that has any, in their order, with `n`.
+/// Share of right predictions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Accuracy {
+    /// Over all clips.
+    pub overall: f64,
+    /// Clips.
+    pub n: usize,
+    /// In each scenario that has any, in their order.
+    pub scenarios: Vec<ScenarioAccuracy>,
+}
+
+/// Share of right predictions in one scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioAccuracy {
+    /// Scenario.
+    pub scenario: Scenario,
+    /// Share of right predictions.
+    pub accuracy: f64,
+    /// Clips.
+    pub n: usize,
+}
+
+/// Accuracy over all clips and by scenario.
 ///
 /// [`Error::TooFew`] without predictions; [`Error::Invalid`] for a probability outside of [0, 1].
-pub fn per_scenario_accuracy(
-    predictions: &[Prediction],
-) -> Result<(f64, Vec<(Scenario, f64, usize)>)> {
+pub fn per_scenario_accuracy(predictions: &[Prediction]) -> Result<Accuracy> {
     if predictions.is_empty() {
         return Err(Error::too_few("predictions", 1, 0));
     }
     check(predictions)?;
-    let share = |right: Vec<bool>| right.iter().filter(|r| **r).count() as f64 / right.len() as f64;
-    let all = share(predictions.iter().map(Prediction::right).collect());
-    let by = Scenario::EVERY
+    let share = |right: &[bool]| right.iter().filter(|r| **r).count() as f64 / right.len() as f64;
+    let all: Vec<bool> = predictions.iter().map(Prediction::right).collect();
+    let scenarios = Scenario::EVERY
         .into_iter()
         .filter_map(|scenario| {
             let of = predictions.iter().filter(|p| p.scenario == scenario);
             let right: Vec<bool> = of.map(Prediction::right).collect();
-            let n = right.len();
-            (n > 0).then(|| (scenario, share(right), n))
+            (!right.is_empty()).then(|| ScenarioAccuracy {
+                scenario,
+                accuracy: share(&right),
+                n: right.len(),
+            })
         })
         .collect();
-    Ok((all, by))
+    Ok(Accuracy {
+        overall: share(&all),
+        n: all.len(),
+        scenarios,
+    })
 }
 
 /// What to do with a clip that people have and the model has not.

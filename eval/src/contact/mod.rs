@@ -18,7 +18,8 @@ mod scaler;
 mod scenario;
 
 pub use agreement::{
-    AgainstPeople, Prediction, ScenarioAgreement, Unmatched, against_people, per_scenario_accuracy,
+    Accuracy, AgainstPeople, Prediction, ScenarioAccuracy, ScenarioAgreement, Unmatched,
+    against_people, per_scenario_accuracy,
 };
 pub use folds::StratifiedKFold;
 pub use logistic::{LogisticFit, LogisticPath};
