@@ -52,7 +52,7 @@ pub(super) fn comparison(scene: &Scene, out: &mut Out) -> Result<()> {
                 &result.held_out,
                 Epoch::Hidden,
                 1,
-                Measure::Correlation,
+                Measure::Pearson,
             )?,
         });
     }
@@ -159,7 +159,7 @@ pub(super) fn comparison(scene: &Scene, out: &mut Out) -> Result<()> {
             &scene.splits,
             Readout::Full,
             1,
-            Measure::Correlation,
+            Measure::Pearson,
             &bins,
         ),
     )?;
