@@ -27,7 +27,7 @@ use mental_pong_eval::predictivity::{
     Halves, IntervalOptions, Options, Source, SplitScheme, predictivity,
 };
 use mental_pong_game::monitor::Quiet;
-use mental_pong_predictor::rng::Stream;
+use mental_pong_predictor::Stream;
 use npyz::WriterBuilder;
 use serde_json::{Value, json};
 

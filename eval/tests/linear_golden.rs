@@ -11,7 +11,7 @@ use mental_pong_eval::linear::{
     FactorAnalysis, FactorMethod, FactorOptions, LeastSquares, LinearMap, Map, Pls,
     published_alphas,
 };
-use mental_pong_predictor::rng::Stream;
+use mental_pong_predictor::Stream;
 use serde_json::Value;
 
 fn data(name: &str) -> PathBuf {

@@ -12,11 +12,13 @@ use mental_pong_eval::linear::{Map, Pca};
 use mental_pong_eval::predictivity::{
     BetweenAnimals, Halves, IntervalOptions, Metric, Options, RowSplit, Source, SplitBy,
     SplitScheme, TrialSource, Trials, UnitScore, between_animals, geometry, geometry_corrected,
-    predictivity, predictivity_of_trials,
+    predictivity, predictivity_of_trials, standard_error, weighted_standard_error,
 };
+use mental_pong_eval::recordings::dmfc::{Half, Population, Recording, TrialType};
+use mental_pong_eval::recordings::reliability;
 use mental_pong_eval::reliability::{ceilings, ceilings_of_trials};
 use mental_pong_game::monitor::{Monitor, Quiet};
-use mental_pong_predictor::rng::Stream;
+use mental_pong_predictor::Stream;
 use serde_json::Value;
 
 fn data(name: &str) -> PathBuf {
@@ -353,6 +355,15 @@ fn geometry_equals_the_published_code() {
         let expected = golden["rsa_consistency"][key].as_f64().unwrap();
         assert!((field(&score) - expected).abs() < 1e-9, "{key}");
     }
+}
+
+#[test]
+fn standard_errors_equal_the_published_code() {
+    let golden = &json("golden_mapping.json")["helpers"]["weighted_sem"];
+    let (values, weights) = (floats(&golden["data"]), floats(&golden["weights"]));
+    let number = |key: &str| golden[key].as_f64().unwrap();
+    assert!((standard_error(&values) - number("unweighted")).abs() < 1e-10);
+    assert!((weighted_standard_error(&values, &weights) - number("weighted")).abs() < 1e-10);
 }
 
 #[test]
@@ -747,4 +758,45 @@ fn bad_input_and_stopping_are_errors() {
         &Stopping,
     );
     assert!(stopped.is_err());
+}
+
+#[test]
+fn halves_of_a_recording_are_aligned_and_factors_are_refused() {
+    let path = data("recordings/mini_hand_dmfc_dataset_50ms.pkl.gz");
+    let recording = Recording::open(path).unwrap();
+    let (halves, cells, ids) = Halves::of_recording(
+        &recording,
+        TrialType::Occ,
+        Population::All,
+        "start_end_pad0",
+    )
+    .unwrap();
+    assert_eq!(
+        (halves.units(), halves.rows(), ids.len()),
+        (8, cells.len(), 8)
+    );
+    let full = recording
+        .responses(TrialType::Occ, Population::All, Half::Full)
+        .unwrap();
+    let (condition, bin) = cells[100];
+    assert_eq!(halves.full().get(100, 3), full.get(3, condition, bin));
+    let conditions: Vec<usize> = cells.iter().map(|c| c.0).collect();
+    let options = IntervalOptions {
+        replicates: 20,
+        ..IntervalOptions::default()
+    };
+    let found = ceilings(&halves, &conditions, &options).unwrap();
+    let published = reliability::published(&recording, TrialType::Occ).unwrap();
+    for (a, b) in found.units.iter().zip(&published) {
+        assert!((a.r - b.r).abs() < 1e-12 && a.reliable == b.reliable);
+    }
+    assert!(
+        Halves::of_recording(
+            &recording,
+            TrialType::Occ,
+            Population::Factors(10),
+            "start_end_pad0"
+        )
+        .is_err()
+    );
 }

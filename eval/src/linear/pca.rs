@@ -135,7 +135,8 @@ fn from_gram(x: &Mat<f64>, k: usize) -> Result<Option<Found>> {
         .map_err(|_| failed("PCA", "eigendecomposition", size, size))?;
     let values = eigen.S().column_vector();
     // faer sorts ascending.
-    if !(values[size - k] > GRAM_RCOND_MIN * values[size - 1]) {
+    let clear = values[size - k] > GRAM_RCOND_MIN * values[size - 1];
+    if !clear {
         return Ok(None);
     }
     let vectors = eigen.U();

@@ -5,7 +5,7 @@ use mental_pong_game::task::numpy_random::RandomState;
 use crate::array::Array2;
 use crate::error::{Error, Result};
 use crate::linear::dense;
-use crate::recordings::dmfc::{Mask, Responses};
+use crate::recordings::dmfc::{Half, Mask, Population, Recording, Responses, TrialType};
 
 /// Responses `[row, unit]` averaged over all trials and over each half of them. Rows are (condition, bin) pairs or stimuli;
 /// the three have the same rows and units, all finite.
@@ -73,6 +73,49 @@ impl Halves {
             Self::new(take(a), take(b), take(c))?,
             kept.iter().map(|&i| cells[i]).collect(),
         ))
+    }
+
+    /// All trials and both halves of a recording in the cells of a mask, aligned by the ids of the units; with the
+    /// (condition, bin) of each row and the ids. The published choice is [`Population::Reliable`], occluded trials,
+    /// `start_end_pad0`.
+    ///
+    /// [`Error::Invalid`] for factors: those of the halves were fitted apart and are different axes. [`Error::Field`] if
+    /// the recording lacks something; else as [`Halves::from_responses`].
+    pub fn of_recording(
+        recording: &Recording,
+        trials: TrialType,
+        population: Population,
+        mask: &str,
+    ) -> Result<(Self, Vec<(usize, usize)>, Vec<i64>)> {
+        if matches!(population, Population::Factors(_)) {
+            return Err(Error::invalid(
+                "halves",
+                "factors of the two halves are different axes and cannot be compared one by one",
+            ));
+        }
+        let (first, second, ids) = recording.halves(trials, population)?;
+        let full = recording.responses(trials, population, Half::Full)?;
+        let full_ids = (population == Population::All)
+            .then(|| recording.unit_ids(trials, Half::Full))
+            .flatten();
+        let places: Vec<usize> = match full_ids {
+            Some(full_ids) => ids
+                .iter()
+                .filter_map(|id| full_ids.iter().position(|other| other == id))
+                .collect(),
+            None => (0..full.units()).collect(),
+        };
+        if places.len() != first.units() {
+            return Err(Error::field(
+                population.key(Half::Full),
+                format!("the {} units of the halves", first.units()),
+                format!("{} of them", places.len()),
+            ));
+        }
+        let full = full.select(&places)?;
+        let (halves, cells) =
+            Self::from_responses(&full, &first, &second, recording.mask(trials, mask)?)?;
+        Ok((halves, cells, ids))
     }
 
     /// These units only, in this order. [`Error::Invalid`] for one that is not there.

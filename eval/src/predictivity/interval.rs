@@ -1,7 +1,7 @@
 //! Intervals of predictivity, by bootstrap over conditions and units.
 
 use faer::Mat;
-use mental_pong_predictor::rng::Stream;
+use mental_pong_predictor::Stream;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

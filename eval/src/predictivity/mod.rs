@@ -29,5 +29,5 @@ pub use evaluate::{
 pub use geometry::{geometry, geometry_corrected, row_distances};
 pub use halves::{Halves, Trials};
 pub use interval::{Interval, IntervalOptions};
-pub use score::{Correction, Metric, UnitScore, standard_error};
+pub use score::{Correction, Metric, UnitScore, standard_error, weighted_standard_error};
 pub use split::{RowSplit, SplitBy, SplitScheme};

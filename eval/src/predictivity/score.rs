@@ -115,6 +115,25 @@ pub fn standard_error(values: &[f64]) -> f64 {
     stats::sd(&defined) / (n - 1.0).sqrt()
 }
 
+/// Standard error of a weighted mean: root of the weighted variance over `(Σ w)² / Σ w²`, as the published code. NaN for
+/// slices of different length or weights that add up to 0.
+#[must_use]
+pub fn weighted_standard_error(values: &[f64], weights: &[f64]) -> f64 {
+    let total: f64 = weights.iter().sum();
+    if values.len() != weights.len() || total <= 0.0 {
+        return f64::NAN;
+    }
+    let mean = values.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / total;
+    let variance = values
+        .iter()
+        .zip(weights)
+        .map(|(v, w)| w * (v - mean) * (v - mean))
+        .sum::<f64>()
+        / total;
+    let n = total * total / weights.iter().map(|w| w * w).sum::<f64>();
+    (variance / n).sqrt()
+}
+
 /// Mean of what is not NaN; NaN if nothing is.
 pub(crate) fn mean_defined(values: impl Iterator<Item = f64>) -> f64 {
     let (mut sum, mut n) = (0.0, 0_u32);

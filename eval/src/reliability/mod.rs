@@ -11,7 +11,7 @@
 //! Both are correlations with the mean over all trials. A negative r has no upper ceiling (NaN); nothing is clipped. The
 //! published criterion of a reliable unit is p < 0.01 and r > 0, see [`crate::recordings::reliability`].
 
-use mental_pong_predictor::rng::Stream;
+use mental_pong_predictor::Stream;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -164,7 +164,7 @@ fn estimate(
         .collect();
     // [replicate][unit], sum of r over halvings.
     let mut total = vec![vec![0.0; units]; draws.len()];
-    let mut n_halvings = 0;
+    let mut n_halvings = 0_u32;
     for index in 0..halvings {
         let Some((x, y)) = halves(index)? else {
             continue;
