@@ -106,6 +106,12 @@ pub(crate) struct EvalArgs {
     /// Columns of --behavior by role, for example condition=py_meta_index,paddle=paddle_y.
     #[arg(long, value_name = "ROLE=COLUMN,...")]
     pub(crate) columns: Option<String>,
+    /// Recording of another animal on the same conditions: how well one brain predicts the other, as a ceiling.
+    #[arg(long, value_name = "PATH", requires = "dmfc")]
+    pub(crate) other_dmfc: Option<PathBuf>,
+    /// Folder of object contact (Physion): train.npy, train.csv, test.npy, test.csv, and people/ where there are people.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) contact: Option<PathBuf>,
     /// Evaluate no model: recordings, behaviour and controls alone.
     #[arg(long, conflicts_with_all = ["models", "latents"])]
     pub(crate) no_models: bool,

@@ -50,7 +50,14 @@ fn eval(out: &Path, more: &[&str], threads: &str) -> (Value, String) {
             .arg(recording())
             .arg("--out")
             .arg(out)
-            .args(["--set", "splits=6", "--set", "resamples=100", "--set", "map_splits=2"])
+            .args([
+                "--set",
+                "splits=6",
+                "--set",
+                "resamples=100",
+                "--set",
+                "map_splits=2",
+            ])
             .args(more)
             .env("RAYON_NUM_THREADS", threads),
         &[0, 1],
@@ -76,7 +83,12 @@ fn score<'a>(card: &'a Value, analysis: &str, row: &str, metric: &str) -> &'a Va
 fn every_analysis_runs_and_says_simulated() {
     let out = tempfile::tempdir().unwrap();
     let (card, _) = eval(out.path(), &[], "2");
-    assert!(card["data_statement"].as_str().unwrap().contains("SYNTHETIC"));
+    assert!(
+        card["data_statement"]
+            .as_str()
+            .unwrap()
+            .contains("SYNTHETIC")
+    );
     let names: Vec<&str> = card["sections"]
         .as_array()
         .unwrap()
@@ -84,18 +96,40 @@ fn every_analysis_runs_and_says_simulated() {
         .map(|s| s["analysis"].as_str().unwrap())
         .collect();
     for analysis in [
-        "reliability", "dimensionality", "decode", "endpoint", "rsa", "predictivity", "behavior", "comparison",
+        "reliability",
+        "dimensionality",
+        "decode",
+        "endpoint",
+        "rsa",
+        "predictivity",
+        "behavior",
+        "comparison",
     ] {
         assert!(names.contains(&analysis), "{analysis} of {names:?}");
     }
     // The units are tuned to the ball: it can be read out of them, and the true state explains them best.
-    let dmfc = score(&card, "decode", "DMFC", "r of x, hidden")["value"].as_f64().unwrap();
+    let dmfc = score(&card, "decode", "DMFC", "r of x, hidden")["value"]
+        .as_f64()
+        .unwrap();
     assert!(dmfc > 0.5, "{dmfc}");
     let of = |row| {
-        score(&card, "predictivity", row, "median r_xy_n_sb, hidden")["value"].as_f64().unwrap()
+        score(&card, "predictivity", row, "median r_xy_n_sb, hidden")["value"]
+            .as_f64()
+            .unwrap()
     };
-    assert!(of("oracle") > of("shuffled"), "{} {}", of("oracle"), of("shuffled"));
-    for file in ["card.json", "card.md", "report.html", "tables/rsa.csv", "figures/rsa_occ_end.svg"] {
+    assert!(
+        of("oracle") > of("shuffled"),
+        "{} {}",
+        of("oracle"),
+        of("shuffled")
+    );
+    for file in [
+        "card.json",
+        "card.md",
+        "report.html",
+        "tables/rsa.csv",
+        "figures/rsa_occ_end.svg",
+    ] {
         assert!(out.path().join(file).exists(), "{file}");
     }
     let page = std::fs::read_to_string(out.path().join("report.html")).unwrap();
@@ -111,8 +145,15 @@ fn every_analysis_runs_and_says_simulated() {
         );
     }
     let other = tempfile::tempdir().unwrap();
-    let (other, _) = eval(other.path(), &["--set", "split_seed=3", "--analyses", "decode"], "2");
-    assert_ne!(other["sections"][0]["scores"], card["sections"][2]["scores"]);
+    let (other, _) = eval(
+        other.path(),
+        &["--set", "split_seed=3", "--analyses", "decode"],
+        "2",
+    );
+    assert_ne!(
+        other["sections"][0]["scores"],
+        card["sections"][2]["scores"]
+    );
 }
 
 #[test]
@@ -146,7 +187,11 @@ fn wrong_inputs_are_named() {
     std::fs::write(&file, b"PK\x03\x04 not a zip").unwrap();
     let attempt = |args: &[&str]| {
         run(
-            mpong().args(["eval", "--quiet"]).args(args).arg("--out").arg(out.path().join("o")),
+            mpong()
+                .args(["eval", "--quiet"])
+                .args(args)
+                .arg("--out")
+                .arg(out.path().join("o")),
             &[2],
         )
         .1
@@ -162,5 +207,8 @@ fn wrong_inputs_are_named() {
     let table = out.path().join("trials.tsv");
     std::fs::write(&table, "condition_id\tpaddle_y_deg\n29337\thigh\n").unwrap();
     let message = attempt(&["--behavior", table.to_str().unwrap()]);
-    assert!(message.contains("trials.tsv") && message.contains("high"), "{message}");
+    assert!(
+        message.contains("trials.tsv") && message.contains("high"),
+        "{message}"
+    );
 }

@@ -1,9 +1,6 @@
 //! The written-out training step against automatic differentiation and Adam in PyTorch (f32).
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a step that fails is a test that fails"
-)]
+#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 mod common;
 
@@ -58,7 +55,10 @@ fn four_steps_equal_those_of_pytorch() {
                 batch: 4,
             };
             let found = training.train(windows, 0.01).unwrap();
-            assert!((found / loss - 1.0).abs() < 2e-6, "{name} {step}: {found} {loss}");
+            assert!(
+                (found / loss - 1.0).abs() < 2e-6,
+                "{name} {step}: {found} {loss}"
+            );
         }
         for (key, tensor) in training.tensors().unwrap() {
             let want = values(&reference[&format!("{name}.after.{key}")]);
@@ -78,7 +78,9 @@ fn the_loss_is_that_of_the_module_that_forecasts() {
     let training = OneStep::new(config.clone(), &params).unwrap();
     let module = Recurrent::new(config, &params).unwrap();
     let (batch, time) = (3, 4);
-    let x: Vec<f32> = (0..time * batch * 5).map(|k| ((k * 7) % 11) as f32 / 11.0).collect();
+    let x: Vec<f32> = (0..time * batch * 5)
+        .map(|k| ((k * 7) % 11) as f32 / 11.0)
+        .collect();
     let y: Vec<f32> = (0..batch * 5).map(|k| k as f32 / 10.0).collect();
     let context = Tensor::from_slice(&x, (time, batch, 5), &Device::Cpu)
         .unwrap()
@@ -100,6 +102,9 @@ fn the_loss_is_that_of_the_module_that_forecasts() {
     };
     let found = training.loss(windows).unwrap();
     assert!((found - want).abs() < 1e-6, "{found} {want}");
-    let wrong = Windows { batch: 2, ..windows };
+    let wrong = Windows {
+        batch: 2,
+        ..windows
+    };
     assert!(training.loss(wrong).is_err());
 }

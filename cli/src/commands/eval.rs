@@ -4,7 +4,9 @@ use mental_pong_eval::card::NamedText;
 use mental_pong_eval::recordings::dmfc::Recording;
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_eval::report::write_texts;
-use mental_pong_eval::study::{self, Analysis, Inputs, Model, Study, StudyConfig, read_layers};
+use mental_pong_eval::study::{
+    self, Analysis, Contact, Inputs, Model, Study, StudyConfig, read_layers,
+};
 use mental_pong_game::files::{create_folder, sha256_file};
 use mental_pong_game::task::{Set, select};
 use mental_pong_predictor::latents::Cache;
@@ -72,6 +74,12 @@ fn read(args: &EvalArgs) -> Result<Inputs, Failure> {
                 sha256_file(path)?,
             ));
         }
+    }
+    if let Some(path) = &args.other_dmfc {
+        inputs.other = Some(Recording::open(path)?);
+    }
+    if let Some(folder) = &args.contact {
+        inputs.contact = Some(Contact::read(folder)?);
     }
     for name in &args.models {
         inputs.models.push(Model::Bundled(name.clone()));

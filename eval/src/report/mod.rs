@@ -8,8 +8,8 @@ pub(crate) mod html;
 mod loss;
 pub mod number;
 pub(crate) mod plot;
-pub(crate) mod svg;
 mod recording;
+pub(crate) mod svg;
 
 pub use csv_tables::{DECODE_COLUMNS, decode_csv};
 pub use loss::{LossPoint, loss_figure};

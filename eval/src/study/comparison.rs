@@ -215,6 +215,8 @@ pub(super) fn comparison(scene: &Scene, out: &mut Out) -> Result<()> {
         "Correlation of decoded and true height in windows of 200 ms from the onset of occlusion; intervals stand in tables/layers_over_time.csv.",
         curves("Correlation of height over time for each row", "time from the onset of occlusion (ms)", "r of y", &lines),
     );
+    let mut warnings = found.warnings;
+    warnings.push("Predictions are averaged over the splits in which a condition was held out. A row that knows nothing has a negative correlation then, since the mean of the other conditions leans away from the one left out: compare rows with each other, not with 0.".into());
     out.sections.push(Section {
         analysis: "comparison".into(),
         question: "Would the differences between rows hold for other conditions?".into(),
@@ -223,7 +225,7 @@ pub(super) fn comparison(scene: &Scene, out: &mut Out) -> Result<()> {
             scene.config.resamples
         ),
         scores,
-        warnings: found.warnings,
+        warnings,
     });
     Ok(())
 }

@@ -199,7 +199,9 @@ fn read(path: &Path, conditions: &[Condition]) -> Result<Vec<Layer>> {
 }
 
 /// All values as f64, in C order.
-fn as_f64<R: std::io::Read>(array: npyz::NpyFile<R>) -> std::result::Result<Vec<f64>, String> {
+pub(super) fn as_f64<R: std::io::Read>(
+    array: npyz::NpyFile<R>,
+) -> std::result::Result<Vec<f64>, String> {
     use npyz::Order;
     if array.order() != Order::C {
         return Err("Fortran order; save it in C order".into());

@@ -5,6 +5,7 @@
 
 mod card;
 mod comparison;
+mod contact;
 mod decode;
 mod encoding;
 mod geometry;
@@ -14,8 +15,10 @@ mod page;
 mod population;
 mod scene;
 mod units;
+mod variables;
 
 pub use card::{STUDY_SCHEMA_VERSION, Score, Section, StudyCard};
+pub use contact::{Contact, ContactClip, ContactSet};
 pub use latents::{Layer, read_layers};
 pub use page::Figure;
 pub use scene::{Inputs, Model};
@@ -39,8 +42,10 @@ pub enum Analysis {
     Reliability,
     /// Principal components, participation ratio, shuffled null.
     Dimensionality,
-    /// Online decoding of the ball and the other variables.
+    /// Online decoding of the ball, from every row.
     Decode,
+    /// Decoding of every published variable from the recording; lags, training sizes, bounces, partial correlations.
+    Variables,
     /// End-point decoding over time.
     Endpoint,
     /// Similarity of representational geometry.
@@ -51,21 +56,25 @@ pub enum Analysis {
     Behavior,
     /// Single-unit encoding and variance partitioning.
     Encoding,
+    /// Object contact (Physion) from the user's features, beside people.
+    Contact,
     /// Differences between models, with intervals and corrected p values.
     Comparison,
 }
 
 impl Analysis {
     /// All, in the order of the report.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Reliability,
         Self::Dimensionality,
         Self::Decode,
+        Self::Variables,
         Self::Endpoint,
         Self::Rsa,
         Self::Predictivity,
         Self::Behavior,
         Self::Encoding,
+        Self::Contact,
         Self::Comparison,
     ];
 
@@ -76,11 +85,13 @@ impl Analysis {
             Self::Reliability => "reliability",
             Self::Dimensionality => "dimensionality",
             Self::Decode => "decode",
+            Self::Variables => "variables",
             Self::Endpoint => "endpoint",
             Self::Rsa => "rsa",
             Self::Predictivity => "predictivity",
             Self::Behavior => "behavior",
             Self::Encoding => "encoding",
+            Self::Contact => "contact",
             Self::Comparison => "comparison",
         }
     }
@@ -118,6 +129,10 @@ pub struct StudyConfig {
     pub seed: u64,
     /// Resamples of a bootstrap or permutations of a test.
     pub resamples: usize,
+    /// Map from a model to units: ridge-cv (published), ridge, least-squares, pls, percentile or best-feature.
+    pub map: String,
+    /// Split single bins instead of whole conditions for the maps. Leaky: neighbours in time of a tested bin are fitted on.
+    pub map_by_bin_leaky: bool,
     /// Factors of the recording that are decoded and compared, if the file has them; else its principal components.
     pub factors: usize,
 }
@@ -132,6 +147,8 @@ impl Default for StudyConfig {
             map_splits: 5,
             seed: 1,
             resamples: 1000,
+            map: "ridge-cv".into(),
+            map_by_bin_leaky: false,
             factors: 50,
         }
     }
@@ -302,6 +319,12 @@ pub fn run(
             (Analysis::Decode, _) => decode::decode(&scene, &mut out)?,
             (Analysis::Endpoint, _) => decode::endpoint(&scene, &mut out)?,
             (Analysis::Behavior, _) => observers::behavior(&scene, &mut out)?,
+            (Analysis::Contact, _) => {
+                if let Some(clips) = &inputs.contact {
+                    contact::contact(&scene, clips, &mut out)?;
+                }
+            }
+            (Analysis::Variables, Some(r)) => variables::variables(&scene, r, &mut out)?,
             (Analysis::Comparison, _) => comparison::comparison(&scene, &mut out)?,
             (Analysis::Reliability, Some(r)) => population::reliability(&scene, r, &mut out)?,
             (Analysis::Dimensionality, Some(r)) => population::dimensions(&scene, r, &mut out)?,

@@ -251,6 +251,7 @@ pub(super) fn title(analysis: &str) -> &str {
         "reliability" => "How reliable the recordings are",
         "dimensionality" => "How many dimensions they have",
         "decode" => "Can the hidden ball be read out?",
+        "variables" => "What else can be read out?",
         "endpoint" => "How early is the end foreseen?",
         "rsa" => "Is the geometry like that of DMFC?",
         "predictivity" => "Are the responses of units predicted?",

@@ -5,6 +5,7 @@ use mental_pong_game::task::{Condition, Law, Masks, Set, group_shuffle_split, se
 use mental_pong_predictor::latents::{Cache, Context};
 use mental_pong_predictor::weights::{Bundled, bundled};
 
+use super::contact::Contact;
 use super::latents::Layer;
 use super::{Analysis, StudyConfig};
 use crate::array::Array2;
@@ -43,6 +44,10 @@ pub struct Inputs {
     pub bundled_by_default: bool,
     /// Trials of people or animals, by name.
     pub trials: Vec<(String, Trials)>,
+    /// Recording of another animal on the same conditions, as a ceiling of the maps.
+    pub other: Option<Recording>,
+    /// Clips of object contact.
+    pub contact: Option<Contact>,
     /// sha256 of every file that was read.
     pub hashes: Vec<NamedText>,
 }
@@ -246,9 +251,13 @@ impl<'a> Scene<'a> {
                 | Analysis::Rsa
                 | Analysis::Predictivity
                 | Analysis::Encoding
+                | Analysis::Variables
         );
         if needs_recording && self.recording.is_none() {
             return Some("needs a recording (--dmfc)");
+        }
+        if analysis == Analysis::Contact && self.inputs.contact.is_none() {
+            return Some("needs features of clips (--contact)");
         }
         None
     }
@@ -256,6 +265,25 @@ impl<'a> Scene<'a> {
     /// The systems of a kind.
     pub(crate) fn of_kind(&self, kind: RowKind) -> impl Iterator<Item = &System> {
         self.systems.iter().filter(move |s| s.kind == kind)
+    }
+
+    /// What is decoded and compared: the factors asked for, else reliable units, else all.
+    pub(crate) fn population_of(
+        &self,
+        recording: &Recording,
+        trials: TrialType,
+        half: Half,
+    ) -> Population {
+        let wanted = Population::Factors(self.config.factors);
+        let has = |population| {
+            recording
+                .available()
+                .any(|a| a == (trials, population, half))
+        };
+        [wanted, Population::Reliable, Population::All]
+            .into_iter()
+            .find(|&p| has(p))
+            .unwrap_or(Population::All)
     }
 
     /// Factors of the recording, or its reliable units where the file has no such factors: `[condition][bin, unit]`.

@@ -9,8 +9,10 @@ use super::{Out, digits};
 use crate::array::Array2;
 use crate::card::{Check, RowKind};
 use crate::error::{Error, Result};
+use crate::linear::Map;
 use crate::predictivity::{
-    IntervalOptions, Options, Predictivity, Source, SplitBy, SplitScheme, predictivity as predict,
+    BetweenAnimals, IntervalOptions, Options, Predictivity, RowSplit, Source, SplitBy, SplitScheme,
+    between_animals, predictivity as predict,
 };
 use crate::recordings::dmfc::Recording;
 use crate::report::plot::{Dot, dots};
@@ -25,6 +27,7 @@ const INTERVAL: &str = "95 % bootstrap over conditions and units";
 pub(super) fn predictivity(scene: &Scene, recording: &Recording, out: &mut Out) -> Result<()> {
     let population = units_of(recording);
     let options = Options {
+        map: map(&scene.config.map)?,
         interval: Some(IntervalOptions {
             replicates: scene.config.resamples as u32,
             seed: scene.config.seed,
@@ -41,7 +44,11 @@ pub(super) fn predictivity(scene: &Scene, recording: &Recording, out: &mut Out) 
         let (target, cells) = halves(recording, population, mask)?;
         let conditions: Vec<usize> = cells.iter().map(|&(c, _)| c).collect();
         let scheme = SplitScheme {
-            by: SplitBy::Condition,
+            by: if scene.config.map_by_bin_leaky {
+                SplitBy::RowLeaky
+            } else {
+                SplitBy::Condition
+            },
             n_splits: scene.config.map_splits as u32,
             first_seed: scene.config.split_seed,
             ..SplitScheme::default()
@@ -114,6 +121,26 @@ pub(super) fn predictivity(scene: &Scene, recording: &Recording, out: &mut Out) 
                     digits(unit.r_xx_sb),
                     digits(unit.r_yy_sb),
                 ]);
+            }
+        }
+        if let Some(other) = &scene.inputs.other {
+            for (name, found) in
+                other_animal(recording, other, population, mask, &splits, &options)?
+            {
+                let row = System {
+                    name,
+                    kind: RowKind::Reference,
+                    features: Vec::new(),
+                    drawn: false,
+                };
+                score(&row, &found, words, &mut scores);
+                dots_of.push(Dot {
+                    group: super::group(row.kind).into(),
+                    name: row.name,
+                    value: found.population.median,
+                    interval: found.population.interval.map(|i| (i.low, i.high)),
+                    filled: false,
+                });
             }
         }
         pictures.push((words, dots_of));
@@ -192,13 +219,71 @@ pub(super) fn predictivity(scene: &Scene, recording: &Recording, out: &mut Out) 
         analysis: "predictivity".into(),
         question: "Can a linear map from the model predict the response of a unit on conditions it was not fitted on?".into(),
         method: format!(
-            "{} splits by condition, 80 % to fit on; ridge, penalty chosen by leave-one-out error among the published 24; maps fitted to all trials and to each half; r(prediction, response) / √(SB r(predictions of halves) · SB r(halves)) (Nayebi et al. 2023, brainmodel_utils), mean over splits, median over units.",
-            scene.config.map_splits
+            "{} splits, 80 % {} to fit on; map {} (ridge-cv: penalty by leave-one-out error among the published 24); maps fitted to all trials and to each half; r(prediction, response) / √(SB r(predictions of halves) · SB r(halves)) (Nayebi et al. 2023, brainmodel_utils), mean over splits, median over units.",
+            scene.config.map_splits,
+            if scene.config.map_by_bin_leaky { "of single bins (LEAKY)" } else { "of the conditions" },
+            scene.config.map
         ),
         scores,
         warnings,
     });
     Ok(())
+}
+
+fn map(name: &str) -> Result<Map> {
+    Ok(match name {
+        "ridge-cv" => Map::published(),
+        "ridge" => Map::Ridge { alpha: 1.0 },
+        "least-squares" => Map::LeastSquares,
+        "pls" => Map::Pls {
+            components: 25,
+            scale: false,
+        },
+        "percentile" => Map::Percentile {
+            percentile: 90.0,
+            alpha: 1.0,
+        },
+        "best-feature" => Map::BestFeature,
+        other => {
+            return Err(Error::invalid(
+                "map",
+                format!(
+                    "`{other}`; expected ridge-cv, ridge, least-squares, pls, percentile or best-feature"
+                ),
+            ));
+        }
+    })
+}
+
+/// Another animal in the model's place: one unit for each unit, and all of them together.
+fn other_animal(
+    recording: &Recording,
+    other: &Recording,
+    population: crate::recordings::dmfc::Population,
+    mask: &str,
+    splits: &[RowSplit],
+    options: &Options,
+) -> Result<Vec<(String, Predictivity)>> {
+    let (target, cells) = halves(recording, population, mask)?;
+    let (source, theirs) = halves(other, units_of(other), mask)?;
+    if cells != theirs || recording.condition_ids() != other.condition_ids() {
+        return Err(Error::field(
+            format!("other recording, {mask}"),
+            format!("the same {} bins of the same conditions", cells.len()),
+            format!("{} bins", theirs.len()),
+        ));
+    }
+    let conditions: Vec<usize> = cells.iter().map(|&(c, _)| c).collect();
+    [
+        (BetweenAnimals::OneToOne, "other animal, one-to-one"),
+        (BetweenAnimals::Pooled, "other animal, pooled"),
+    ]
+    .into_iter()
+    .map(|(how, name)| {
+        let found = between_animals(&source, &target, &conditions, splits, how, options, &Quiet)?;
+        Ok((name.to_owned(), found))
+    })
+    .collect()
 }
 
 fn score(system: &System, found: &Predictivity, words: &str, scores: &mut Vec<Score>) {

@@ -152,14 +152,26 @@ impl Block {
         self.norm1.apply(x, &mut buffers.normed);
         self.qkv.apply(&buffers.normed, &mut buffers.qkv);
         buffers.mixed.resize(x.len(), 0.0);
-        attend(&buffers.qkv, self.proj.rows(), tokens, tokens, self.heads, &mut buffers.mixed);
+        attend(
+            &buffers.qkv,
+            self.proj.rows(),
+            tokens,
+            tokens,
+            self.heads,
+            &mut buffers.mixed,
+        );
         self.proj.add(&buffers.mixed, x);
         self.perceptron(x, buffers);
     }
 
     /// The block for the first token of each frame alone, which is all that is read of the last block:
     /// `[frame, unit]`. The other tokens are needed as keys and values only.
-    pub(super) fn forward_first(&self, x: &[f32], tokens: usize, buffers: &mut Buffers) -> Vec<f32> {
+    pub(super) fn forward_first(
+        &self,
+        x: &[f32],
+        tokens: usize,
+        buffers: &mut Buffers,
+    ) -> Vec<f32> {
         let dim = self.proj.rows();
         self.norm1.apply(x, &mut buffers.normed);
         self.qkv.apply(&buffers.normed, &mut buffers.qkv);
