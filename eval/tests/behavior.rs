@@ -392,7 +392,7 @@ fn curves_are_aligned_and_averaged() {
         .enumerate()
         .map(|(c, b)| {
             Array2::from_fn(6, 2, |t, k| {
-                b.get(t, k) + [3.0, 4.0][k] * f64::from(u8::from(t >= c + 1)) * (c + 1) as f64
+                b.get(t, k) + [3.0, 4.0][k] * f64::from(u8::from(t > c)) * (c + 1) as f64
             })
         })
         .collect();

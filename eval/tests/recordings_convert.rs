@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mental_pong_eval::error::Error;
-use mental_pong_eval::recordings::convert::{self, ARRAYS, MANIFEST};
+use mental_pong_eval::recordings::convert::{self, ARRAYS, MANIFEST, TABLE_FOLDER};
 use mental_pong_eval::recordings::dmfc::{Half, Mask, Recording, Responses, TrialType};
 use mental_pong_eval::recordings::file::{Format, detect};
 use mental_pong_eval::recordings::info::Info;
@@ -255,12 +255,19 @@ fn same_recording_same_bytes() {
     let [a, b] = ["a", "b"].map(|name| {
         let folder = folders.path().join(name);
         convert::write(&recording, &folder).unwrap();
-        [ARRAYS, MANIFEST].map(|file| fs::read(folder.join(file)).unwrap())
+        [
+            ARRAYS,
+            MANIFEST,
+            "tables/meta.parquet",
+            "tables/trial_meta.parquet",
+        ]
+        .map(|file| fs::read(folder.join(file)).unwrap())
     });
     assert!(a == b);
     // The control: another recording gives other bytes.
     let folder = folders.path().join("c");
-    convert::write(&Recording::open(data(FILES[1])).unwrap(), &folder).unwrap();
+    let other = Recording::open(data("formats/synthetic_released_flat.npz")).unwrap();
+    convert::write(&other, &folder).unwrap();
     assert!(fs::read(folder.join(ARRAYS)).unwrap() != a[0]);
 }
 
@@ -277,6 +284,11 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for name in [ARRAYS, MANIFEST] {
         fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    fs::create_dir(to.join(TABLE_FOLDER)).unwrap();
+    for file in fs::read_dir(from.join(TABLE_FOLDER)).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), to.join(TABLE_FOLDER).join(file.file_name())).unwrap();
     }
 }
 
@@ -330,8 +342,24 @@ fn a_damaged_folder_is_an_error() {
     );
     damage(
         "version",
-        &|folder| change_text(folder, "\"version\": 1", "\"version\": 2"),
-        "version 2",
+        &|folder| change_text(folder, "\"version\": 2", "\"version\": 3"),
+        "version 3",
+    );
+    damage(
+        "table",
+        &|folder| {
+            let path = folder.join("tables/meta.parquet");
+            let mut bytes = fs::read(&path).unwrap();
+            let at = bytes.len() / 2;
+            bytes[at] ^= 1;
+            fs::write(path, bytes).unwrap();
+        },
+        "table meta: the file does not fit to its checksum",
+    );
+    damage(
+        "path",
+        &|folder| change_text(folder, "\"name\": \"meta\"", "\"name\": \"../meta\""),
+        "is not known",
     );
     damage(
         "layout",

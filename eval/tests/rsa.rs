@@ -577,8 +577,8 @@ fn a_planted_system_is_recovered_and_an_unrelated_one_is_not() {
             (planted.raw.r_xy_n, planted.raw_se.r_xy_n),
             (planted.raw.r_xy_n_sb, planted.raw_se.r_xy_n_sb),
         ] {
-            assert!((value - 1.0).abs() < 0.06, "{value}");
-            assert!(se > 0.0 && se < 0.1, "{se}");
+            assert!((value - 1.0).abs() < (2.5 * se).min(0.15), "{value} {se}");
+            assert!(se > 0.0 && se < 0.12, "{se}");
         }
     }
     // Neighbours in time are near in any system, so strangers are only strangers with one state a condition.
@@ -588,7 +588,7 @@ fn a_planted_system_is_recovered_and_an_unrelated_one_is_not() {
             "{} {:?} se {:?}",
             unrelated.part, unrelated.raw, unrelated.raw_se
         );
-        assert!(unrelated.raw.r_xy.abs() < 0.2 && unrelated.raw_se.r_xy > 0.01);
+        assert!(unrelated.raw.r_xy.abs() < 0.3 && unrelated.raw_se.r_xy > 0.01);
     }
 }
 

@@ -17,6 +17,9 @@ use super::branch::Branch;
 use super::dmfc::{AXES, Axes, Expected, FIRST_BIN_MS, Half, Population, TrialType};
 use super::value::{Array, Value};
 
+/// Responses of one kind of trial and one half, `[unit, condition, bin]`, spikes/ms.
+pub(super) type OfHalf = (TrialType, Half, Arc<Array>);
+
 /// What a laboratory's file holds.
 pub(super) struct Lab {
     /// Length of a bin, ms.
@@ -28,7 +31,7 @@ pub(super) struct Lab {
     /// Id of each condition: its row in the published table.
     pub(super) condition_ids: Vec<i64>,
     /// `[unit, condition, bin]`, spikes/ms.
-    pub(super) responses: Vec<(TrialType, Half, Arc<Array>)>,
+    pub(super) responses: Vec<OfHalf>,
     /// `[condition, bin]`.
     pub(super) behaviors: Vec<(TrialType, String, Arc<Array>)>,
     /// `[condition, bin]`, 1 inside, NaN outside.
@@ -283,7 +286,7 @@ impl Means {
         mut self,
         trials: TrialType,
         missing: Missing,
-    ) -> Result<(Vec<(TrialType, Half, Arc<Array>)>, Vec<usize>, Vec<String>)> {
+    ) -> Result<(Vec<OfHalf>, Vec<String>)> {
         let pairs = self.units * self.conditions;
         let full = self.counts[0].iter().filter(|&&n| n == 0).count();
         let halved = self.counts[1].iter().zip(&self.counts[2]);
@@ -364,6 +367,6 @@ impl Means {
             let array = Array::from_f64(vec![kept.len(), self.conditions, self.bins], &values)?;
             out.push((trials, name, Arc::new(array)));
         }
-        Ok((out, kept, notes))
+        Ok((out, notes))
     }
 }

@@ -53,7 +53,10 @@ pub fn from_table(table: &Table, limits: &Limits) -> Result<Value> {
         None => 50.0,
         Some(all) => {
             let first = all.first().copied().unwrap_or(f64::NAN);
-            if !(first > 0.0) || all.iter().any(|v| (v - first).abs() > 0.0 || v.is_nan()) {
+            if first.is_nan()
+                || first <= 0.0
+                || all.iter().any(|v| (v - first).abs() > 0.0 || v.is_nan())
+            {
                 return Err(Error::field(
                     "bin_ms",
                     "one length above 0 in every row",

@@ -350,7 +350,7 @@ fn lab(arrays: Vec<(String, Value)>) -> Result<Value> {
                 ));
             }
             trials.insert(kind, vec![number]);
-            let (arrays, _, more) = means.finish(kind, Missing::Refuse)?;
+            let (arrays, more) = means.finish(kind, Missing::Refuse)?;
             responses.extend(arrays);
             notes.extend(more);
         }

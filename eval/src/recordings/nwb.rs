@@ -289,7 +289,7 @@ impl Reader {
                 ));
             }
             per_type.insert(kind, vec![i64::try_from(chosen.len()).unwrap_or(i64::MAX)]);
-            let (arrays, _, more) = means.finish(kind, options.missing)?;
+            let (arrays, more) = means.finish(kind, options.missing)?;
             responses.extend(arrays);
             notes.extend(more);
         }
@@ -477,6 +477,7 @@ fn group(file: &File, path: &str) -> Result<Group> {
 fn text(value: &AttrValue) -> Option<String> {
     match value {
         AttrValue::String(text)
+        | AttrValue::VarLenString(text)
         | AttrValue::AsciiString(text)
         | AttrValue::StringSized { value: text, .. }
         | AttrValue::AsciiStringSized { value: text, .. } => Some(text.clone()),

@@ -48,7 +48,17 @@ struct Holed {
 #[derive(Debug)]
 pub(super) struct Panel {
     whole: Mat<f64>,
-    holed: Option<(Mat<f64>, Mat<f64>)>,
+    holed: Option<HoledPanel>,
+}
+
+/// Over the units that some state lacks.
+#[derive(Debug)]
+struct HoledPanel {
+    /// `|a|² + |b|²` over the units present in both.
+    norms: Mat<f64>,
+    products: Mat<f64>,
+    /// Units present in both.
+    shared: Mat<f64>,
 }
 
 impl Prepared {
@@ -145,7 +155,7 @@ impl Prepared {
         rows: std::ops::Range<usize>,
         cols: std::ops::Range<usize>,
     ) -> Panel {
-        let product = |left: &Mat<f64>, right: &Mat<f64>, factor: f64, into: Option<Mat<f64>>| {
+        let product = |left: &Mat<f64>, right: &Mat<f64>, into: Option<Mat<f64>>| {
             let (accum, mut out) = match into {
                 Some(out) => (Accum::Add, out),
                 None => (Accum::Replace, Mat::zeros(rows.len(), cols.len())),
@@ -155,19 +165,20 @@ impl Prepared {
                 accum,
                 columns(left, &rows).transpose(),
                 columns(right, &cols),
-                factor,
+                1.0,
                 Par::Seq,
             );
             out
         };
         Panel {
-            whole: product(&self.whole, &self.whole, 1.0, None),
+            whole: product(&self.whole, &self.whole, None),
             holed: self.holed.as_ref().map(|h| {
-                // Over the units present in both: a² + b² - 2 a b.
-                let squares = product(&h.squares, &h.present, 1.0, None);
-                let squares = product(&h.present, &h.squares, 1.0, Some(squares));
-                let squares = product(&h.values, &h.values, -2.0, Some(squares));
-                (squares, product(&h.present, &h.present, 1.0, None))
+                let norms = product(&h.squares, &h.present, None);
+                HoledPanel {
+                    norms: product(&h.present, &h.squares, Some(norms)),
+                    products: product(&h.values, &h.values, None),
+                    shared: product(&h.present, &h.present, None),
+                }
             }),
         }
     }
@@ -190,16 +201,15 @@ impl Prepared {
             }
             return;
         }
-        if let Some((squares, present)) = &panel.holed {
+        if let Some(holed) = &panel.holed {
             for (at, d) in out.iter_mut().enumerate() {
                 let (i, j) = (rows.start - origin.0 + at, col - origin.1);
-                let norms = self.norms[rows.start + at] + self.norms[col];
-                let square = norms - 2.0 * products[at] + squares[(i, j)];
-                let scale = norms + squares[(i, j)].abs();
-                let shared = (self.whole.nrows() as f64) + present[(i, j)];
+                let norms = self.norms[rows.start + at] + self.norms[col] + holed.norms[(i, j)];
+                let square = norms - 2.0 * (products[at] + holed.products[(i, j)]);
+                let shared = (self.whole.nrows() as f64) + holed.shared[(i, j)];
                 *d = if shared < 0.5 {
                     f64::NAN
-                } else if square < CANCELLED * scale || square <= 0.0 {
+                } else if square <= CANCELLED * norms {
                     self.direct(rows.start + at, col) - pivot
                 } else {
                     (square * self.units() as f64 / shared).sqrt() - pivot
