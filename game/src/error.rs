@@ -76,9 +76,8 @@ pub enum Error {
     },
     /// Less room on the disk than a set needs.
     #[error(
-        "{path}: the set needs {about}{need} MB more and {free} MB are free",
+        "{path}: the set needs about {need} MB more and {free} MB are free",
         path = path.display(),
-        about = if *exact { "" } else { "about " },
         need = need_bytes.div_ceil(1_000_000),
         free = free_bytes / 1_000_000
     )]
@@ -87,8 +86,6 @@ pub enum Error {
         path: PathBuf,
         /// Bytes still to write.
         need_bytes: u64,
-        /// Whether `need_bytes` was counted rather than estimated from a sample.
-        exact: bool,
         /// Bytes that are free.
         free_bytes: u64,
     },
