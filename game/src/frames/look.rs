@@ -69,7 +69,11 @@ impl Look {
             let mut style = GreyStyle::default();
             if let Some(size) = self.size_px {
                 if size % 4 != 0 {
-                    return Err(bad("size_px", "a multiple of 4 for rnn100", size.to_string()));
+                    return Err(bad(
+                        "size_px",
+                        "a multiple of 4 for rnn100",
+                        size.to_string(),
+                    ));
                 }
                 style.size_px = size;
             }
@@ -161,14 +165,53 @@ mod tests {
             let c = preset.channels();
             assert_eq!(frame.len(), 64 * 64 * c);
             let px = |x: usize, y: usize| frame[(y * 64 + x) * c];
-            assert_eq!([px(10, 10), px(32, 32), px(52, 20)], [10, 200, 90], "{preset}");
+            assert_eq!(
+                [px(10, 10), px(32, 32), px(52, 20)],
+                [10, 200, 90],
+                "{preset}"
+            );
         }
         for (preset, look, says) in [
-            (Preset::Rnn100, Look { size_px: Some(50), ..Look::default() }, "multiple of 4"),
-            (Preset::Display, Look { size_px: Some(8), ..Look::default() }, "16 to 4096"),
-            (Preset::Rnn100, Look { ball: Some(Rgb(1, 2, 3)), ..Look::default() }, "a grey"),
-            (Preset::Rnn100, Look { paddle: Some(true), ..Look::default() }, "paddle"),
-            (Preset::Display, Look { opacity: Some(1.5), ..Look::default() }, "0 to 1"),
+            (
+                Preset::Rnn100,
+                Look {
+                    size_px: Some(50),
+                    ..Look::default()
+                },
+                "multiple of 4",
+            ),
+            (
+                Preset::Display,
+                Look {
+                    size_px: Some(8),
+                    ..Look::default()
+                },
+                "16 to 4096",
+            ),
+            (
+                Preset::Rnn100,
+                Look {
+                    ball: Some(Rgb(1, 2, 3)),
+                    ..Look::default()
+                },
+                "a grey",
+            ),
+            (
+                Preset::Rnn100,
+                Look {
+                    paddle: Some(true),
+                    ..Look::default()
+                },
+                "paddle",
+            ),
+            (
+                Preset::Display,
+                Look {
+                    opacity: Some(1.5),
+                    ..Look::default()
+                },
+                "0 to 1",
+            ),
         ] {
             let message = look.renderer(preset).unwrap_err().to_string();
             assert!(message.contains(says), "{message}");

@@ -43,7 +43,11 @@ pub fn diff(first: impl AsRef<Path>, second: impl AsRef<Path>) -> Result<Vec<Dif
     };
     let (fields_a, fields_b) = (fields(&a), fields(&b));
     for (name, value) in &fields_a {
-        note(name.clone(), Some(value.clone()), fields_b.get(name).cloned());
+        note(
+            name.clone(),
+            Some(value.clone()),
+            fields_b.get(name).cloned(),
+        );
     }
     for (name, value) in &fields_b {
         if !fields_a.contains_key(name) {

@@ -8,7 +8,10 @@ use npyz::WriterBuilder;
 use crate::error::{Error, Result};
 use crate::stimuli::movie::{Movie, Setting};
 
-pub(crate) fn failed<E: std::fmt::Display>(path: &Path, format: &'static str) -> impl Fn(E) -> Error {
+pub(crate) fn failed<E: std::fmt::Display>(
+    path: &Path,
+    format: &'static str,
+) -> impl Fn(E) -> Error {
     move |e| Error::Encode {
         path: path.to_path_buf(),
         format,

@@ -131,8 +131,19 @@ mod tests {
         }
         std::fs::write(&path, &whole).unwrap();
         assert_eq!(Journal::open(path.clone(), "a", "g").unwrap().done.len(), 2);
-        assert!(Journal::open(path.clone(), "b", "g").unwrap().done.is_empty());
-        std::fs::write(&path, String::from_utf8(whole).unwrap().replace("\"1\"", "\"../1\"")).unwrap();
+        assert!(
+            Journal::open(path.clone(), "b", "g")
+                .unwrap()
+                .done
+                .is_empty()
+        );
+        std::fs::write(
+            &path,
+            String::from_utf8(whole)
+                .unwrap()
+                .replace("\"1\"", "\"../1\""),
+        )
+        .unwrap();
         assert_eq!(Journal::open(path, "a", "g").unwrap().done.len(), 1);
     }
 }

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::files::{create_folder, sha256_file};
+use crate::files::create_folder;
 use crate::monitor::Monitor;
 use crate::stimuli::lock::Lock;
 use crate::stimuli::manifest::{FILE_NAME, Manifest};
 use crate::stimuli::pieces::Pieces;
 use crate::stimuli::plan::{PLAN_NAME, Shard, shard_manifests};
+use crate::stimuli::set::StimulusSet;
+use crate::stimuli::verify::compare;
 use crate::stimuli::write::{Counts, Output, Written, around, put_manifest, remove, set_of};
 
 /// Puts the shards that stand in `folders` together in `out`, which may be one of them.
@@ -24,11 +26,7 @@ use crate::stimuli::write::{Counts, Output, Written, around, put_manifest, remov
 /// [`Error::MissingShards`], which names them; [`Error::ManifestMismatch`] for shards of different
 /// sets, versions or numbers, or a file that is not what its manifest says; [`Error::Busy`];
 /// [`Error::Io`]; [`Error::Interrupted`].
-pub fn merge(
-    folders: &[PathBuf],
-    out: impl AsRef<Path>,
-    monitor: &dyn Monitor,
-) -> Result<Written> {
+pub fn merge(folders: &[PathBuf], out: impl AsRef<Path>, monitor: &dyn Monitor) -> Result<Written> {
     let out = out.as_ref();
     let shards = collect(folders, out)?;
     let Some((first_folder, first)) = shards.first() else {
@@ -39,6 +37,10 @@ pub fn merge(
         });
     };
     let set = set_of(first_folder, first)?;
+    let pieces = Pieces::of(&set);
+    for (folder, manifest) in &shards {
+        whole(folder, manifest, &set, &pieces)?;
+    }
     create_folder(out)?;
     let _lock = Lock::take(out, ".lock")?;
     refuse_another(out, first)?;
@@ -57,22 +59,10 @@ pub fn merge(
                 return Ok(false);
             }
             let (from, to) = (folder.join(&file.path), out.join(&file.path));
-            let check = |path: &Path| {
-                let found = sha256_file(path)?;
-                if found == file.sha256 {
-                    return Ok(());
-                }
-                Err(Error::ManifestMismatch {
-                    path: path.to_path_buf(),
-                    field: "sha256",
-                    expected: file.sha256.clone(),
-                    found,
-                })
-            };
-            let count = if to.exists() && check(&to).is_ok() {
+            let count = if to.exists() && compare(out, file).is_ok() {
                 &counts.kept
             } else {
-                check(&from)?;
+                compare(folder, file)?;
                 take_over(&from, &to)?;
                 &counts.written
             };
@@ -94,7 +84,6 @@ pub fn merge(
         files: files.iter().map(|(_, file)| (*file).clone()).collect(),
         ..first.clone()
     };
-    let pieces = Pieces::of(&set);
     let mut output = Output::new(out, None, monitor, &counts);
     around(&set, &pieces, &mut output)?;
     manifest.files.append(&mut output.files);
@@ -142,8 +131,16 @@ fn collect(folders: &[PathBuf], out: &Path) -> Result<Vec<(PathBuf, Manifest)>> 
                 };
                 let compared: [(&'static str, String, String); 7] = [
                     ("setting", setting(one), setting(&manifest)),
-                    ("set_sha256", one.set_sha256.clone(), manifest.set_sha256.clone()),
-                    ("generator", one.generator.clone(), manifest.generator.clone()),
+                    (
+                        "set_sha256",
+                        one.set_sha256.clone(),
+                        manifest.set_sha256.clone(),
+                    ),
+                    (
+                        "generator",
+                        one.generator.clone(),
+                        manifest.generator.clone(),
+                    ),
                     ("command", one.command.clone(), manifest.command.clone()),
                     ("tools", tools(one), tools(&manifest)),
                     ("shards", of(one), of(&manifest)),
@@ -160,7 +157,11 @@ fn collect(folders: &[PathBuf], out: &Path) -> Result<Vec<(PathBuf, Manifest)>> 
             if let Some((_, other)) = shards.get(&shard.index)
                 && other.files != manifest.files
             {
-                return mismatch("files", "those of the same shard elsewhere".into(), "others".into());
+                return mismatch(
+                    "files",
+                    "those of the same shard elsewhere".into(),
+                    "others".into(),
+                );
             }
             shards.insert(shard.index, (folder.clone(), manifest));
         }
@@ -180,6 +181,31 @@ fn collect(folders: &[PathBuf], out: &Path) -> Result<Vec<(PathBuf, Manifest)>> 
         }
     }
     Ok(shards.into_values().collect())
+}
+
+/// Refuses a shard that does not list just the files that it should have.
+fn whole(folder: &Path, manifest: &Manifest, set: &StimulusSet, pieces: &Pieces) -> Result<()> {
+    let Some(shard) = manifest.shard else {
+        return Ok(());
+    };
+    let mut found = manifest.files.iter().map(|file| &file.path);
+    let expected = shard.pieces(pieces.n).flat_map(|p| pieces.names(set, p));
+    let mismatch = |expected: Option<&str>, found: Option<&str>| Error::ManifestMismatch {
+        path: folder.join(shard.manifest_name()),
+        field: "files",
+        expected: expected.unwrap_or("no more").to_owned(),
+        found: found.unwrap_or("no more").to_owned(),
+    };
+    for name in expected {
+        let listed = found.next();
+        if listed != Some(&name) {
+            return Err(mismatch(Some(&name), listed.map(String::as_str)));
+        }
+    }
+    match found.next() {
+        None => Ok(()),
+        Some(more) => Err(mismatch(None, Some(more))),
+    }
 }
 
 fn refuse_another(out: &Path, first: &Manifest) -> Result<()> {

@@ -164,13 +164,12 @@ impl Setting {
     #[must_use]
     pub fn rate_hz(&self) -> f64 {
         let own = self.law.hz();
-        self.frame_rate_hz.unwrap_or(
-            if self.format == Format::Gif && own > MAX_GIF_HZ {
+        self.frame_rate_hz
+            .unwrap_or(if self.format == Format::Gif && own > MAX_GIF_HZ {
                 own / 2.0
             } else {
                 own
-            },
-        )
+            })
     }
 
     /// When frame `n` stands, milliseconds after the frame at the start.
@@ -341,8 +340,7 @@ impl Movie {
             } else {
                 Epoch::Hidden
             },
-            ball_visible: !self.setting.look.no_ball
-                && !(opaque && status == FrameStatus::Hidden),
+            ball_visible: !self.setting.look.no_ball && !(opaque && status == FrameStatus::Hidden),
         })
     }
 

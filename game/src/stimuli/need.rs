@@ -53,10 +53,13 @@ pub(crate) fn bytes(
         match setting.format {
             Format::Npy | Format::Pool => n * frame,
             Format::Tar => n * (frame + TRUTH_ROW) + items.len() as u64 * TAR_SAMPLE,
-            Format::Png => (n as f64 * per_frame(set, pieces, items, ffmpeg, scratch)?) as u64
-                + n * FILE_OVERHEAD,
-            Format::TarPng => (n as f64 * per_frame(set, pieces, items, ffmpeg, scratch)?) as u64
-                + n * TAR_SAMPLE,
+            Format::Png => {
+                (n as f64 * per_frame(set, pieces, items, ffmpeg, scratch)?) as u64
+                    + n * FILE_OVERHEAD
+            }
+            Format::TarPng => {
+                (n as f64 * per_frame(set, pieces, items, ffmpeg, scratch)?) as u64 + n * TAR_SAMPLE
+            }
             Format::Gif | Format::Mp4 | Format::Zarr => {
                 (n as f64 * per_frame(set, pieces, items, ffmpeg, scratch)?) as u64
             }
@@ -76,7 +79,10 @@ fn per_frame(
     let setting = set.setting();
     let path = Path::new("sample");
     let (mut bytes, mut frames) = (0, 0);
-    for k in conditions.clone().step_by(conditions.len().div_ceil(SAMPLE).max(1)) {
+    for k in conditions
+        .clone()
+        .step_by(conditions.len().div_ceil(SAMPLE).max(1))
+    {
         let mut movie = set.movie(&set.conditions()[k]);
         let n = movie.n_frames();
         let half = n / 2;

@@ -61,13 +61,31 @@ impl Pieces {
         self.n_frames.iter().copied().max().unwrap_or(0)
     }
 
+    /// The files of a piece.
+    pub(crate) fn names(&self, set: &StimulusSet, piece: usize) -> Vec<String> {
+        let setting = set.setting();
+        let at = self.range(piece).start;
+        let id = || set.conditions()[at].id;
+        match setting.format {
+            Format::Pool => vec![format!("pool/{piece:06}.npy")],
+            Format::Tar | Format::TarPng => vec![format!("frames-{piece:06}.tar")],
+            Format::Zarr => vec![zarr::chunk_name(piece, &setting)],
+            Format::Png => (0..self.n_frames[at])
+                .map(|n| format!("{}/frame_{n:04}.png", id()))
+                .collect(),
+            Format::Npy | Format::Gif | Format::Mp4 => vec![format!("{}.{}", id(), setting.format)],
+        }
+    }
+
     /// Draws a piece into its files; false when asked to stop before it was whole.
     pub(crate) fn draw(&self, set: &StimulusSet, piece: usize, out: &mut Output) -> Result<bool> {
         let range = self.range(piece);
         let setting = &set.setting();
+        let mut names = self.names(set, piece).into_iter();
+        let mut name = || names.next().unwrap_or_default();
         if let Some(pool) = &self.pool {
             let pictures = &pool.pictures[range];
-            let name = format!("pool/{piece:06}.npy");
+            let name = name();
             let mut bytes = encode::npy_header(&setting.shape(pictures.len()), &out.path(&name))?;
             bytes.reserve_exact(pictures.len() * setting.frame_len());
             let mut movie = None;
@@ -85,7 +103,7 @@ impl Pieces {
         }
         let conditions = &set.conditions()[range];
         if matches!(setting.format, Format::Tar | Format::TarPng) {
-            let name = format!("frames-{piece:06}.tar");
+            let name = name();
             let stopped = || out.stopped();
             let Some(bytes) = tar_shard::shard(set, conditions, &out.path(&name), &stopped)? else {
                 return Ok(false);
@@ -94,7 +112,6 @@ impl Pieces {
             return Ok(true);
         }
         let condition = &conditions[0];
-        let id = condition.id;
         let mut movie = set.movie(condition);
         match setting.format {
             Format::Png => {
@@ -102,31 +119,31 @@ impl Pieces {
                     if out.stopped() {
                         return Ok(false);
                     }
-                    let name = format!("{id}/frame_{n:04}.png");
+                    let name = name();
                     let bytes = encode::png(movie.draw(n), setting, &out.path(&name))?;
                     out.file(name, &bytes)?;
                 }
             }
             Format::Gif => {
-                let name = format!("{id}.gif");
+                let name = name();
                 let bytes = encode::gif(&mut movie, setting, &out.path(&name))?;
                 out.file(name, &bytes)?;
             }
             Format::Mp4 => {
-                let name = format!("{id}.mp4");
+                let name = name();
                 let ffmpeg = out.ffmpeg()?;
                 let path = out.path(&name);
                 let bytes = video::mp4(&mut movie, setting, ffmpeg, out.folder(), &path)?;
                 out.file(name, &bytes)?;
             }
             Format::Zarr => {
-                let name = zarr::chunk_name(piece, setting);
+                let name = name();
                 let path = out.path(&name);
                 let bytes = zarr::chunk(&mut movie, setting, self.longest(), &path)?;
                 out.file(name, &bytes)?;
             }
             Format::Npy | Format::Tar | Format::TarPng | Format::Pool => {
-                let name = format!("{id}.npy");
+                let name = name();
                 let bytes = encode::npy(&mut movie, setting, &out.path(&name))?;
                 out.file(name, &bytes)?;
             }

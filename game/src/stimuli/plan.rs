@@ -211,7 +211,11 @@ impl Plan {
         }
         if there.n_conditions != self.n_conditions {
             let say = |n: usize| format!("{n} conditions");
-            return mismatch("conditions", say(self.n_conditions), say(there.n_conditions));
+            return mismatch(
+                "conditions",
+                say(self.n_conditions),
+                say(there.n_conditions),
+            );
         }
         if there.set_sha256 != self.set_sha256 {
             let say = |sha: &str| format!("other conditions, set {sha:.12}");

@@ -83,11 +83,7 @@ const GROUP: usize = 1 << 19;
 ///
 /// # Errors
 /// [`Error::Encode`] with `path`.
-pub fn write_truth_parquet(
-    set: &StimulusSet,
-    out: impl Write + Send,
-    path: &Path,
-) -> Result<()> {
+pub fn write_truth_parquet(set: &StimulusSet, out: impl Write + Send, path: &Path) -> Result<()> {
     let failed = |e: parquet::errors::ParquetError| Error::Encode {
         path: path.to_path_buf(),
         format: "parquet",

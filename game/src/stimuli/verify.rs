@@ -72,7 +72,8 @@ pub fn verify(folder: impl AsRef<Path>, monitor: &dyn Monitor) -> Result<Verifie
     })
 }
 
-fn compare(folder: &Path, file: &FileEntry) -> Result<()> {
+/// Whether a file has the length and the hash of its entry.
+pub(crate) fn compare(folder: &Path, file: &FileEntry) -> Result<()> {
     let path = folder.join(&file.path);
     let bytes = std::fs::metadata(&path)
         .map_err(Error::io("read", &path))?

@@ -11,7 +11,9 @@ use crate::files::{create_folder, sha256_file, sha256_hex, write_atomic, write_w
 use crate::monitor::Monitor;
 use crate::stimuli::journal::Journal;
 use crate::stimuli::lock::Lock;
-use crate::stimuli::manifest::{FILE_NAME, FileEntry, GENERATOR, Manifest, PoolInfo, SCHEMA_VERSION};
+use crate::stimuli::manifest::{
+    FILE_NAME, FileEntry, GENERATOR, Manifest, PoolInfo, SCHEMA_VERSION,
+};
 use crate::stimuli::movie::Format;
 use crate::stimuli::pieces::Pieces;
 use crate::stimuli::plan::{PLAN_NAME, Plan, Shard};
@@ -86,6 +88,7 @@ pub fn write_set(
     create_folder(folder)?;
     let lock = Lock::take(folder, &format!(".lock{suffix}"))?;
     let plan = Plan::of(set, &pieces, job.command, n_shards)?;
+    let claimed = folder.join(PLAN_NAME).exists();
     plan.claim(folder)?;
     let journal = Journal::open(
         folder.join(format!(".journal{suffix}.jsonl")),
@@ -97,6 +100,11 @@ pub fn write_set(
         let all = need::bytes(set, &pieces, mine.clone(), whole, job.ffmpeg, folder)?;
         let need_bytes = all.saturating_sub(standing(folder, &journal));
         if need_bytes > free_bytes {
+            if !claimed {
+                // Nothing was drawn: the folder is free for another set.
+                journal.remove()?;
+                remove(&folder.join(PLAN_NAME))?;
+            }
             return Err(Error::NoSpace {
                 path: folder.to_path_buf(),
                 need_bytes,

@@ -104,7 +104,12 @@ pub(crate) fn around(
         (name("id/c/0"), small(ids.to_vec())?),
         (
             name("n_frames/zarr.json"),
-            text(array(&[n], &[n], "uint32", "number of frames of each condition"))?,
+            text(array(
+                &[n],
+                &[n],
+                "uint32",
+                "number of frames of each condition",
+            ))?,
         ),
         (name("n_frames/c/0"), small(counts)?),
     ])

@@ -146,6 +146,11 @@ mod tests {
             y0_deg: (3.0, -3.0),
             ..Draw::default()
         };
-        assert!(draw(&swapped).unwrap_err().to_string().contains("y0_deg is 3 to -3"));
+        assert!(
+            draw(&swapped)
+                .unwrap_err()
+                .to_string()
+                .contains("y0_deg is 3 to -3")
+        );
     }
 }

@@ -522,7 +522,9 @@ mod tests {
         let message = read(text, Rule::Possible).unwrap_err().to_string();
         assert!(
             message.contains("own.csv: 9 bad cells")
-                && message.contains("line 4, column 3 (`y0_deg`): expected a finite number, found `wide`"),
+                && message.contains(
+                    "line 4, column 3 (`y0_deg`): expected a finite number, found `wide`"
+                ),
             "{message}"
         );
     }
