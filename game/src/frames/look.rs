@@ -165,11 +165,10 @@ mod tests {
             let c = preset.channels();
             assert_eq!(frame.len(), 64 * 64 * c);
             let px = |x: usize, y: usize| frame[(y * 64 + x) * c];
-            assert_eq!(
-                [px(10, 10), px(32, 32), px(52, 20)],
-                [10, 200, 90],
-                "{preset}"
-            );
+            assert_eq!([px(10, 10), px(52, 20)], [10, 90], "{preset}");
+            // On a screen of 64 pixels the ball covers no pixel wholly.
+            let lit = if preset == Preset::Rnn100 { 200 } else { 60 };
+            assert!((lit..=200).contains(&px(32, 32)), "{preset}");
         }
         for (preset, look, says) in [
             (

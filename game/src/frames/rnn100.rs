@@ -142,11 +142,31 @@ impl Rnn100 {
         seen.then_some(px)
     }
 
+    /// What tells the picture of a scene from others with the same occluder: the box of the ball or,
+    /// where some of it is cut off, the rows that are left; nothing where no ball is seen.
     pub(crate) fn key(&self, scene: &FrameScene) -> Option<[i64; 4]> {
         let px = self.disc_box(scene)?;
-        let covered = scene.occluder.is_some_and(|alpha| alpha >= 1.0)
-            && px[0] >= self.style.occluder_column() as i64;
-        (!covered).then_some(px)
+        let [left, top, right, bottom] = px;
+        let size = self.style.size_px as i64;
+        let end = match scene.occluder {
+            Some(alpha) if alpha >= 1.0 => self.style.occluder_column() as i64,
+            _ => size,
+        };
+        if left >= 0 && top >= 0 && right < end && bottom < size {
+            return Some(px);
+        }
+        // FNV-1a over what is seen.
+        let (mut hash, mut seen) = (0xcbf2_9ce4_8422_2325_u64, false);
+        for (row, from, to) in runs((right - left, bottom - top)) {
+            let (y, from, to) = (top + row, (left + from).max(0), (left + to).min(end - 1));
+            if (0..size).contains(&y) && from <= to {
+                seen = true;
+                for value in [y, from, to] {
+                    hash = (hash ^ value.cast_unsigned()).wrapping_mul(0x0100_0000_01b3);
+                }
+            }
+        }
+        seen.then_some([i64::MAX, hash.cast_signed(), 0, 0])
     }
 
     pub(crate) fn draw(&mut self, scene: &FrameScene) -> &[u8] {

@@ -14,7 +14,9 @@ const SAMPLE: usize = 3;
 /// What a file needs beyond its content: a block of the disk, its line in the manifest.
 const FILE_OVERHEAD: u64 = 4096;
 /// A row of the truth in both formats.
-const TRUTH_ROW: u64 = 150;
+const TRUTH_ROW: u64 = 200;
+/// The truth of a frame as JSON.
+const JSON_ROW: u64 = 320;
 /// A line of the condition table.
 const CONDITION_ROW: u64 = 200;
 /// Header and padding of two tar members, and the JSON.
@@ -52,7 +54,7 @@ pub(crate) fn bytes(
             .sum();
         match setting.format {
             Format::Npy | Format::Pool => n * frame,
-            Format::Tar => n * (frame + TRUTH_ROW) + items.len() as u64 * TAR_SAMPLE,
+            Format::Tar => n * (frame + JSON_ROW) + items.len() as u64 * TAR_SAMPLE,
             Format::Png => {
                 (n as f64 * per_frame(set, pieces, items, ffmpeg, scratch)?) as u64
                     + n * FILE_OVERHEAD

@@ -2,7 +2,7 @@
 //!
 //! A table is a CSV with a header. Either its columns are `id`, `x0_deg`, `y0_deg`, `heading_deg`
 //! and `speed_deg_per_s`, or, as in the condition table, `id`, `x0`, `y0` (units of the 32 × 32
-//! field), `heading0` (radians) and `speed0` (units per 1/24 s). Order is free and further columns
+//! field), `heading0` or `heading0_rad` (radians) and `speed0` (units per 1/24 s). Order is free and further columns
 //! are left alone.
 
 use std::collections::BTreeMap;
@@ -332,6 +332,15 @@ impl Columns {
         };
         let degrees = IN_DEGREES.iter().any(|name| place(name).is_some());
         let names = if degrees { IN_DEGREES } else { IN_UNITS };
+        // The condition table of a stimulus set says the unit in the name.
+        let place = |name: &str| {
+            let unit = if name == "heading0" {
+                "heading0_rad"
+            } else {
+                name
+            };
+            place(name).or_else(|| place(unit))
+        };
         let find = |name: &'static str| place(name).ok_or_else(|| absent(name));
         if let Some(twice) = header
             .iter()
@@ -535,7 +544,7 @@ mod tests {
         assert_eq!(read(slow, Rule::Possible).unwrap().len(), 1);
         let message = read(slow, Rule::Published).unwrap_err().to_string();
         assert!(message.contains("15 to 45 steps"), "{message}");
-        let twice = "id,x0_deg,y0_deg,heading_deg,speed_deg_per_s\n1,-7,9,-68,7.5\n";
+        let twice = "id,x0_deg,y0_deg,heading_deg,speed_deg_per_s\n1,-2,9,-70,11.25\n";
         let message = read(twice, Rule::Published).unwrap_err().to_string();
         assert!(message.contains("bounce"), "{message}");
     }

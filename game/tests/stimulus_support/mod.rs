@@ -18,7 +18,7 @@ use mental_pong_game::task::{Condition, Law, primate79};
 use mental_pong_game::{Monitor, Quiet, Result};
 
 /// Small pictures under the display law.
-pub const SMALL: Setting = Setting {
+pub(crate) const SMALL: Setting = Setting {
     law: Law::Display,
     preset: Preset::Rnn100,
     occlusion: Occlusion::Occluded,
@@ -37,7 +37,7 @@ pub const SMALL: Setting = Setting {
 };
 
 /// Every format that needs no other program.
-pub const FORMATS: [Format; 7] = [
+pub(crate) const FORMATS: [Format; 7] = [
     Format::Npy,
     Format::Png,
     Format::Gif,
@@ -47,15 +47,15 @@ pub const FORMATS: [Format; 7] = [
     Format::Pool,
 ];
 
-pub fn few() -> Vec<Condition> {
+pub(crate) fn few() -> Vec<Condition> {
     primate79()[..4].to_vec()
 }
 
-pub fn set(conditions: &[Condition], setting: Setting) -> StimulusSet {
+pub(crate) fn set(conditions: &[Condition], setting: Setting) -> StimulusSet {
     StimulusSet::new(conditions.to_vec(), setting).unwrap()
 }
 
-pub fn job() -> Job<'static> {
+pub(crate) fn job() -> Job<'static> {
     Job {
         command: "mpong stimuli",
         ..Job::default()
@@ -63,12 +63,12 @@ pub fn job() -> Job<'static> {
 }
 
 /// Writes a set without a shard, a limit, or a word.
-pub fn write(out: &Path, conditions: &[Condition], setting: Setting) -> Result<Written> {
+pub(crate) fn write(out: &Path, conditions: &[Condition], setting: Setting) -> Result<Written> {
     write_set(out, &set(conditions, setting), &job(), &Quiet)
 }
 
 /// Writes one shard.
-pub fn write_shard(out: &Path, set: &StimulusSet, index: u32, of: u32) -> Result<Written> {
+pub(crate) fn write_shard(out: &Path, set: &StimulusSet, index: u32, of: u32) -> Result<Written> {
     let job = Job {
         shard: Some(Shard { index, of }),
         ..job()
@@ -78,7 +78,7 @@ pub fn write_shard(out: &Path, set: &StimulusSet, index: u32, of: u32) -> Result
 
 /// Every file below a folder, by its path, with its content, what a stopped run keeps for itself
 /// left out.
-pub fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {
@@ -99,7 +99,7 @@ pub fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Asks to stop after so many questions.
-pub struct StopAfter(pub AtomicU64);
+pub(crate) struct StopAfter(pub(crate) AtomicU64);
 
 impl Monitor for StopAfter {
     fn stopped(&self) -> bool {
