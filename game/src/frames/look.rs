@@ -68,7 +68,7 @@ impl Look {
         let Some(mut style) = preset.style() else {
             let mut style = GreyStyle::default();
             if let Some(size) = self.size_px {
-                if size % 4 != 0 {
+                if !size.is_multiple_of(4) {
                     return Err(bad(
                         "size_px",
                         "a multiple of 4 for rnn100",

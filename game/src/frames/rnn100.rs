@@ -81,6 +81,9 @@ pub fn render_into(scene: &FrameScene, out: &mut Vec<u8>) {
     *out = renderer.picture;
 }
 
+/// A row of a disc, and its first and last column, from the corner of the disc's box.
+type Run = (i64, i64, i64);
+
 /// Draws frame after frame, changing only the pixels of the ball.
 #[derive(Clone, Debug)]
 pub(crate) struct Rnn100 {
@@ -92,7 +95,7 @@ pub(crate) struct Rnn100 {
     /// Rows and columns of the ball in `picture`, the ends among them.
     dirty: Option<[usize; 4]>,
     /// Discs drawn before, by width and height of their box: `(row, first, last)` from its corner.
-    discs: Vec<((i64, i64), Vec<(i64, i64, i64)>)>,
+    discs: Vec<((i64, i64), Vec<Run>)>,
 }
 
 impl Rnn100 {
@@ -212,8 +215,8 @@ impl Rnn100 {
 
 /// The rows of the ellipse in a box, as Pillow fills it: `(row, first, last)` from the box's corner,
 /// both ends in it.
-fn runs((width, height): (i64, i64)) -> Vec<(i64, i64, i64)> {
-    let mut rows: Vec<(i64, i64, i64)> = half_widths(width, height)
+fn runs((width, height): (i64, i64)) -> Vec<Run> {
+    let mut rows: Vec<Run> = half_widths(width, height)
         .into_iter()
         .flat_map(|(y2, x2)| {
             [-y2, y2].map(|side| ((height + side) / 2, (width - x2) / 2, (width + x2) / 2))

@@ -232,7 +232,7 @@ impl Setting {
             let found = rate.to_string();
             return Err(bad("frame_rate_hz", "at most 50 for a GIF", found));
         }
-        if self.format == Format::Mp4 && self.size_px() % 2 != 0 {
+        if self.format == Format::Mp4 && !self.size_px().is_multiple_of(2) {
             let found = self.size_px().to_string();
             return Err(bad("size_px", "an even number for MP4", found));
         }
@@ -340,7 +340,7 @@ impl Movie {
             } else {
                 Epoch::Hidden
             },
-            ball_visible: !self.setting.look.no_ball && !(opaque && status == FrameStatus::Hidden),
+            ball_visible: !(self.setting.look.no_ball || opaque && status == FrameStatus::Hidden),
         })
     }
 

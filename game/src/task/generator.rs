@@ -69,7 +69,7 @@ pub(crate) fn flight(x0: f64, heading_rad: f64, speed_units: f64) -> Option<Flig
         if x >= FIELD_UNITS {
             let t_occ = t_occ?;
             let fits = |frames: u32| (15..=45).contains(&frames);
-            return (fits(t_occ) && fits(frame - t_occ)).then(|| Flight {
+            return (fits(t_occ) && fits(frame - t_occ)).then_some(Flight {
                 heading_rad,
                 speed_units,
                 dy: speed_units * sin,
