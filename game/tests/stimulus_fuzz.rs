@@ -104,7 +104,7 @@ fn damaged_plans_and_shards_are_errors_and_nothing_is_merged_from_them() {
             let _ = Manifest::read(&out);
             if name != "plan.json" {
                 let merged = folder.path().join(format!("merged-{k}"));
-                match merge(&[out.clone()], &merged, &Quiet) {
+                match merge(std::slice::from_ref(&out), &merged, &Quiet) {
                     Ok(_) => drop(verify(&merged, &Quiet).unwrap()),
                     Err(_) => {
                         refused += 1;
@@ -117,6 +117,6 @@ fn damaged_plans_and_shards_are_errors_and_nothing_is_merged_from_them() {
         std::fs::write(&path, text).unwrap();
     }
     assert!(refused > 100, "{refused}");
-    merge(&[out.clone()], &out, &Quiet).unwrap();
+    merge(std::slice::from_ref(&out), &out, &Quiet).unwrap();
     verify(&out, &Quiet).unwrap();
 }
