@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mental_pong_game::frames::Preset;
-use mental_pong_game::stimuli::{Format as StimulusFormat, Occlusion};
 use mental_pong_game::task::{Law, Set};
+
+use crate::stimuli_args::{ShardsArgs, StimuliArgs};
 
 /// The Mental-Pong task, latent future predictors of it, and their evaluation.
 ///
@@ -37,8 +37,10 @@ pub(crate) enum Command {
     Trajectory(TrajectoryArgs),
     /// Print train/test splits by condition.
     Splits(SplitsArgs),
-    /// Render a stimulus set.
+    /// Render a stimulus set, or look at, check, compare or merge sets.
     Stimuli(StimuliArgs),
+    /// Sets made by several machines: plan, find what is missing, merge.
+    Shards(ShardsArgs),
     /// Turn conditions into latents: [condition, step, latent].
     Predict(PredictArgs),
     /// Train an encoder or dynamics on playworld.
@@ -188,34 +190,6 @@ pub(crate) struct SplitsArgs {
     /// Format of the output; CSV lists training conditions, JSON both sides.
     #[arg(long, value_enum, default_value = "csv")]
     pub(crate) format: TableFormat,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct StimuliArgs {
-    /// The set: primate79, valid, train or all.
-    #[arg(long, default_value = "primate79", conflicts_with = "ids")]
-    pub(crate) set: Set,
-    /// Conditions by id, separated by commas.
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) ids: Vec<u32>,
-    /// Law of motion: design or display; design for rnn100 and display for the others without it.
-    #[arg(long)]
-    pub(crate) law: Option<Law>,
-    /// What the frames look like: rnn100 (100 x 100 grey), model224 (224 x 224 RGB), display.
-    #[arg(long, default_value = "model224")]
-    pub(crate) preset: Preset,
-    /// occluded, faint (95 % opaque: the control trials) or visible (no occluder).
-    #[arg(long, default_value = "occluded")]
-    pub(crate) occlusion: Occlusion,
-    /// npy (one array a condition), png (a folder a condition) or gif.
-    #[arg(long, default_value = "npy")]
-    pub(crate) format: StimulusFormat,
-    /// Folder to write; made if it is not there.
-    #[arg(long)]
-    pub(crate) out: PathBuf,
-    /// Print the manifest as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// A predictor of the program's own.

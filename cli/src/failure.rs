@@ -61,6 +61,7 @@ fn game_code(error: &GameError) -> u8 {
     match error {
         GameError::Interrupted { .. } => 75,
         GameError::Encode { .. } => 3,
+        GameError::MissingShards { .. } => 1,
         _ => 2,
     }
 }

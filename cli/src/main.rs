@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod failure;
 mod progress;
+mod stimuli_args;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Trajectory(args) => commands::task::trajectory(args),
         Command::Splits(args) => commands::task::splits(args),
         Command::Stimuli(args) => commands::stimuli::stimuli(args, &progress),
+        Command::Shards(args) => commands::stimuli::shards(args, &progress),
         Command::Predict(args) => commands::predict::predict(args, &progress),
         Command::Train(args) => match &args.what {
             TrainWhat::Encoder(args) => commands::train::encoder(args, &progress),

@@ -64,6 +64,55 @@ pub enum Error {
         /// What stands there.
         found: String,
     },
+    /// A table of one's own whose cells cannot be used.
+    #[error("{path}: {n_bad} bad cells{list}", path = path.display(), list = list(cells, *n_bad))]
+    BadCells {
+        /// The table.
+        path: PathBuf,
+        /// How many cells are bad.
+        n_bad: usize,
+        /// The first of them.
+        cells: Vec<Cell>,
+    },
+    /// Less room on the disk than a set needs.
+    #[error(
+        "{path}: the set needs about {need} MB more and {free} MB are free",
+        path = path.display(),
+        need = need_bytes.div_ceil(1_000_000),
+        free = free_bytes / 1_000_000
+    )]
+    NoSpace {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes still to write.
+        need_bytes: u64,
+        /// Bytes that are free.
+        free_bytes: u64,
+    },
+    /// Another run is writing into the folder.
+    #[error("{path} is being written by another run: wait for it, or name another folder", path = path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Shards of a set that are not there yet.
+    #[error("{path}: {n} of {of} shards are missing: {missing}", path = path.display(), n = missing.split(',').count())]
+    MissingShards {
+        /// The folder.
+        path: PathBuf,
+        /// Number of shards in all.
+        of: u32,
+        /// The missing ones, separated by commas.
+        missing: String,
+    },
+    /// A program that this work needs was not given or does not work.
+    #[error("{tool}: {message}")]
+    Tool {
+        /// The program.
+        tool: &'static str,
+        /// What is wrong and what helps.
+        message: String,
+    },
     /// A manifest that is no manifest.
     #[error("{path} is not a manifest of a stimulus set: {source}", path = path.display())]
     BadManifest {
@@ -102,6 +151,45 @@ pub enum Error {
         /// Pieces of work in all.
         total: u64,
     },
+}
+
+/// A cell of a table that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Line of the file, from 1, the header among them.
+    pub line: u64,
+    /// Column of the file, from 1; 0 where the column is absent.
+    pub column: usize,
+    /// The column's name.
+    pub field: String,
+    /// What the cell has to be.
+    pub expected: String,
+    /// What stands there.
+    pub found: String,
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            line,
+            column,
+            field,
+            expected,
+            found,
+        } = self;
+        write!(
+            f,
+            "line {line}, column {column} (`{field}`): expected {expected}, found {found}"
+        )
+    }
+}
+
+fn list(cells: &[Cell], n_bad: usize) -> String {
+    let mut text: String = cells.iter().map(|cell| format!("\n  {cell}")).collect();
+    if n_bad > cells.len() {
+        text += &format!("\n  and {} more", n_bad - cells.len());
+    }
+    text
 }
 
 /// The result of a function of this crate.

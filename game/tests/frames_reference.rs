@@ -8,17 +8,16 @@
 use std::path::PathBuf;
 
 use mental_pong_game::frames::Preset;
-use mental_pong_game::stimuli::{Format, Movie, Occlusion, Setting};
+use mental_pong_game::stimuli::{Movie, Occlusion, Setting};
 use mental_pong_game::task::{Law, select};
 
 fn frames_of(id: u32, occlusion: Occlusion) -> Vec<u8> {
     let setting = Setting {
-        law: Law::Design,
-        preset: Preset::Rnn100,
         occlusion,
-        format: Format::Npy,
+        ..Setting::new(Law::Design, Preset::Rnn100)
     };
     Movie::new(&select(&[id]).unwrap()[0], setting)
+        .unwrap()
         .flatten()
         .collect()
 }

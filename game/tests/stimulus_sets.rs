@@ -5,56 +5,20 @@
     reason = "a helper of tests may panic as a test may"
 )]
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+mod stimulus_support;
+
+use std::sync::atomic::AtomicU64;
 
 use mental_pong_game::frames::Preset;
-use mental_pong_game::stimuli::{Format, Manifest, Movie, Occlusion, Setting, verify, write_set};
-use mental_pong_game::task::{Condition, Law, primate79};
-use mental_pong_game::{Error, Monitor, Quiet};
-
-const SMALL: Setting = Setting {
-    law: Law::Display,
-    preset: Preset::Rnn100,
-    occlusion: Occlusion::Occluded,
-    format: Format::Npy,
+use mental_pong_game::stimuli::{
+    Format, Manifest, Movie, Occlusion, Setting, StimulusSet, verify, write_set,
 };
+use mental_pong_game::task::{Law, primate79};
+use mental_pong_game::{Error, Quiet};
+use stimulus_support::{FORMATS, SMALL, StopAfter, content, few, job, set, write};
 
-fn few() -> Vec<Condition> {
-    primate79()[..4].to_vec()
-}
-
-/// Every file below a folder, by its path, with its content.
-fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = path.strip_prefix(folder).unwrap().to_path_buf();
-                found.insert(name, std::fs::read(path).unwrap());
-            }
-        }
-    }
-    found
-}
-
-/// Asks to stop after so many questions.
-struct StopAfter(AtomicU64);
-
-impl Monitor for StopAfter {
-    fn stopped(&self) -> bool {
-        self.0
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                left.checked_sub(1)
-            })
-            .is_err()
-    }
-}
+/// `conditions.csv` and the truth twice.
+const TABLES: u64 = 3;
 
 #[test]
 fn an_npy_set_holds_the_frames_and_says_so() {
@@ -72,37 +36,30 @@ fn an_npy_set_holds_the_frames_and_says_so() {
     ] {
         let out = folder.path().join(setting.preset.name());
         let conditions = few();
-        let written = write_set(&out, &conditions, setting, "mpong stimuli", &Quiet).unwrap();
-        assert_eq!(written.n_written, 4);
+        let written = write(&out, &conditions, setting).unwrap();
+        assert_eq!(written.n_written, 4 + TABLES);
         let manifest = Manifest::read(&out).unwrap();
         assert_eq!(manifest, written.manifest);
-        assert_eq!(
-            manifest.ids,
-            conditions.iter().map(|c| c.id).collect::<Vec<_>>()
-        );
+        assert_eq!(manifest.n_conditions, 4);
         assert_eq!(manifest.command, "mpong stimuli");
-        for (condition, entry) in conditions.iter().zip(&manifest.conditions) {
+        for condition in &conditions {
+            let movie = Movie::new(condition, setting).unwrap();
             let bytes = std::fs::read(out.join(format!("{}.npy", condition.id))).unwrap();
             let array = npyz::NpyFile::new(&bytes[..]).unwrap();
             let side = setting.preset.size() as u64;
-            let shape = [vec![entry.n_frames as u64, side, side], channels.clone()].concat();
+            let shape = [vec![movie.n_frames() as u64, side, side], channels.clone()].concat();
             assert_eq!(array.shape(), shape);
             assert_eq!(array.order(), npyz::Order::C);
-            let movie = Movie::new(condition, setting);
             assert_eq!(
                 array.into_vec::<u8>().unwrap(),
                 movie.flatten().collect::<Vec<u8>>()
             );
         }
-        let longest = manifest
-            .conditions
-            .iter()
-            .map(|c| c.n_frames)
-            .max()
-            .unwrap();
-        assert_eq!(manifest.frame_times_ms.len(), longest);
-        assert_eq!(manifest.frame_times_ms[6], 6000.0 / setting.law.hz());
-        assert_eq!(verify(&out, &Quiet).unwrap().n_files, 4);
+        assert_eq!(manifest.rate_hz, setting.law.hz());
+        assert_eq!(setting.frame_ms(6), 6000.0 / setting.law.hz());
+        let verified = verify(&out, &Quiet).unwrap();
+        assert_eq!(verified.n_files, 4 + TABLES);
+        assert!(verified.unlisted.is_empty());
     }
 }
 
@@ -117,8 +74,8 @@ fn a_png_set_reads_back_to_its_frames() {
         };
         let out = folder.path().join(preset.name());
         let condition = primate79()[28];
-        write_set(&out, &[condition], setting, "", &Quiet).unwrap();
-        let movie = Movie::new(&condition, setting);
+        write(&out, &[condition], setting).unwrap();
+        let movie = Movie::new(&condition, setting).unwrap();
         let n_frames = movie.n_frames();
         for (n, frame) in movie.enumerate() {
             let path = out.join(format!("{}/frame_{n:04}.png", condition.id));
@@ -128,7 +85,10 @@ fn a_png_set_reads_back_to_its_frames() {
             reader.next_frame(&mut pixels).unwrap();
             assert!(pixels == frame, "{preset} {n}");
         }
-        assert_eq!(verify(&out, &Quiet).unwrap().n_files, n_frames as u64);
+        assert_eq!(
+            verify(&out, &Quiet).unwrap().n_files,
+            n_frames as u64 + TABLES
+        );
     }
 }
 
@@ -143,7 +103,7 @@ fn a_gif_set_reads_back_to_every_second_frame_at_its_pace() {
         };
         let out = folder.path().join(preset.name());
         let condition = primate79()[28];
-        write_set(&out, &[condition], setting, "", &Quiet).unwrap();
+        write(&out, &[condition], setting).unwrap();
         let file = std::fs::File::open(out.join(format!("{}.gif", condition.id))).unwrap();
         let mut options = gif::DecodeOptions::new();
         options.set_color_output(gif::ColorOutput::RGBA);
@@ -154,7 +114,8 @@ fn a_gif_set_reads_back_to_every_second_frame_at_its_pace() {
                 format: Format::Npy,
                 ..setting
             },
-        );
+        )
+        .unwrap();
         let mut hundredths = 0;
         let mut expected = every.step_by(2);
         while let Some(shown) = reader.read_next_frame().unwrap() {
@@ -185,7 +146,7 @@ fn one_thread_and_many_write_the_same_bytes() {
             .num_threads(threads)
             .build()
             .unwrap()
-            .install(|| write_set(&out, &few(), SMALL, "c", &Quiet).unwrap());
+            .install(|| write(&out, &few(), SMALL).unwrap());
         content(&out)
     };
     assert_eq!(with(1), with(3));
@@ -195,10 +156,9 @@ fn one_thread_and_many_write_the_same_bytes() {
 fn another_setting_writes_other_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let hash = |setting: Setting, name: &str| {
-        write_set(folder.path().join(name), &few(), setting, "c", &Quiet)
+        write(&folder.path().join(name), &few(), setting)
             .unwrap()
             .manifest
-            .conditions[0]
             .files[0]
             .sha256
             .clone()
@@ -239,24 +199,32 @@ fn another_setting_writes_other_bytes() {
 
 #[test]
 fn a_stopped_run_leaves_whole_files_and_goes_on_to_the_same_set() {
-    for format in Format::ALL {
+    for format in FORMATS {
         let setting = Setting { format, ..SMALL };
         let folder = tempfile::tempdir().unwrap();
         let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
-        let all = write_set(&whole, &few(), setting, "c", &Quiet).unwrap();
+        let all = write(&whole, &few(), setting).unwrap();
         let expected = content(&whole);
 
-        let stop = StopAfter(AtomicU64::new(if format == Format::Png { 100 } else { 2 }));
-        let stopped = write_set(&broken, &few(), setting, "c", &stop);
+        let stop = StopAfter(AtomicU64::new(match format {
+            Format::Png => 100,
+            Format::Tar | Format::TarPng => 3,
+            Format::Pool => 20,
+            _ => 2,
+        }));
+        let stopped = write_set(&broken, &set(&few(), setting), &job(), &stop);
         assert!(
-            matches!(stopped, Err(Error::Interrupted { total: 4, .. })),
+            matches!(stopped, Err(Error::Interrupted { .. })),
             "{stopped:?}"
         );
         let left = content(&broken);
-        assert!(!left.is_empty() && left.len() < expected.len() - 1);
+        // A tar shard and a file of the pool are one piece here: nothing of it is left.
+        let one = matches!(format, Format::Tar | Format::TarPng | Format::Pool);
+        assert_eq!(left.is_empty(), one, "{format}");
+        assert!(left.len() < expected.len() - 1);
         assert!(left.iter().all(|(path, bytes)| expected[path] == *bytes));
 
-        let resumed = write_set(&broken, &few(), setting, "c", &Quiet).unwrap();
+        let resumed = write(&broken, &few(), setting).unwrap();
         assert_eq!(resumed.n_kept, left.len() as u64);
         assert_eq!(resumed.n_kept + resumed.n_written, all.n_written);
         assert_eq!(content(&broken), expected);
@@ -267,7 +235,7 @@ fn a_stopped_run_leaves_whole_files_and_goes_on_to_the_same_set() {
 fn damage_is_found_by_name_and_healed_by_the_same_call() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path();
-    write_set(out, &few(), SMALL, "c", &Quiet).unwrap();
+    write(out, &few(), SMALL).unwrap();
     let expected = content(out);
     let path = out.join("55062.npy");
     let mut bytes = std::fs::read(&path).unwrap();
@@ -282,8 +250,8 @@ fn damage_is_found_by_name_and_healed_by_the_same_call() {
         panic!("the damage was not found");
     };
     assert_eq!(named, path);
-    let healed = write_set(out, &few(), SMALL, "c", &Quiet).unwrap();
-    assert_eq!((healed.n_written, healed.n_kept), (1, 3));
+    let healed = write(out, &few(), SMALL).unwrap();
+    assert_eq!((healed.n_written, healed.n_kept), (1, 3 + TABLES));
     assert_eq!(content(out), expected);
 
     std::fs::remove_file(&path).unwrap();
@@ -294,33 +262,31 @@ fn damage_is_found_by_name_and_healed_by_the_same_call() {
 #[test]
 fn a_folder_with_another_set_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    write_set(folder.path(), &few(), SMALL, "c", &Quiet).unwrap();
+    write(folder.path(), &few(), SMALL).unwrap();
     let before = content(folder.path());
     let other = Setting {
         law: Law::Design,
         ..SMALL
     };
-    let message = write_set(folder.path(), &few(), other, "c", &Quiet)
-        .unwrap_err()
-        .to_string();
+    let message = write(folder.path(), &few(), other).unwrap_err().to_string();
     assert!(
         message.contains("setting") && message.contains("design"),
         "{message}"
     );
-    assert!(write_set(folder.path(), &few()[1..], SMALL, "c", &Quiet).is_err());
+    assert!(write(folder.path(), &few()[1..], SMALL).is_err());
     assert_eq!(content(folder.path()), before);
 }
 
 #[test]
 fn a_manifest_that_is_none_or_leads_outside_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    write_set(folder.path(), &few(), SMALL, "c", &Quiet).unwrap();
+    write(folder.path(), &few(), SMALL).unwrap();
     let path = folder.path().join("manifest.json");
     let text = std::fs::read_to_string(&path).unwrap();
     for (damaged, says) in [
         ("{".to_owned(), "is not a manifest"),
         (
-            text.replace("\"schema_version\": 1", "\"schema_version\": 9"),
+            text.replace("\"schema_version\": 2", "\"schema_version\": 9"),
             "schema_version",
         ),
         (
@@ -344,16 +310,13 @@ fn a_manifest_that_is_none_or_leads_outside_is_refused() {
 }
 
 #[test]
-fn a_repeated_condition_is_refused_before_anything_is_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out");
-    let twice = [few()[0], few()[0]];
-    let refused = write_set(&out, &twice, SMALL, "c", &Quiet);
+fn a_repeated_condition_and_an_empty_set_are_refused() {
+    let refused = StimulusSet::new(vec![few()[0], few()[0]], SMALL);
     assert!(matches!(
         refused,
         Err(Error::DuplicateCondition { id: 29_337 })
     ));
-    assert!(!out.exists());
+    assert!(StimulusSet::new(Vec::new(), SMALL).is_err());
 }
 
 #[test]
@@ -361,7 +324,7 @@ fn a_folder_that_cannot_be_made_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let message = write_set(file.join("out"), &few(), SMALL, "c", &Quiet)
+    let message = write(&file.join("out"), &few(), SMALL)
         .unwrap_err()
         .to_string();
     assert!(

@@ -23,6 +23,16 @@ pub struct Canvas {
     width: usize,
     height: usize,
     data: Vec<u8>,
+    clip: PxBox,
+}
+
+/// A box of whole pixels, the ends not among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PxBox {
+    pub(crate) x0: usize,
+    pub(crate) x1: usize,
+    pub(crate) y0: usize,
+    pub(crate) y1: usize,
 }
 
 impl Canvas {
@@ -33,6 +43,12 @@ impl Canvas {
             width,
             height,
             data: vec![0; width * height * 3],
+            clip: PxBox {
+                x0: 0,
+                x1: width,
+                y0: 0,
+                y1: height,
+            },
         };
         canvas.fill(background);
         canvas
@@ -52,8 +68,48 @@ impl Canvas {
 
     /// Paints every pixel.
     pub fn fill(&mut self, color: Rgb) {
-        for px in self.data.chunks_exact_mut(3) {
-            px.copy_from_slice(&[color.0, color.1, color.2]);
+        for y in self.clip.y0..self.clip.y1 {
+            let row = y * self.width;
+            for px in
+                self.data[(row + self.clip.x0) * 3..(row + self.clip.x1) * 3].chunks_exact_mut(3)
+            {
+                px.copy_from_slice(&[color.0, color.1, color.2]);
+            }
+        }
+    }
+
+    /// Lets `paint` change the pixels of `clip` only; they become what they would without it.
+    pub(crate) fn clipped(&mut self, clip: PxBox, paint: impl FnOnce(&mut Self)) {
+        let whole = self.clip;
+        self.clip = PxBox {
+            x0: clip.x0.max(whole.x0),
+            x1: clip.x1.min(whole.x1),
+            y0: clip.y0.max(whole.y0),
+            y1: clip.y1.min(whole.y1),
+        };
+        if self.clip.x0 < self.clip.x1 && self.clip.y0 < self.clip.y1 {
+            paint(self);
+        }
+        self.clip = whole;
+    }
+
+    /// The pixels that [`Self::disc`] may change.
+    pub(crate) fn disc_box(&self, cx: f64, cy: f64, r: f64) -> PxBox {
+        let columns = pixel_range(cx - r - 1.0, cx + r + 1.0, 0, self.width);
+        let rows = pixel_range(cy - r - 1.0, cy + r + 1.0, 0, self.height);
+        PxBox {
+            x0: columns.start,
+            x1: columns.end,
+            y0: rows.start,
+            y1: rows.end,
+        }
+    }
+
+    /// Makes the pixels of a box those of `other`, a picture of the same size.
+    pub(crate) fn copy_box(&mut self, other: &Self, part: PxBox) {
+        for y in part.y0..part.y1 {
+            let row = (y * self.width + part.x0) * 3..(y * self.width + part.x1) * 3;
+            self.data[row.clone()].copy_from_slice(&other.data[row]);
         }
     }
 
@@ -61,6 +117,7 @@ impl Canvas {
     pub fn copy_from(&mut self, other: &Self) {
         self.width = other.width;
         self.height = other.height;
+        self.clip = other.clip;
         self.data.clone_from(&other.data);
     }
 
@@ -73,8 +130,8 @@ impl Canvas {
         alpha: f64,
         coverage: impl Fn(f64, f64) -> f64,
     ) {
-        let columns = pixel_range(x_lo, x_hi, self.width);
-        for j in pixel_range(y_lo, y_hi, self.height) {
+        let columns = pixel_range(x_lo, x_hi, self.clip.x0, self.clip.x1);
+        for j in pixel_range(y_lo, y_hi, self.clip.y0, self.clip.y1) {
             for i in columns.clone() {
                 let a = coverage(i as f64, j as f64).clamp(0.0, 1.0) * alpha;
                 if a <= 0.0 {
@@ -120,14 +177,13 @@ impl Canvas {
         let inner_y = inner_range(y0, y1, self.height);
         let solid = alpha >= 1.0 && !inner_x.is_empty() && !inner_y.is_empty();
         if solid {
-            for j in inner_y.clone() {
-                let row = j * self.width;
-                for px in self.data[(row + inner_x.start) * 3..(row + inner_x.end) * 3]
-                    .chunks_exact_mut(3)
-                {
-                    px.copy_from_slice(&[color.0, color.1, color.2]);
-                }
-            }
+            let solid = PxBox {
+                x0: inner_x.start,
+                x1: inner_x.end,
+                y0: inner_y.start,
+                y1: inner_y.end,
+            };
+            self.clipped(solid, |canvas| canvas.fill(color));
         }
         let (skip_x, skip_y) = (
             inner_x.start as f64..inner_x.end as f64,
@@ -223,10 +279,10 @@ impl Canvas {
     }
 }
 
-/// The pixels of an axis of `size` that `[low, high]` touches.
-fn pixel_range(low: f64, high: f64, size: usize) -> std::ops::Range<usize> {
-    let low = low.floor().clamp(0.0, size as f64) as usize;
-    let high = high.ceil().clamp(0.0, size as f64) as usize;
+/// The pixels from `first` to before `end` of an axis that `[low, high]` touches.
+fn pixel_range(low: f64, high: f64, first: usize, end: usize) -> std::ops::Range<usize> {
+    let low = low.floor().clamp(first as f64, end as f64) as usize;
+    let high = high.ceil().clamp(first as f64, end as f64) as usize;
     low..high.max(low)
 }
 

@@ -5,6 +5,7 @@
 
 pub mod canvas;
 pub mod display;
+pub mod look;
 pub mod model224;
 pub mod preset;
 pub mod renderer;
@@ -12,8 +13,10 @@ pub mod rnn100;
 pub mod screen;
 
 pub use canvas::{Canvas, Rgb};
+pub use look::Look;
 pub use preset::Preset;
-pub use renderer::{Renderer, render};
+pub use renderer::{PictureKey, Renderer, render};
+pub use rnn100::GreyStyle;
 pub use screen::ScreenStyle;
 
 /// How the paddle looks.

@@ -1,9 +1,9 @@
 //! Scenes to bytes, doing again only what moved.
 
-use crate::frames::canvas::Canvas;
+use crate::frames::canvas::{Canvas, PxBox};
+use crate::frames::rnn100::{GreyStyle, Rnn100};
 use crate::frames::screen::{ScreenStyle, occluder_corners};
-use crate::frames::{FrameScene, Preset, rnn100};
-use crate::task::geometry::INTERCEPT_X_DEG;
+use crate::frames::{FrameScene, Preset};
 
 /// One frame: `[y, x]` of `rnn100`, `[y, x, channel]` of the others, u8.
 #[must_use]
@@ -13,26 +13,47 @@ pub fn render(preset: Preset, scene: &FrameScene) -> Vec<u8> {
     out
 }
 
-/// Draws frame after frame. What does not move is painted once.
+/// Draws frame after frame. What does not move is painted once; a frame costs the pixels around the
+/// ball before and after.
 #[derive(Clone, Debug)]
 pub struct Renderer {
-    screen: Option<Screen>,
+    kind: Kind,
 }
 
+#[derive(Clone, Debug)]
+enum Kind {
+    Grey(Box<Rnn100>),
+    Screen(Box<Screen>),
+}
+
+/// The last scene without its ball and the picture of it, and the picture that is being drawn.
 #[derive(Clone, Debug)]
 struct Screen {
     style: ScreenStyle,
     canvas: Canvas,
-    /// The last scene without its ball, painted.
     backdrop: Option<(FrameScene, Canvas)>,
+    /// Where `canvas` is not the backdrop.
+    dirty: Option<PxBox>,
+}
+
+/// What distinguishes the pictures of one setting from each other: equal keys, equal pictures. Of
+/// `rnn100` in its own greys different keys are different pictures too; of the others a ball of
+/// which next to nothing is seen, or that moved by next to nothing, may have the same pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PictureKey([i64; 4]);
+
+impl PictureKey {
+    /// No ball is seen.
+    const BARE: Self = Self([i64::MIN; 4]);
 }
 
 impl Renderer {
     /// A renderer of a preset.
     #[must_use]
     pub fn new(preset: Preset) -> Self {
-        Self {
-            screen: preset.style().map(Screen::new),
+        match preset.style() {
+            None => Self::with_grey_style(GreyStyle::default()),
+            Some(style) => Self::with_style(style),
         }
     }
 
@@ -40,28 +61,41 @@ impl Renderer {
     #[must_use]
     pub fn with_style(style: ScreenStyle) -> Self {
         Self {
-            screen: Some(Screen::new(style)),
+            kind: Kind::Screen(Box::new(Screen::new(style))),
+        }
+    }
+
+    /// A renderer of `rnn100` with greys and a size of your own.
+    #[must_use]
+    pub fn with_grey_style(style: GreyStyle) -> Self {
+        Self {
+            kind: Kind::Grey(Box::new(Rnn100::new(style))),
+        }
+    }
+
+    /// Draws a frame and lends it: `[y, x]` of `rnn100`, `[y, x, channel]` of the others, u8.
+    pub fn draw(&mut self, scene: &FrameScene) -> &[u8] {
+        match &mut self.kind {
+            Kind::Grey(grey) => grey.draw(scene),
+            Kind::Screen(screen) => screen.draw(scene),
         }
     }
 
     /// Draws a frame into `out`, which becomes as long as the frame.
     pub fn render_into(&mut self, scene: &FrameScene, out: &mut Vec<u8>) {
-        match &mut self.screen {
-            None => rnn100::render_into(scene, out),
-            Some(screen) => {
-                let rgb = screen.render(scene);
-                out.clear();
-                out.extend_from_slice(rgb);
-            }
+        let frame = self.draw(scene);
+        out.clear();
+        out.extend_from_slice(frame);
+    }
+
+    /// The key of a scene's picture among those with the same occluder, paddle and fixation point.
+    #[must_use]
+    pub fn key(&self, scene: &FrameScene) -> PictureKey {
+        match &self.kind {
+            Kind::Grey(grey) => grey.key(scene).map_or(PictureKey::BARE, PictureKey),
+            Kind::Screen(screen) => screen.key(scene),
         }
     }
-}
-
-/// Where the ball stands among the things in front of it.
-enum Place {
-    Free,
-    Covered,
-    Between,
 }
 
 impl Screen {
@@ -70,64 +104,71 @@ impl Screen {
             canvas: Canvas::new(style.size_px, style.size_px, style.background),
             style,
             backdrop: None,
+            dirty: None,
         }
     }
 
-    fn render(&mut self, scene: &FrameScene) -> &[u8] {
+    fn draw(&mut self, scene: &FrameScene) -> &[u8] {
         let still = FrameScene {
             ball: None,
             ..*scene
         };
-        let fresh = self.backdrop.as_ref().is_none_or(|(of, _)| *of != still);
-        if fresh {
-            let mut canvas = self.canvas.clone();
-            self.style.paint(&still, &mut canvas);
-            self.backdrop = Some((still, canvas));
-        }
-        match (&self.backdrop, scene.ball) {
-            (Some((_, backdrop)), Some(ball)) => match self.place(ball, scene) {
-                Place::Free => {
-                    self.canvas.copy_from(backdrop);
-                    self.style.paint_ball(ball, &mut self.canvas);
+        let backdrop = match self.backdrop.take() {
+            Some((of, backdrop)) if of == still => {
+                if let Some(part) = self.dirty.take() {
+                    self.canvas.copy_box(&backdrop, part);
                 }
-                Place::Covered => self.canvas.copy_from(backdrop),
-                Place::Between => self.style.paint(scene, &mut self.canvas),
-            },
-            (Some((_, backdrop)), None) => self.canvas.copy_from(backdrop),
-            (None, _) => self.style.paint(scene, &mut self.canvas),
+                backdrop
+            }
+            _ => {
+                self.dirty = None;
+                self.style.paint(&still, &mut self.canvas);
+                self.canvas.clone()
+            }
+        };
+        self.backdrop = Some((still, backdrop));
+        if let Some((column, row, r)) = self.disc(scene) {
+            let part = self.canvas.disc_box(column, row, r);
+            let style = &self.style;
+            self.canvas
+                .clipped(part, |canvas| style.paint(scene, canvas));
+            self.dirty = Some(part);
         }
         self.canvas.rgb()
     }
 
-    /// Whether painting the ball last, or not at all, gives the same picture as painting in order.
-    fn place(&self, ball: (f64, f64), scene: &FrameScene) -> Place {
-        let style = &self.style;
-        let (column, row) = style.px_from_deg(ball);
-        let reach = style.ball_radius_deg * style.px_per_deg() + 1.0;
-        let (low, high) = occluder_corners();
-        let (left, bottom) = style.px_from_deg(low);
-        let (right, top) = style.px_from_deg(high);
-        let paddle_left = match (&style.paddle, scene.paddle) {
-            (Some(paddle), Some(_)) => {
-                let x = INTERCEPT_X_DEG - 0.5 * paddle.width_deg;
-                style.px_from_deg((x, 0.0)).0.floor()
-            }
-            _ => f64::INFINITY,
+    /// Centre and radius of the ball, pixels.
+    fn disc(&self, scene: &FrameScene) -> Option<(f64, f64, f64)> {
+        let (column, row) = self.style.px_from_deg(scene.ball?);
+        let r = self.style.ball_radius_deg * self.style.px_per_deg();
+        (column.is_finite() && row.is_finite()).then_some((column, row, r))
+    }
+
+    fn key(&self, scene: &FrameScene) -> PictureKey {
+        let Some((column, row, r)) = self.disc(scene) else {
+            return PictureKey::BARE;
         };
-        let occluder_left = scene.occluder.map_or(f64::INFINITY, |_| left.floor());
-        if (column + reach).ceil() <= paddle_left.min(occluder_left) {
-            return Place::Free;
+        let part = self.canvas.disc_box(column, row, r);
+        let nothing = part.x0 >= part.x1 || part.y0 >= part.y1;
+        if nothing || self.covered(part, scene) {
+            return PictureKey::BARE;
         }
-        let covered = scene.occluder.is_some_and(|alpha| alpha >= 1.0)
-            && (column - reach).floor() >= left.ceil()
-            && (column + reach).ceil() <= right.floor()
-            && (row - reach).floor() >= top.ceil()
-            && (row + reach).ceil() <= bottom.floor();
-        if covered {
-            Place::Covered
-        } else {
-            Place::Between
-        }
+        // Order of the bits is no order of numbers, which nothing asks for.
+        let bits = |v: f64| v.to_bits().cast_signed();
+        PictureKey([bits(column), bits(row), 0, 0])
+    }
+
+    /// Whether an opaque occluder stands before all of a box.
+    fn covered(&self, part: PxBox, scene: &FrameScene) -> bool {
+        let (low, high) = occluder_corners();
+        let (left, bottom) = self.style.px_from_deg(low);
+        let (right, top) = self.style.px_from_deg(high);
+        scene.occluder.is_some_and(|alpha| alpha >= 1.0)
+            // The first column of the box is beyond the soft edge.
+            && (part.x0 + 1) as f64 >= left
+            && part.x1 as f64 <= right
+            && part.y0 as f64 >= top
+            && part.y1 as f64 <= bottom
     }
 }
 

@@ -5,8 +5,10 @@
 //! paddle or a fixation point. The published renderer draws the ball as a filled ellipse of
 //! Pillow, which cuts the bounding box to whole pixels towards zero and has no soft edge.
 
+use serde::{Deserialize, Serialize};
+
 use crate::frames::FrameScene;
-use crate::task::geometry::{BALL_RADIUS_RNN_UNITS, DEG_PER_UNIT, units_from_deg};
+use crate::task::geometry::{BALL_RADIUS_RNN_UNITS, DEG_PER_UNIT, FIELD_UNITS, units_from_deg};
 
 /// Width and height, pixels.
 pub const SIZE: usize = 100;
@@ -32,45 +34,197 @@ pub fn px_from_deg((x_deg, y_deg): (f64, f64)) -> (f64, f64) {
     )
 }
 
-/// Draws a frame into `out`, `[y, x]`, u8, taking what of `scene` this preset has.
-pub fn render_into(scene: &FrameScene, out: &mut Vec<u8>) {
-    out.clear();
-    out.resize(SIZE * SIZE, BACKGROUND);
-    if let Some((column, row)) = scene.ball.map(px_from_deg)
-        && column.is_finite()
-        && row.is_finite()
-    {
-        fill_ellipse(out, column, row, BALL_RADIUS_RNN_UNITS * PX_PER_UNIT);
-    }
-    if let Some(alpha) = scene.occluder {
-        for line in out.chunks_exact_mut(SIZE) {
-            for px in &mut line[OCCLUDER_COLUMN..] {
-                let mixed = f64::from(*px) * (1.0 - alpha) + f64::from(OCCLUDER) * alpha;
-                *px = (mixed + 0.5) as u8;
-            }
+/// Greys and size of this kind of picture; those published by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GreyStyle {
+    /// Width and height, pixels; a multiple of four, so that the occluder begins with a column.
+    pub size_px: usize,
+    /// Grey of the background.
+    pub background: u8,
+    /// Grey of the ball.
+    pub ball: u8,
+    /// Grey of the occluder.
+    pub occluder: u8,
+}
+
+impl Default for GreyStyle {
+    fn default() -> Self {
+        Self {
+            size_px: SIZE,
+            background: BACKGROUND,
+            ball: BALL,
+            occluder: OCCLUDER,
         }
     }
 }
 
-/// Fills the ellipse in the box of ±`r` around a centre, as Pillow does: box edges are cut to
-/// whole pixels, both belong to it.
-fn fill_ellipse(out: &mut [u8], column: f64, row: f64, r: f64) {
-    let (left, right) = ((column - r) as i64, (column + r) as i64);
-    let (top, bottom) = ((row - r) as i64, (row + r) as i64);
-    let (width, height) = (right - left, bottom - top);
-    let inside = |v: i64| usize::try_from(v).ok().filter(|&v| v < SIZE);
-    for (y2, x2) in half_widths(width, height) {
-        for side in [-y2, y2] {
-            let Some(y) = inside(top + (height + side) / 2) else {
-                continue;
-            };
-            for x in left + (width - x2) / 2..=left + (width + x2) / 2 {
-                if let Some(x) = inside(x) {
-                    out[y * SIZE + x] = BALL;
+impl GreyStyle {
+    fn px_per_unit(&self) -> f64 {
+        self.size_px as f64 / FIELD_UNITS
+    }
+
+    /// First column of the occluder.
+    const fn occluder_column(&self) -> usize {
+        self.size_px / 4 * 3
+    }
+
+    fn behind(&self, grey: u8, alpha: f64) -> u8 {
+        let mixed = f64::from(grey) * (1.0 - alpha) + f64::from(self.occluder) * alpha;
+        (mixed + 0.5) as u8
+    }
+}
+
+/// Draws a frame into `out`, `[y, x]`, u8, taking what of `scene` this preset has.
+pub fn render_into(scene: &FrameScene, out: &mut Vec<u8>) {
+    let mut renderer = Rnn100::new(GreyStyle::default());
+    renderer.draw(scene);
+    *out = renderer.picture;
+}
+
+/// A row of a disc, and its first and last column, from the corner of the disc's box.
+type Run = (i64, i64, i64);
+
+/// Draws frame after frame, changing only the pixels of the ball.
+#[derive(Clone, Debug)]
+pub(crate) struct Rnn100 {
+    style: GreyStyle,
+    picture: Vec<u8>,
+    /// The occluder of `picture`, and of `backdrop` a row.
+    occluder: Option<f64>,
+    backdrop: Vec<u8>,
+    /// Rows and columns of the ball in `picture`, the ends among them.
+    dirty: Option<[usize; 4]>,
+    /// Discs drawn before, by width and height of their box: `(row, first, last)` from its corner.
+    discs: Vec<((i64, i64), Vec<Run>)>,
+}
+
+impl Rnn100 {
+    pub(crate) fn new(style: GreyStyle) -> Self {
+        let mut new = Self {
+            style,
+            picture: Vec::new(),
+            occluder: None,
+            backdrop: Vec::new(),
+            dirty: None,
+            discs: Vec::new(),
+        };
+        new.set_occluder(None);
+        new
+    }
+
+    fn set_occluder(&mut self, occluder: Option<f64>) {
+        let GreyStyle {
+            size_px,
+            background,
+            ..
+        } = self.style;
+        let mut row = vec![background; size_px];
+        if let Some(alpha) = occluder {
+            row[self.style.occluder_column()..].fill(self.style.behind(background, alpha));
+        }
+        self.picture = row.repeat(size_px);
+        self.backdrop = row;
+        self.occluder = occluder;
+        self.dirty = None;
+    }
+
+    /// The box of the ball in whole pixels, `[left, top, right, bottom]`, both ends of it; nothing
+    /// where it is nowhere or off the picture.
+    fn disc_box(&self, scene: &FrameScene) -> Option<[i64; 4]> {
+        let (x_deg, y_deg) = scene.ball?;
+        let scale = self.style.px_per_unit();
+        let (column, row) = (units_from_deg(x_deg) * scale, units_from_deg(y_deg) * scale);
+        if !(column.is_finite() && row.is_finite()) {
+            return None;
+        }
+        let r = BALL_RADIUS_RNN_UNITS * scale;
+        // Cut towards zero, as Pillow does.
+        let px = [column - r, row - r, column + r, row + r].map(|v| v as i64);
+        let size = self.style.size_px as i64;
+        let seen = px[0] < size && px[1] < size && px[2] >= 0 && px[3] >= 0;
+        seen.then_some(px)
+    }
+
+    /// What tells the picture of a scene from others with the same occluder: the box of the ball or,
+    /// where some of it is cut off, the rows that are left; nothing where no ball is seen.
+    pub(crate) fn key(&self, scene: &FrameScene) -> Option<[i64; 4]> {
+        let px = self.disc_box(scene)?;
+        let [left, top, right, bottom] = px;
+        let size = self.style.size_px as i64;
+        let end = match scene.occluder {
+            Some(alpha) if alpha >= 1.0 => self.style.occluder_column() as i64,
+            _ => size,
+        };
+        if left >= 0 && top >= 0 && right < end && bottom < size {
+            return Some(px);
+        }
+        // FNV-1a over what is seen.
+        let (mut hash, mut seen) = (0xcbf2_9ce4_8422_2325_u64, false);
+        for (row, from, to) in runs((right - left, bottom - top)) {
+            let (y, from, to) = (top + row, (left + from).max(0), (left + to).min(end - 1));
+            if (0..size).contains(&y) && from <= to {
+                seen = true;
+                for value in [y, from, to] {
+                    hash = (hash ^ value.cast_unsigned()).wrapping_mul(0x0100_0000_01b3);
                 }
             }
         }
+        seen.then_some([i64::MAX, hash.cast_signed(), 0, 0])
     }
+
+    pub(crate) fn draw(&mut self, scene: &FrameScene) -> &[u8] {
+        let size = self.style.size_px;
+        if self.occluder != scene.occluder {
+            self.set_occluder(scene.occluder);
+        } else if let Some([x0, y0, x1, y1]) = self.dirty.take() {
+            let row = &self.backdrop[x0..=x1];
+            for y in y0..=y1 {
+                self.picture[y * size + x0..=y * size + x1].copy_from_slice(row);
+            }
+        }
+        let Some([left, top, right, bottom]) = self.disc_box(scene) else {
+            return &self.picture;
+        };
+        let of = (right - left, bottom - top);
+        let known = self.discs.iter().position(|(box_of, _)| *box_of == of);
+        let at = known.unwrap_or_else(|| {
+            self.discs.push((of, runs(of)));
+            self.discs.len() - 1
+        });
+        let open = self.style.ball;
+        let (edge, behind) = match self.occluder {
+            Some(alpha) => (self.style.occluder_column(), self.style.behind(open, alpha)),
+            None => (size, open),
+        };
+        let inside = |v: i64| v.clamp(0, size as i64) as usize;
+        for &(row, from, to) in &self.discs[at].1 {
+            let y = top + row;
+            if y < 0 || y >= size as i64 {
+                continue;
+            }
+            let line = &mut self.picture[y as usize * size..(y as usize + 1) * size];
+            let (from, to) = (inside(left + from), inside(left + to + 1));
+            line[from.min(edge)..to.min(edge)].fill(open);
+            line[from.max(edge)..to.max(edge)].fill(behind);
+        }
+        let last = |v: i64| v.clamp(0, size as i64 - 1) as usize;
+        self.dirty = Some([last(left), last(top), last(right), last(bottom)]);
+        &self.picture
+    }
+}
+
+/// The rows of the ellipse in a box, as Pillow fills it: `(row, first, last)` from the box's corner,
+/// both ends in it.
+fn runs((width, height): (i64, i64)) -> Vec<Run> {
+    let mut rows: Vec<Run> = half_widths(width, height)
+        .into_iter()
+        .flat_map(|(y2, x2)| {
+            [-y2, y2].map(|side| ((height + side) / 2, (width - x2) / 2, (width + x2) / 2))
+        })
+        .collect();
+    rows.sort_unstable();
+    rows.dedup();
+    rows
 }
 
 /// The lower half of the ellipse through the middles of a box's outermost pixels, as pairs of

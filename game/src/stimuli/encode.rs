@@ -6,10 +6,12 @@ use std::path::Path;
 use npyz::WriterBuilder;
 
 use crate::error::{Error, Result};
-use crate::frames::Preset;
 use crate::stimuli::movie::{Movie, Setting};
 
-fn failed<E: std::fmt::Display>(path: &Path, format: &'static str) -> impl Fn(E) -> Error {
+pub(crate) fn failed<E: std::fmt::Display>(
+    path: &Path,
+    format: &'static str,
+) -> impl Fn(E) -> Error {
     move |e| Error::Encode {
         path: path.to_path_buf(),
         format,
@@ -17,37 +19,53 @@ fn failed<E: std::fmt::Display>(path: &Path, format: &'static str) -> impl Fn(E)
     }
 }
 
-/// A whole movie as a numpy array, u8, C order, `[frame, y, x]` or `[frame, y, x, channel]`.
-pub(crate) fn npy(movie: &mut Movie, preset: Preset, path: &Path) -> Result<Vec<u8>> {
-    let shape: Vec<u64> = preset
-        .shape(movie.n_frames())
-        .into_iter()
-        .map(|n| n as u64)
-        .collect();
-    let mut bytes = Vec::with_capacity(128 + movie.n_frames() * preset.frame_len());
-    // The header by the library, with no element; the elements are bytes as they are.
+/// The header of a numpy array of bytes, C order.
+pub(crate) fn npy_header(shape: &[usize], path: &Path) -> Result<Vec<u8>> {
+    header::<u8>(shape, path)
+}
+
+/// A numpy array of u32, one axis.
+pub(crate) fn npy_u32(values: &[u32], path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = header::<u32>(&[values.len()], path)?;
+    bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    Ok(bytes)
+}
+
+fn header<T: npyz::AutoSerialize + npyz::Serialize>(
+    shape: &[usize],
+    path: &Path,
+) -> Result<Vec<u8>> {
+    let shape: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
+    let mut bytes = Vec::new();
+    // The header by the library, with no element; the elements are written as they are.
     npyz::WriteOptions::new()
         .default_dtype()
         .shape(&shape)
         .writer(&mut bytes)
         .begin_nd()
-        .map(|writer: npyz::NpyWriter<u8, _>| drop(writer))
+        .map(|writer: npyz::NpyWriter<T, _>| drop(writer))
         .map_err(failed(path, "npy"))?;
-    let mut frame = Vec::new();
-    for n in 0..movie.n_frames() {
-        movie.frame_into(n, &mut frame);
-        bytes.extend_from_slice(&frame);
+    Ok(bytes)
+}
+
+/// A whole movie as a numpy array, u8, C order, `[frame, y, x]` or `[frame, y, x, channel]`.
+pub(crate) fn npy(movie: &mut Movie, setting: &Setting, path: &Path) -> Result<Vec<u8>> {
+    let n_frames = movie.n_frames();
+    let mut bytes = npy_header(&setting.shape(n_frames), path)?;
+    bytes.reserve_exact(n_frames * setting.frame_len());
+    for n in 0..n_frames {
+        bytes.extend_from_slice(movie.draw(n));
     }
     Ok(bytes)
 }
 
 /// One frame as PNG.
-pub(crate) fn png(frame: &[u8], preset: Preset, path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn png(frame: &[u8], setting: &Setting, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let size = preset.size() as u32;
+    let size = setting.size_px() as u32;
     let mut encoder = png::Encoder::new(&mut bytes, size, size);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_color(match preset.channels() {
+    encoder.set_color(match setting.channels() {
         1 => png::ColorType::Grayscale,
         _ => png::ColorType::Rgb,
     });
@@ -61,10 +79,10 @@ pub(crate) fn png(frame: &[u8], preset: Preset, path: &Path) -> Result<Vec<u8>> 
 
 /// A whole movie as an endless GIF with one palette.
 pub(crate) fn gif(movie: &mut Movie, setting: &Setting, path: &Path) -> Result<Vec<u8>> {
-    let channels = setting.preset.channels();
+    let channels = setting.channels();
     let n_frames = movie.n_frames();
     let palette = Palette::of(movie, n_frames, channels);
-    let size = setting.preset.size() as u16;
+    let size = setting.size_px() as u16;
     let mut bytes = Vec::new();
     let mut encoder =
         gif::Encoder::new(&mut bytes, size, size, &palette.colors).map_err(failed(path, "gif"))?;

@@ -1,25 +1,28 @@
 //! Checking a stimulus set against its manifest.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::files::sha256_file;
 use crate::monitor::Monitor;
-use crate::stimuli::manifest::Manifest;
+use crate::stimuli::manifest::{FILE_NAME, FileEntry, Manifest};
+use crate::stimuli::plan::shard_manifests;
 
-/// A set that is what its manifest says.
+/// A set, or the finished shards of one, that is what its manifests say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verified {
-    /// The manifest.
-    pub manifest: Manifest,
+    /// The manifest of the whole set, or those of the shards.
+    pub manifests: Vec<Manifest>,
     /// Number of files that were read and compared.
     pub n_files: u64,
+    /// Files in the folder that no manifest names.
+    pub unlisted: Vec<PathBuf>,
 }
 
-/// Reads every file of a set and compares its length and SHA-256 with the manifest. The monitor
-/// counts files.
+/// Reads every file of a set and compares its length and SHA-256 with the manifest; where the set is
+/// not merged yet, with the manifests of its shards. The monitor counts files.
 ///
 /// # Errors
 /// Those of [`Manifest::read`]; [`Error::Io`] for a file that is not there;
@@ -27,8 +30,20 @@ pub struct Verified {
 /// [`Error::Interrupted`].
 pub fn verify(folder: impl AsRef<Path>, monitor: &dyn Monitor) -> Result<Verified> {
     let folder = folder.as_ref();
-    let manifest = Manifest::read(folder)?;
-    let files: Vec<_> = manifest.conditions.iter().flat_map(|c| &c.files).collect();
+    let shards = if folder.join(FILE_NAME).exists() || !folder.is_dir() {
+        Vec::new()
+    } else {
+        shard_manifests(folder)?
+    };
+    let manifests = if shards.is_empty() {
+        vec![Manifest::read(folder)?]
+    } else {
+        shards
+            .iter()
+            .map(|path| Manifest::read_file(path))
+            .collect::<Result<_>>()?
+    };
+    let files: Vec<&FileEntry> = manifests.iter().flat_map(|m| &m.files).collect();
     let total = files.len() as u64;
     monitor.stage("verify", total);
     let checks: Vec<Option<Result<()>>> = files
@@ -37,18 +52,7 @@ pub fn verify(folder: impl AsRef<Path>, monitor: &dyn Monitor) -> Result<Verifie
             if monitor.stopped() {
                 return None;
             }
-            let path = folder.join(&file.path);
-            let check = sha256_file(&path).and_then(|found| {
-                if found == file.sha256 {
-                    return Ok(());
-                }
-                Err(Error::ManifestMismatch {
-                    path,
-                    field: "sha256",
-                    expected: file.sha256.clone(),
-                    found,
-                })
-            });
+            let check = compare(folder, file);
             monitor.advance(1);
             Some(check)
         })
@@ -60,8 +64,68 @@ pub fn verify(folder: impl AsRef<Path>, monitor: &dyn Monitor) -> Result<Verifie
     if done < total {
         return Err(Error::Interrupted { done, total });
     }
+    let unlisted = unlisted(folder, &files)?;
     Ok(Verified {
-        manifest,
+        manifests,
         n_files: total,
+        unlisted,
     })
+}
+
+/// Whether a file has the length and the hash of its entry.
+pub(crate) fn compare(folder: &Path, file: &FileEntry) -> Result<()> {
+    let path = folder.join(&file.path);
+    let bytes = std::fs::metadata(&path)
+        .map_err(Error::io("read", &path))?
+        .len();
+    let mismatch = |field, expected: String, found: String| {
+        Err(Error::ManifestMismatch {
+            path: path.clone(),
+            field,
+            expected,
+            found,
+        })
+    };
+    if bytes != file.bytes {
+        return mismatch("bytes", file.bytes.to_string(), bytes.to_string());
+    }
+    let found = sha256_file(&path)?;
+    if found != file.sha256 {
+        return mismatch("sha256", file.sha256.clone(), found);
+    }
+    Ok(())
+}
+
+/// Files below a folder that are neither listed nor a part of the set's own bookkeeping.
+fn unlisted(folder: &Path, files: &[&FileEntry]) -> Result<Vec<PathBuf>> {
+    let listed: std::collections::BTreeSet<PathBuf> =
+        files.iter().map(|file| PathBuf::from(&file.path)).collect();
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).map_err(Error::io("read", &next))? {
+            let entry = entry.map_err(Error::io("read", &next))?;
+            let path = entry.path();
+            let name = entry.file_name();
+            let own = next == folder
+                && name.to_str().is_some_and(|name| {
+                    name == FILE_NAME
+                        || name == super::plan::PLAN_NAME
+                        || name == super::write::CONDITIONS_NAME
+                        || name.starts_with('.')
+                        || (name.starts_with("shard-") && name.ends_with(".json"))
+                });
+            let kind = entry.file_type().map_err(Error::io("read", &path))?;
+            if kind.is_dir() {
+                folders.push(path);
+            } else if !own
+                && let Ok(inside) = path.strip_prefix(folder)
+                && !listed.contains(inside)
+            {
+                found.push(inside.to_path_buf());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }

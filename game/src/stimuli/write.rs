@@ -1,22 +1,47 @@
-//! Writing a stimulus set so that it can be stopped and taken up again.
+//! Writing a stimulus set so that it can be stopped, taken up again, and shared among machines.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::files::{create_folder, sha256_hex, write_atomic, write_whole};
+use crate::files::{create_folder, sha256_file, sha256_hex, write_atomic, write_whole};
 use crate::monitor::Monitor;
-use crate::stimuli::encode;
-use crate::stimuli::manifest::{ConditionEntry, FILE_NAME, FileEntry, Manifest, SCHEMA_VERSION};
-use crate::stimuli::movie::{Format, Movie, Setting};
+use crate::stimuli::journal::Journal;
+use crate::stimuli::lock::Lock;
+use crate::stimuli::manifest::{
+    FILE_NAME, FileEntry, GENERATOR, Manifest, PoolInfo, SCHEMA_VERSION,
+};
+use crate::stimuli::movie::Format;
+use crate::stimuli::pieces::Pieces;
+use crate::stimuli::plan::{PLAN_NAME, Plan, Shard};
+use crate::stimuli::set::StimulusSet;
+use crate::stimuli::truth::{write_truth_csv, write_truth_parquet};
+use crate::stimuli::{encode, need, video, zarr};
 use crate::task::condition::Condition;
+
+/// The condition table's name in a set's folder.
+pub(crate) const CONDITIONS_NAME: &str = "conditions.csv";
+
+/// How a set is to be written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Job<'a> {
+    /// Goes into the manifest as it is; the same for every shard.
+    pub command: &'a str,
+    /// The part to write; the whole set without it.
+    pub shard: Option<Shard>,
+    /// The ffmpeg that makes videos.
+    pub ffmpeg: Option<&'a Path>,
+    /// Bytes that are free on the folder's disk; not looked at without it.
+    pub free_bytes: Option<u64>,
+}
 
 /// What a call of [`write_set`] did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
-    /// The set.
+    /// The set, or the shard.
     pub manifest: Manifest,
     /// Files written by this call.
     pub n_written: u64,
@@ -24,118 +49,282 @@ pub struct Written {
     pub n_kept: u64,
 }
 
-/// Writes the frames of some conditions into `folder`, and its manifest last.
+/// Writes a set, or a shard of it, into `folder`, and its manifest last.
 ///
-/// The bytes do not depend on the number of threads, nor on how often the work was stopped. Files
-/// with the right content are left alone, others are replaced, each as a whole; a file of the set
-/// that was damaged is healed by the same call. `command` goes into the manifest as it is. The
-/// monitor counts conditions.
+/// The bytes depend neither on the number of threads, nor on how often the work was stopped, nor,
+/// once [`merge`](super::merge) has been called, on the number of shards. Files with the right
+/// content are left alone, others are replaced, each as a whole; a file of the set that was damaged
+/// is healed by the same call. The shards of a set may be written into one folder at the same time.
+/// The monitor counts pieces: a condition, a tar shard, or a file of the pool.
 ///
 /// # Errors
-/// [`Error::DuplicateCondition`]; [`Error::ManifestMismatch`] when the folder holds another set,
-/// which is left alone; [`Error::Io`] when it cannot be written or the disk is full;
-/// [`Error::Interrupted`] when the monitor asks to stop: what was written is whole.
+/// [`Error::ManifestMismatch`] when the folder holds another set, which is left alone;
+/// [`Error::Busy`] when another run writes there; [`Error::NoSpace`] before anything is drawn;
+/// [`Error::Tool`] when a video is asked for and ffmpeg is missing; [`Error::Io`] when it cannot be
+/// written or the disk is full; [`Error::Interrupted`] when the monitor asks to stop: what was
+/// written is whole.
 pub fn write_set(
     folder: impl AsRef<Path>,
-    conditions: &[Condition],
-    setting: Setting,
-    command: &str,
+    set: &StimulusSet,
+    job: &Job<'_>,
     monitor: &dyn Monitor,
 ) -> Result<Written> {
     let folder = folder.as_ref();
-    let ids: Vec<u32> = conditions.iter().map(|c| c.id).collect();
-    let mut sorted = ids.clone();
-    sorted.sort_unstable();
-    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Error::DuplicateCondition { id: pair[0] });
+    if let Some(shard) = job.shard {
+        shard.check()?;
     }
-    create_folder(folder)?;
-    refuse_another_set(folder, &ids, setting)?;
+    let mut tools = BTreeMap::new();
+    if set.setting().format == Format::Mp4 {
+        let version = video::ffmpeg_version(need_ffmpeg(job.ffmpeg)?)?;
+        tools.insert("ffmpeg".to_owned(), version);
+    }
+    let pieces = Pieces::of(set);
+    let n_shards = job.shard.map_or(1, |shard| shard.of);
+    let mine = job.shard.map_or(0..pieces.n, |s| s.pieces(pieces.n));
+    let suffix = job
+        .shard
+        .map_or_else(String::new, |s| format!("-{}", s.label()));
 
-    let total = conditions.len() as u64;
-    monitor.stage("stimuli", total);
-    let job = Job {
-        folder,
-        setting,
-        monitor,
-        n_written: AtomicU64::new(0),
-        n_kept: AtomicU64::new(0),
-    };
-    let done = AtomicU64::new(0);
-    let entries: Vec<Option<ConditionEntry>> = conditions
-        .par_iter()
-        .map(|condition| {
-            let entry = job.condition(condition)?;
-            if entry.is_some() {
-                done.fetch_add(1, Ordering::Relaxed);
-                monitor.advance(1);
+    create_folder(folder)?;
+    let lock = Lock::take(folder, &format!(".lock{suffix}"))?;
+    let plan = Plan::of(set, &pieces, job.command, n_shards)?;
+    let claimed = folder.join(PLAN_NAME).exists();
+    plan.claim(folder)?;
+    let journal = Journal::open(
+        folder.join(format!(".journal{suffix}.jsonl")),
+        &plan.set_sha256,
+        GENERATOR,
+    )?;
+    if let Some(free_bytes) = job.free_bytes {
+        let whole = job.shard.is_none();
+        let all = need::bytes(set, &pieces, mine.clone(), whole, job.ffmpeg, folder)?;
+        let need_bytes = all.saturating_sub(standing(folder, &journal));
+        if need_bytes > free_bytes {
+            if !claimed {
+                // Nothing was drawn: the folder is free for another set.
+                journal.remove()?;
+                remove(&folder.join(PLAN_NAME))?;
             }
-            Ok(entry)
+            return Err(Error::NoSpace {
+                path: folder.to_path_buf(),
+                need_bytes,
+                free_bytes,
+            });
+        }
+    }
+
+    let total = mine.len() as u64;
+    monitor.stage("stimuli", total);
+    let counts = Counts::default();
+    let done = AtomicU64::new(0);
+    let drawn: Vec<Option<Vec<FileEntry>>> = mine
+        .into_par_iter()
+        .map(|piece| {
+            let mut out = Output::new(folder, job.ffmpeg, monitor, &counts);
+            if out.stopped() {
+                return Ok(None);
+            }
+            let known = journal.done.get(&piece);
+            if known.is_some_and(|files| all_stand(folder, files)) {
+                let files = known.cloned().unwrap_or_default();
+                counts.kept.fetch_add(files.len() as u64, Ordering::Relaxed);
+                out.files = files;
+            } else {
+                if !pieces.draw(set, piece, &mut out)? {
+                    return Ok(None);
+                }
+                journal.note(piece, &out.files)?;
+            }
+            done.fetch_add(1, Ordering::Relaxed);
+            monitor.advance(1);
+            Ok(Some(out.files))
         })
         .collect::<Result<_>>()?;
-    let Some(entries) = entries.into_iter().collect::<Option<Vec<_>>>() else {
+    let Some(drawn) = drawn.into_iter().collect::<Option<Vec<_>>>() else {
         return Err(Error::Interrupted {
             done: done.into_inner(),
             total,
         });
     };
 
-    let longest = entries.iter().map(|e| e.n_frames).max().unwrap_or(0);
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         schema_version: SCHEMA_VERSION,
-        generator: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
-        command: command.to_owned(),
-        setting,
-        frame_shape: setting.preset.shape(0).split_off(1),
-        ids,
-        frame_times_ms: (0..longest).map(|n| setting.frame_ms(n)).collect(),
-        conditions: entries,
+        generator: plan.generator,
+        command: plan.command,
+        tools,
+        set_sha256: plan.set_sha256,
+        shard: job.shard,
+        setting: plan.setting,
+        rate_hz: plan.setting.rate_hz(),
+        frame_shape: plan.setting.shape(0).split_off(1),
+        n_conditions: plan.n_conditions,
+        n_frames: plan.n_frames,
+        pool: pieces.pool.as_ref().map(|pool| PoolInfo {
+            n_pictures: pool.pictures.len(),
+            per_file: pool.per_file,
+        }),
+        files: drawn.concat(),
     };
-    let path = folder.join(FILE_NAME);
-    let text = manifest.to_json().map_err(Error::io("write", &path))?;
-    if !holds(&path, &text) {
-        write_atomic(&path, |out| out.write_all(&text))?;
+    let mut out = Output::new(folder, job.ffmpeg, monitor, &counts);
+    match job.shard {
+        None => {
+            around(set, &pieces, &mut out)?;
+            manifest.files.append(&mut out.files);
+            put_manifest(&manifest, &folder.join(FILE_NAME))?;
+            remove(&folder.join(PLAN_NAME))?;
+        }
+        Some(shard) => {
+            conditions_table(set, &mut out)?;
+            put_manifest(&manifest, &folder.join(shard.manifest_name()))?;
+        }
     }
+    journal.remove()?;
+    drop(lock);
     Ok(Written {
         manifest,
-        n_written: job.n_written.into_inner(),
-        n_kept: job.n_kept.into_inner(),
+        n_written: counts.written.into_inner(),
+        n_kept: counts.kept.into_inner(),
     })
 }
 
-/// A folder with a manifest of other frames is somebody's set: never mix two.
-fn refuse_another_set(folder: &Path, ids: &[u32], setting: Setting) -> Result<()> {
-    let path = folder.join(FILE_NAME);
-    if !path.exists() {
+/// Bytes that a set, or a shard of it, takes on the disk: about, and rather too many. A video that is
+/// tried for this goes through a temporary file in `scratch`.
+///
+/// # Errors
+/// [`Error::Encode`] or [`Error::Tool`] when a sample cannot be encoded.
+pub fn needed_bytes(set: &StimulusSet, job: &Job<'_>, scratch: &Path) -> Result<u64> {
+    let pieces = Pieces::of(set);
+    let mine = job.shard.map_or(0..pieces.n, |s| s.pieces(pieces.n));
+    let whole = job.shard.is_none();
+    need::bytes(set, &pieces, mine, whole, job.ffmpeg, scratch)
+}
+
+/// Puts the plan of a sharded set into a folder before any shard runs, so that what is missing can be
+/// told from the beginning.
+///
+/// # Errors
+/// As [`write_set`] of a shard.
+pub fn plan_shards(
+    folder: impl AsRef<Path>,
+    set: &StimulusSet,
+    command: &str,
+    n_shards: u32,
+) -> Result<Plan> {
+    let folder = folder.as_ref();
+    Shard {
+        index: 0,
+        of: n_shards,
+    }
+    .check()?;
+    let plan = Plan::of(set, &Pieces::of(set), command, n_shards)?;
+    create_folder(folder)?;
+    plan.claim(folder)?;
+    Ok(plan)
+}
+
+/// The set that a folder holds, as its manifest and its condition table say, to draw from.
+///
+/// # Errors
+/// As [`Manifest::read`]; [`Error::BadRow`] for a damaged table; [`Error::ManifestMismatch`] when
+/// the two do not belong together.
+pub fn open_set(folder: impl AsRef<Path>) -> Result<(Manifest, StimulusSet)> {
+    let folder = folder.as_ref();
+    let manifest = Manifest::read(folder)?;
+    let set = set_of(folder, &manifest)?;
+    Ok((manifest, set))
+}
+
+/// The set of a manifest, whose condition table is in `folder`.
+pub(crate) fn set_of(folder: &Path, manifest: &Manifest) -> Result<StimulusSet> {
+    let path = folder.join(CONDITIONS_NAME);
+    let mut reader = csv::Reader::from_path(&path)
+        .map_err(|e| Error::io("read", &path)(std::io::Error::other(e.to_string())))?;
+    let conditions = reader
+        .deserialize()
+        .zip(1..)
+        .map(|(row, n): (csv::Result<Condition>, u64)| {
+            row.map_err(|e| Error::BadRow {
+                path: path.clone(),
+                row: n,
+                field: "any".into(),
+                expected: "a condition".into(),
+                found: e.to_string(),
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    // Numbers that no flight can have would keep the law of motion busy for ever.
+    for (condition, row) in conditions.iter().zip(1..) {
+        let start = crate::task::own::Start {
+            x0: condition.x0,
+            y0: condition.y0,
+            heading0_rad: condition.heading0_rad,
+            speed0: condition.speed0,
+        };
+        crate::task::own::own_condition(condition.id, start, crate::task::own::Rule::Possible)
+            .map_err(|e| Error::BadRow {
+                path: path.clone(),
+                row,
+                field: "any".into(),
+                expected: "a trial that can be run".into(),
+                found: e.to_string(),
+            })?;
+    }
+    let set = StimulusSet::new(conditions, manifest.setting)?;
+    let found = set.sha256()?;
+    if found != manifest.set_sha256 {
+        return Err(Error::ManifestMismatch {
+            path,
+            field: "set_sha256",
+            expected: manifest.set_sha256.clone(),
+            found,
+        });
+    }
+    Ok(set)
+}
+
+/// What stands beside the frames of a whole set: tables, truth, index, metadata.
+pub(crate) fn around(set: &StimulusSet, pieces: &Pieces, out: &mut Output) -> Result<()> {
+    let setting = set.setting();
+    if setting.format == Format::Zarr {
+        let ids: Vec<u32> = set.conditions().iter().map(|c| c.id).collect();
+        let path = out.path(zarr::FOLDER);
+        for (name, bytes) in zarr::around(&ids, &pieces.n_frames, &setting, &path)? {
+            out.file(name, &bytes)?;
+        }
+    }
+    if let Some(pool) = &pieces.pool {
+        let path = out.path("index.npy");
+        let bytes = encode::npy_u32(&pool.index(set), &path)?;
+        out.file("index.npy".into(), &bytes)?;
+    }
+    conditions_table(set, out)?;
+    out.stream("ground_truth.csv", |file, path| {
+        write_truth_csv(set, file).map_err(Error::io("write", path))
+    })?;
+    out.stream("ground_truth.parquet", |file, path| {
+        write_truth_parquet(set, file, path)
+    })
+}
+
+fn conditions_table(set: &StimulusSet, out: &mut Output) -> Result<()> {
+    let bytes = set.conditions_csv(&out.path(CONDITIONS_NAME))?;
+    out.file(CONDITIONS_NAME.into(), &bytes)
+}
+
+pub(crate) fn put_manifest(manifest: &Manifest, path: &Path) -> Result<()> {
+    let text = manifest.to_json().map_err(Error::io("write", path))?;
+    if holds(path, &text) {
         return Ok(());
     }
-    let there = Manifest::read(folder)?;
-    let mismatch = |field, expected: String, found: String| Error::ManifestMismatch {
-        path: path.clone(),
-        field,
-        expected,
-        found,
-    };
-    if there.setting != setting {
-        let say = |s: Setting| {
-            [
-                s.law.name(),
-                s.preset.name(),
-                s.occlusion.name(),
-                s.format.name(),
-            ]
-            .join(" ")
-        };
-        return Err(mismatch("setting", say(setting), say(there.setting)));
+    write_atomic(path, |out| out.write_all(&text))
+}
+
+/// Removes a file that may be gone already.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
+        _ => Ok(()),
     }
-    if there.ids != ids {
-        let say = |ids: &[u32]| match ids {
-            [first, .., last] => format!("{} ids, {first} to {last}", ids.len()),
-            _ => format!("{ids:?}"),
-        };
-        return Err(mismatch("ids", say(ids), say(&there.ids)));
-    }
-    Ok(())
 }
 
 /// Whether a file holds exactly these bytes.
@@ -144,69 +333,144 @@ fn holds(path: &Path, bytes: &[u8]) -> bool {
         && std::fs::read(path).is_ok_and(|there| there == bytes)
 }
 
-struct Job<'a> {
-    folder: &'a Path,
-    setting: Setting,
-    monitor: &'a dyn Monitor,
-    n_written: AtomicU64,
-    n_kept: AtomicU64,
+/// Whether files stand as an entry says.
+fn all_stand(folder: &Path, files: &[FileEntry]) -> bool {
+    files.iter().all(|file| {
+        let path = folder.join(&file.path);
+        std::fs::metadata(&path).is_ok_and(|m| m.len() == file.bytes)
+            && sha256_file(&path).is_ok_and(|found| found == file.sha256)
+    })
 }
 
-impl Job<'_> {
-    /// Writes one condition; nothing when asked to stop before it is whole.
-    fn condition(&self, condition: &Condition) -> Result<Option<ConditionEntry>> {
-        if self.monitor.stopped() {
-            return Ok(None);
+/// Bytes of this run's files that are there already.
+fn standing(folder: &Path, journal: &Journal) -> u64 {
+    if let Ok(manifest) = Manifest::read(folder) {
+        return manifest.bytes();
+    }
+    let files = journal.done.values().flatten();
+    files
+        .filter(|file| folder.join(&file.path).exists())
+        .map(|file| file.bytes)
+        .fold(0, u64::saturating_add)
+}
+
+fn need_ffmpeg(ffmpeg: Option<&Path>) -> Result<&Path> {
+    ffmpeg.ok_or_else(|| Error::Tool {
+        tool: "ffmpeg",
+        message: "not found, and MP4 needs it: install it (Debian and Ubuntu `apt install ffmpeg`, \
+                  macOS `brew install ffmpeg`, Windows `winget install ffmpeg`), name it, or choose \
+                  another format, as gif"
+            .into(),
+    })
+}
+
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) written: AtomicU64,
+    pub(crate) kept: AtomicU64,
+}
+
+/// Where a piece puts its files.
+pub(crate) struct Output<'a> {
+    folder: &'a Path,
+    ffmpeg: Option<&'a Path>,
+    monitor: &'a dyn Monitor,
+    counts: &'a Counts,
+    pub(crate) files: Vec<FileEntry>,
+}
+
+impl<'a> Output<'a> {
+    pub(crate) fn new(
+        folder: &'a Path,
+        ffmpeg: Option<&'a Path>,
+        monitor: &'a dyn Monitor,
+        counts: &'a Counts,
+    ) -> Self {
+        Self {
+            folder,
+            ffmpeg,
+            monitor,
+            counts,
+            files: Vec::new(),
         }
-        let id = condition.id;
-        let Setting { preset, format, .. } = self.setting;
-        let mut movie = Movie::new(condition, self.setting);
-        let n_frames = movie.n_frames();
-        let mut files = Vec::new();
-        match format {
-            Format::Npy => {
-                let name = format!("{id}.npy");
-                let bytes = encode::npy(&mut movie, preset, &self.folder.join(&name))?;
-                files.push(self.file(name, &bytes)?);
-            }
-            Format::Gif => {
-                let name = format!("{id}.gif");
-                let bytes = encode::gif(&mut movie, &self.setting, &self.folder.join(&name))?;
-                files.push(self.file(name, &bytes)?);
-            }
-            Format::Png => {
-                create_folder(self.folder.join(id.to_string()))?;
-                let mut frame = Vec::new();
-                for n in 0..n_frames {
-                    if self.monitor.stopped() {
-                        return Ok(None);
-                    }
-                    let name = format!("{id}/frame_{n:04}.png");
-                    movie.frame_into(n, &mut frame);
-                    let bytes = encode::png(&frame, preset, &self.folder.join(&name))?;
-                    files.push(self.file(name, &bytes)?);
-                }
-            }
-        }
-        Ok(Some(ConditionEntry {
-            id,
-            n_frames,
-            files,
-        }))
     }
 
-    fn file(&self, name: String, bytes: &[u8]) -> Result<FileEntry> {
-        let path = self.folder.join(&name);
+    pub(crate) fn folder(&self) -> &'a Path {
+        self.folder
+    }
+
+    pub(crate) fn ffmpeg(&self) -> Result<&'a Path> {
+        need_ffmpeg(self.ffmpeg)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    pub(crate) fn stopped(&self) -> bool {
+        self.monitor.stopped()
+    }
+
+    /// Puts a file in its place unless it is there.
+    pub(crate) fn file(&mut self, name: String, bytes: &[u8]) -> Result<()> {
+        let path = self.path(&name);
         if holds(&path, bytes) {
-            self.n_kept.fetch_add(1, Ordering::Relaxed);
+            self.counts.kept.fetch_add(1, Ordering::Relaxed);
         } else {
+            if let Some(parent) = path.parent()
+                && parent != self.folder
+            {
+                create_folder(parent)?;
+            }
             write_whole(&path, bytes)?;
-            self.n_written.fetch_add(1, Ordering::Relaxed);
+            self.counts.written.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(FileEntry {
+        self.files.push(FileEntry {
             path: name,
             bytes: bytes.len() as u64,
             sha256: sha256_hex(bytes),
-        })
+        });
+        Ok(())
+    }
+
+    /// Puts a file that is too long for memory in its place.
+    pub(crate) fn stream(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut std::fs::File, &Path) -> Result<()>,
+    ) -> Result<()> {
+        let path = self.path(name);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".part-");
+        // A temporary file is private; the finished one follows the user's umask.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder
+            .tempfile_in(self.folder)
+            .map_err(Error::io("write", &path))?;
+        write(file.as_file_mut(), &path)?;
+        let bytes = file
+            .as_file()
+            .metadata()
+            .map_err(Error::io("read", &path))?
+            .len();
+        let sha256 = sha256_file(file.path())?;
+        let entry = FileEntry {
+            path: name.to_owned(),
+            bytes,
+            sha256,
+        };
+        if all_stand(self.folder, std::slice::from_ref(&entry)) {
+            self.counts.kept.fetch_add(1, Ordering::Relaxed);
+        } else {
+            file.as_file()
+                .sync_all()
+                .map_err(Error::io("write", &path))?;
+            file.persist(&path)
+                .map_err(|e| Error::io("write", &path)(e.error))?;
+            self.counts.written.fetch_add(1, Ordering::Relaxed);
+        }
+        self.files.push(entry);
+        Ok(())
     }
 }

@@ -43,9 +43,9 @@ fn speed_units(i: usize) -> f64 {
 }
 
 /// A heading and a speed from one x0, with what they fix whatever the height.
-struct Flight {
-    heading: usize,
-    speed: usize,
+pub(crate) struct Flight {
+    heading_rad: f64,
+    speed_units: f64,
     dy: f64,
     t_occ: u32,
     t_end: u32,
@@ -53,9 +53,9 @@ struct Flight {
 }
 
 /// The flight from `x0`, or nothing where the rule drops it whatever the height.
-fn flight(x0: f64, heading: usize, speed: usize) -> Option<Flight> {
-    let (sin, cos) = libm::sincos(heading_rad(heading));
-    let dx = speed_units(speed) * cos;
+pub(crate) fn flight(x0: f64, heading_rad: f64, speed_units: f64) -> Option<Flight> {
+    let (sin, cos) = libm::sincos(heading_rad);
+    let dx = speed_units * cos;
     let to_occluder = (OCCLUDER_X_UNITS - x0) / dx;
     let behind = (FIELD_UNITS - OCCLUDER_X_UNITS) / dx;
     if !(16.0..=44.0).contains(&to_occluder) || !(16.0..=44.0).contains(&behind) {
@@ -69,10 +69,10 @@ fn flight(x0: f64, heading: usize, speed: usize) -> Option<Flight> {
         if x >= FIELD_UNITS {
             let t_occ = t_occ?;
             let fits = |frames: u32| (15..=45).contains(&frames);
-            return (fits(t_occ) && fits(frame - t_occ)).then(|| Flight {
-                heading,
-                speed,
-                dy: speed_units(speed) * sin,
+            return (fits(t_occ) && fits(frame - t_occ)).then_some(Flight {
+                heading_rad,
+                speed_units,
+                dy: speed_units * sin,
                 t_occ,
                 t_end: frame,
                 x_final: x,
@@ -101,7 +101,7 @@ pub(crate) fn design_step(y: f64, dy: f64) -> (f64, f64, bool) {
 }
 
 /// The trial of a flight from the height `y0`, or nothing where it bounces twice.
-fn trial(id: u32, x0: f64, y0: f64, flight: &Flight) -> Option<Condition> {
+pub(crate) fn trial(id: u32, x0: f64, y0: f64, flight: &Flight) -> Option<Condition> {
     let (mut y, mut dy) = (y0, flight.dy);
     let (mut flags, mut n_bounce, mut y_final) = (0, 0, y0);
     // A reflection is flagged one frame later, so that of the last frame is never seen.
@@ -125,8 +125,8 @@ fn trial(id: u32, x0: f64, y0: f64, flight: &Flight) -> Option<Condition> {
         id,
         x0,
         y0,
-        heading0_rad: heading_rad(flight.heading),
-        speed0: speed_units(flight.speed),
+        heading0_rad: flight.heading_rad,
+        speed0: flight.speed_units,
         n_bounce,
         y_final,
         x_final: flight.x_final,
@@ -138,7 +138,8 @@ fn trial(id: u32, x0: f64, y0: f64, flight: &Flight) -> Option<Condition> {
 /// The trial at one place of the grid, `[x0, y0, heading, speed]`, or nothing where it is dropped.
 pub(crate) fn trial_of_grid(id: u32, [x, y, heading, speed]: [usize; 4]) -> Option<Condition> {
     let x0 = start_units(x);
-    trial(id, x0, start_units(y), &flight(x0, heading, speed)?)
+    let flight = flight(x0, heading_rad(heading), speed_units(speed))?;
+    trial(id, x0, start_units(y), &flight)
 }
 
 /// All 472,225 trials in the published order: trial `id` is element `id`.
@@ -152,7 +153,7 @@ pub fn generate() -> Vec<Condition> {
             let x0 = start_units(x);
             let flights: Vec<Flight> = (0..N_HEADING)
                 .flat_map(|heading| (0..N_SPEED).map(move |speed| (heading, speed)))
-                .filter_map(|(heading, speed)| flight(x0, heading, speed))
+                .filter_map(|(heading, speed)| flight(x0, heading_rad(heading), speed_units(speed)))
                 .collect();
             (0..N_Y)
                 .flat_map(|y| {

@@ -3,18 +3,22 @@
 
 pub mod condition;
 pub mod conditions79;
+pub mod drawn;
 pub mod epochs;
 pub mod generator;
 pub mod geometry;
 pub mod law;
 pub mod numpy_random;
+pub mod own;
 pub mod splits;
 pub mod table;
 
 pub use condition::Condition;
 pub use conditions79::{N_PRIMATE79, PRIMATE79_IDS, primate79};
+pub use drawn::{Draw, draw};
 pub use epochs::{Epoch, Masks, TruthBins, truth_bins};
 pub use generator::{N_TRIALS, generate};
 pub use law::{Law, Trajectory, trajectory, trajectory_until};
+pub use own::{Rule, own_condition, read_own_csv};
 pub use splits::{Split, group_shuffle_split};
 pub use table::{Part, Set, TableRow, select};
