@@ -1,14 +1,21 @@
 //! Where the ball is, and where it will end: read out of every system in the same way.
 
 use super::card::{Score, Section};
-use super::scene::Scene;
+use super::observers::last_in_trial;
+use super::scene::{Scene, System};
 use super::{Out, digits};
+use crate::array::Array2;
 use crate::card::{Check, RowKind};
 use crate::controls::{NullRule, null_check};
-use crate::decode::{EndpointDecoder, Epoch, OnlineDecoder, OnlineResult};
+use crate::decode::{
+    BehaviorRelation, ConditionSet, EndpointDecoder, Epoch, OnlineDecoder, OnlineResult, Part,
+    SecondStage, two_stage,
+};
 use crate::error::Result;
 use crate::linear::Readout;
+use crate::recordings::dmfc::TrialType;
 use crate::report::plot::{Curve, Dot, curves, dots};
+use crate::rsa::simulation_index;
 use crate::stats::Summary;
 
 const OVER_SPLITS: &str = "± SD over splits, which overlap: a spread, no standard error";
@@ -16,6 +23,12 @@ const OVER_SPLITS: &str = "± SD over splits, which overlap: a spread, no standa
 const NULLS: [&str; 4] = ["no-dynamics", "last-seen", "constant", "random-weights"];
 /// Fewest conditions behind a point over time.
 const MIN_AT_A_TIME: usize = 20;
+/// Published read-out of the end point.
+const FIFTY: Readout = Readout::Pca { k: 50 };
+/// Time from occlusion of the headline.
+const HEADLINE_MS: f64 = 250.0;
+/// Most deals of the shuffle control.
+const SHUFFLES: usize = 200;
 /// Curves that stay legible.
 const CURVES: usize = 6;
 
@@ -28,6 +41,8 @@ pub(super) fn decode(scene: &Scene, out: &mut Out) -> Result<()> {
     let mut scores = Vec::new();
     let mut rows = Vec::new();
     let mut done: Vec<OnlineResult> = Vec::new();
+    let axis = scene.axis()?;
+    let ball: Vec<Array2> = scene.layout.conditions().iter().map(|c| c.targets.clone()).collect();
     for system in &scene.systems {
         scene.stop_if_asked()?;
         let result = OnlineDecoder::new(&scene.layout, &system.features)?
@@ -76,6 +91,18 @@ pub(super) fn decode(scene: &Scene, out: &mut Out) -> Result<()> {
                 ]);
             }
         }
+        let index = simulation_index(&axis, &system.features, &ball, 2)?;
+        scores.push(
+            Score::new(
+                &system.name,
+                system.kind,
+                "simulation index",
+                "deg",
+                index.index_deg,
+                format!("{} hidden bins", index.n_steps),
+            )
+            .noting("lower is better; two folds without shuffling, as published, in degrees"),
+        );
         done.push(result);
     }
     out.table(
@@ -202,10 +229,30 @@ pub(super) fn endpoint(scene: &Scene, out: &mut Out) -> Result<()> {
     let mut scores = Vec::new();
     let mut rows = Vec::new();
     let mut lines = Vec::new();
+    let mut related = Vec::new();
+    let paddle = scene
+        .recording
+        .and_then(|r| r.behavior(TrialType::Occ, "paddle_pos_y").ok())
+        .map(|p| last_in_trial(scene, &p));
     for system in &scene.systems {
         scene.stop_if_asked()?;
-        let result = EndpointDecoder::new(&scene.layout, &system.features, &scene.ends)?
-            .run(&scene.splits, Readout::Pca { k: 50 })?;
+        let decoder = EndpointDecoder::new(&scene.layout, &system.features, &scene.ends)?;
+        let result = decoder.run(&scene.splits, FIFTY)?;
+        let tested = matches!(system.kind, RowKind::Model | RowKind::Published);
+        if tested {
+            controls(scene, system, &decoder, &mut scores)?;
+        }
+        if let (true, Some(paddle)) = (tested, &paddle) {
+            let held = decoder.held_out(&scene.splits, FIFTY)?;
+            let found = decoder.behavior_relation(
+                &held,
+                paddle,
+                Part::Hidden,
+                scene.config.resamples,
+                scene.config.seed,
+            )?;
+            related.push((system.name.clone(), found));
+        }
         for (alignment, points) in [
             ("start", &result.from_start),
             ("occlusion", &result.from_occlusion),
@@ -287,12 +334,119 @@ pub(super) fn endpoint(scene: &Scene, out: &mut Out) -> Result<()> {
             &lines,
         ),
     );
+    relation(&related, out)?;
     out.sections.push(Section {
         analysis: "endpoint".into(),
         question: "Long before the ball arrives, does the state already hold where it will end?".into(),
-        method: "50 principal components of the training conditions, least squares on all bins, one decoder for all times, read over time (Rajalingham et al. 2025, Fig. 5B; what the figure calls RMSE is a mean |error|).".into(),
+        method: "50 principal components of the training conditions, least squares on all bins, one decoder for all times, read over time (Rajalingham et al. 2025, Fig. 5B; what the figure calls RMSE is a mean |error|). Two-stage control: the end height read from the decoded position alone. Shuffle control: end heights dealt to other conditions, everything fitted again.".into(),
         scores,
         warnings: vec!["Rows that are given the true state (oracle, kinematic) foresee the end at once: that is trivial for them.".into()],
     });
+    Ok(())
+}
+
+/// The two-stage and the shuffle control, at the bin of the headline.
+fn controls(
+    scene: &Scene,
+    system: &System,
+    decoder: &EndpointDecoder<'_>,
+    scores: &mut Vec<Score>,
+) -> Result<()> {
+    let bin = (HEADLINE_MS / scene.layout.bin_ms()) as usize;
+    let n = format!("{} splits", scene.config.splits);
+    let shuffles = scene.config.resamples.min(SHUFFLES);
+    let null = decoder.shuffled(&scene.splits, FIFTY, Part::Hidden, shuffles, scene.config.seed)?;
+    if let (Some(s), Some(Some(p))) = (null.null.get(bin), null.p.get(bin)) {
+        scores.push(
+            Score::new(
+                &system.name,
+                system.kind,
+                "r of end height, 250 ms hidden, shuffled",
+                "",
+                s.mean,
+                format!("{} deals of the end heights", null.n_shuffles),
+            )
+            .between(s.p025, s.p975, "2.5th to 97.5th percentile over deals")
+            .noting(format!("p of the true heights {:.4}, smallest possible {:.4}", p.p, p.floor)),
+        );
+    }
+    let (second, held) = two_stage(
+        &scene.layout,
+        &system.features,
+        &scene.ends,
+        &scene.splits,
+        FIFTY,
+        SecondStage::Decoded,
+    )?;
+    let all = ConditionSet {
+        name: "all".into(),
+        conditions: (0..scene.conditions.len()).collect(),
+    };
+    if let Some(r) = second
+        .curves(&held, Part::Hidden, &[all])
+        .first()
+        .and_then(|c| c.r.get(bin).copied())
+    {
+        scores.push(over_splits(
+            Score::new(
+                &system.name,
+                system.kind,
+                "r of end height from the decoded position, 250 ms hidden",
+                "",
+                r.mean,
+                n,
+            ),
+            &r,
+        ));
+    }
+    Ok(())
+}
+
+/// How errors of the decoded end go with the animals' errors, over time.
+fn relation(related: &[(String, BehaviorRelation)], out: &mut Out) -> Result<()> {
+    if related.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Vec::new();
+    let mut lines = Vec::new();
+    for (name, found) in related {
+        let mut points = Vec::new();
+        for (bin, &r) in found.r.iter().enumerate() {
+            let ms = bin as f64 * found.bin_ms;
+            let p = found.p.get(bin).copied().flatten();
+            if found.n_conditions[bin] >= MIN_AT_A_TIME {
+                points.push((ms, r, f64::NAN, f64::NAN));
+            }
+            rows.push(vec![
+                name.clone(),
+                digits(ms),
+                digits(r),
+                digits(p.map_or(f64::NAN, |p| p.p)),
+                digits(p.map_or(f64::NAN, |p| p.floor)),
+                found.n_conditions[bin].to_string(),
+            ]);
+        }
+        lines.push(Curve {
+            name: name.clone(),
+            points,
+        });
+    }
+    out.table(
+        "endpoint_behavior",
+        &["row", "offset_ms", "r", "p", "p_floor", "n_conditions"],
+        &rows,
+    )?;
+    out.figure(
+        "endpoint",
+        "endpoint_behavior",
+        "Errors of the decoded end and of the animals",
+        "Decoded end height and final paddle are each regressed on the true end; correlation of the residuals over conditions, from the onset of occlusion. p values stand in tables/endpoint_behavior.csv.",
+        curves(
+            "Correlation of decoded and behavioural errors over time",
+            "time from the onset of occlusion (ms)",
+            "r of residuals",
+            &lines,
+        ),
+    );
     Ok(())
 }

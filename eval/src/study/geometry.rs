@@ -8,7 +8,7 @@ use crate::card::RowKind;
 use crate::error::Result;
 use crate::recordings::dmfc::{Half, Recording, TrialType};
 use crate::report::plot::{Dot, dots};
-use crate::rsa::{Rsa, StepAxis, System};
+use crate::rsa::{Rsa, System};
 
 /// Parts of the trial that are shown; all stand in the table.
 const SHOWN: [(&str, &str); 3] = [
@@ -22,14 +22,8 @@ pub(super) fn rsa(scene: &Scene, recording: &Recording, out: &mut Out) -> Result
     let (full, what) = scene.recorded(recording, trials, Half::Full)?;
     let (first, _) = scene.recorded(recording, trials, Half::Sh1)?;
     let (second, _) = scene.recorded(recording, trials, Half::Sh2)?;
-    let rows = scene.layout.conditions();
-    let steps: Vec<usize> = rows.iter().map(|c| c.bins.len()).collect();
-    let occlusion: Vec<usize> = rows
-        .iter()
-        .map(|c| c.hidden.iter().position(|&h| h).unwrap_or(0))
-        .collect();
-    let axis = StepAxis::published(&steps, &occlusion)?;
-    let ball: Vec<Array2> = rows.iter().map(|c| c.targets.clone()).collect();
+    let axis = scene.axis()?;
+    let ball: Vec<Array2> = scene.layout.conditions().iter().map(|c| c.targets.clone()).collect();
     let rsa = Rsa::new(
         &axis,
         &System::with_halves(DMFC, &full, &first, &second),

@@ -16,6 +16,7 @@ use crate::decode::{ConditionRows, Layout, Split};
 use crate::error::{Error, Result};
 use crate::recordings::dmfc::{Half, Population, Recording, TrialType};
 use crate::recordings::trials::Trials;
+use crate::rsa::StepAxis;
 
 /// A model under test.
 #[derive(Debug, Clone, PartialEq)]
@@ -265,6 +266,17 @@ impl<'a> Scene<'a> {
     /// The systems of a kind.
     pub(crate) fn of_kind(&self, kind: RowKind) -> impl Iterator<Item = &System> {
         self.systems.iter().filter(move |s| s.kind == kind)
+    }
+
+    /// The bins of each condition as steps, with the published parts.
+    pub(crate) fn axis(&self) -> Result<StepAxis> {
+        let rows = self.layout.conditions();
+        let steps: Vec<usize> = rows.iter().map(|c| c.bins.len()).collect();
+        let occlusion: Vec<usize> = rows
+            .iter()
+            .map(|c| c.hidden.iter().position(|&h| h).unwrap_or(0))
+            .collect();
+        StepAxis::published(&steps, &occlusion)
     }
 
     /// What is decoded and compared: the factors asked for, else reliable units, else all.
