@@ -119,7 +119,7 @@ fn simulate() -> Data {
         inner.get(i, j).tanh() + 0.03 * stream.normal()
     });
     let rates = mix("benchmark units", UNITS, 0.002);
-    let mut half = |index: u64| {
+    let half = |index: u64| {
         let mut stream = Stream::new(0, "benchmark trial noise", index);
         Array2::from_fn(CELLS, UNITS, |i, u| {
             let rate = 0.015 + rates.get(i, u);

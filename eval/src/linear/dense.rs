@@ -115,20 +115,14 @@ pub(crate) fn gram(a: MatRef<'_, f64>) -> Mat<f64> {
 
 /// `m v`.
 pub(crate) fn times(m: &Mat<f64>, v: &[f64]) -> Vec<f64> {
-    let mut out = vec![0.0; m.nrows()];
-    for (j, &by) in v.iter().enumerate() {
-        if by != 0.0 {
-            for (o, value) in out.iter_mut().zip(m.col_as_slice(j)) {
-                *o += by * value;
-            }
-        }
-    }
-    out
+    let v = MatRef::from_column_major_slice(v, v.len(), 1);
+    product(m.as_ref(), v).col_as_slice(0).to_vec()
 }
 
 /// `mᵀ v`.
 pub(crate) fn transposed_times(m: &Mat<f64>, v: &[f64]) -> Vec<f64> {
-    (0..m.ncols()).map(|j| dot(m.col_as_slice(j), v)).collect()
+    let v = MatRef::from_column_major_slice(v, v.len(), 1);
+    product(m.transpose(), v).col_as_slice(0).to_vec()
 }
 
 /// Sum of products, in eight fixed lanes: faster than one, and the same on every machine.
@@ -151,12 +145,9 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// `m += by · x yᵀ`.
 pub(crate) fn add_outer(m: &mut Mat<f64>, by: f64, x: &[f64], y: &[f64]) {
-    for (j, y) in y.iter().enumerate() {
-        let factor = by * y;
-        for (value, x) in m.col_as_slice_mut(j).iter_mut().zip(x) {
-            *value += factor * x;
-        }
-    }
+    let x = MatRef::from_column_major_slice(x, x.len(), 1);
+    let y = MatRef::from_column_major_slice(y, y.len(), 1);
+    matmul(m.as_mut(), Accum::Add, x, y.transpose(), by, Par::Seq);
 }
 
 /// [`Error::NotFinite`] for the first entry that is NaN or infinite.
