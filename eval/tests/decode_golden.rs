@@ -6,7 +6,9 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use mental_pong_eval::array::Array2;
-use mental_pong_eval::decode::inputs::{Moment, Variable, moment, motion, roll, variable};
+use mental_pong_eval::decode::inputs::{
+    Moment, Variable, final_values, moment, motion, roll, variable,
+};
 use mental_pong_eval::decode::{
     ConditionSet, EndpointDecoder, Epochs, FromRecording, HeldOut, Inputs, Offset, OnlineDecoder,
     Part, PooledScores, SecondStage, Split, group_splits, lag_sweep, partial_correlations,
@@ -622,6 +624,9 @@ fn masks_and_derived_variables_are_those_of_the_recording() {
     let dx = variable(&recording, TrialType::Vis, "ball_pos_dx_TRUE").unwrap();
     assert!(dx.get(0, 10).is_finite());
 
+    let at_end = |name: &str| final_values(&recording, trials, name, "start_end_pad0").unwrap();
+    assert_eq!(at_end("ball_final_y"), at_end("ball_pos_y"));
+    assert!(at_end("paddle_pos_y").iter().all(|v| v.is_finite()));
     let mut from = FromRecording::published();
     let inputs = Inputs::from_recording(&recording, &from).unwrap();
     assert_eq!(inputs.layout.target_names(), variables::PUBLISHED_23);

@@ -245,6 +245,25 @@ pub fn variable(recording: &Recording, trials: TrialType, name: &str) -> Result<
     }
 }
 
+/// `[condition]`, a variable of a recording in the last bin of a mask; NaN where the mask is empty. [`Error::Field`] for
+/// a variable or mask that is not there.
+///
+/// The published end height is `ball_final_y`: plain `ball_pos_y`, which has rebounds off the paddle in it, in the last bin of
+/// `start_end_pad0` (trap 6 of the specification). The observers' final paddle is `paddle_pos_y` in the same bin.
+pub fn final_values(
+    recording: &Recording,
+    trials: TrialType,
+    name: &str,
+    mask: &str,
+) -> Result<Vec<f64>> {
+    let values = variable(recording, trials, name)?;
+    Ok(by_condition(recording.mask(trials, mask)?)
+        .iter()
+        .enumerate()
+        .map(|(c, bins)| bins.last().map_or(f64::NAN, |&b| values.get(c, b)))
+        .collect())
+}
+
 /// Position relative to gaze, `[condition, bin]`, degrees: `ball - eye`. [`Error::Shape`] where axes differ.
 pub fn egocentric(ball: &Array2, eye: &Array2) -> Result<Array2> {
     same_axes("gaze", ball, eye)?;
