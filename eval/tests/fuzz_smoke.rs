@@ -102,10 +102,7 @@ fn read(reader: Reader, bytes: &[u8]) -> Result<(), Error> {
         Reader::Mat73 => mat::read_v73(bytes.to_vec(), &limits).map(checked),
         Reader::Npz => npz::read(Cursor::new(bytes), &limits).map(checked),
         Reader::Nwb => {
-            let names = [
-                ("cond-72780".to_owned(), 72_780),
-                ("cond-105802".to_owned(), 105_802),
-            ];
+            let names = [72_780, 105_802, 183_171, 420_020].map(|id| (format!("cond-{id}"), id));
             let options = NwbOptions {
                 condition_names: names.into(),
                 ..NwbOptions::default()

@@ -482,3 +482,49 @@ fn the_full_size_takes_seconds() {
     println!("{:?} with writing", start.elapsed());
     assert!(start.elapsed().as_secs() < 120);
 }
+
+/// One figure of each kind, kept in the target's folder of temporary files for whoever wants to look.
+#[test]
+fn recordings_are_drawn() {
+    let simulated = simulate(&Settings {
+        units: 300,
+        reliability: 0.15,
+        reliability_spread: 0.2,
+        untuned: 0.2,
+        ..Settings::default()
+    })
+    .unwrap()
+    .recording;
+    let mini = Recording::open(data("recordings/mini_hand_dmfc_dataset_50ms.pkl.gz")).unwrap();
+    let lab = Recording::open(data("recordings/formats/synthetic_lab.npz")).unwrap();
+    for (name, recording, words) in [
+        (
+            "simulated",
+            &simulated,
+            ["300 units", "2040 cells", "of 300 reliable"],
+        ),
+        (
+            "mini",
+            &mini,
+            ["8 units", "SIMULATED or synthetic", "6 of 8 reliable"],
+        ),
+        (
+            "lab",
+            &lab,
+            ["2 units", "SIMULATED or synthetic", "No halves"],
+        ),
+    ] {
+        let svg = recording_figure(recording, TrialType::Occ).unwrap();
+        assert_eq!(svg, recording_figure(recording, TrialType::Occ).unwrap());
+        for word in words {
+            assert!(svg.contains(word), "{name}: {word}");
+        }
+        assert!(
+            svg.len() < 600_000 && !svg.contains("NaN"),
+            "{name}: {}",
+            svg.len()
+        );
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("recording-{name}.svg"));
+        fs::write(path, svg).unwrap();
+    }
+}
