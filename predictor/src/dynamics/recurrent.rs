@@ -3,6 +3,7 @@ use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState};
 use candle_nn::{Linear, Module, RNN};
 
 use super::ctrnn::{Ctrnn, CtrnnState};
+use super::gru::Gru;
 use super::{CellKind, Dynamics, DynamicsConfig, Rollout, Skip, check_context};
 use crate::Result;
 use crate::params::Params;
@@ -36,6 +37,22 @@ impl Step for Ctrnn {
     }
 }
 
+impl Step for Gru {
+    type State = Tensor;
+
+    fn start(&self, batch: usize) -> Result<Tensor> {
+        self.start(batch)
+    }
+
+    fn advance(&self, x: &Tensor, state: &Tensor) -> Result<Tensor> {
+        self.step(x, state)
+    }
+
+    fn output(&self, state: &Tensor) -> Result<Tensor> {
+        Ok(state.clone())
+    }
+}
+
 impl Step for LSTM {
     type State = LSTMState;
 
@@ -56,6 +73,7 @@ impl Step for LSTM {
 enum Cell {
     Ctrnn(Ctrnn),
     Lstm(LSTM),
+    Gru(Gru),
 }
 
 /// A recurrent cell and its linear regressor to the encoder's space.
@@ -85,6 +103,7 @@ impl Recurrent {
         let vb = params.builder().pp("dynamics");
         let cell = match config.cell {
             CellKind::Ctrnn => Cell::Ctrnn(Ctrnn::new(&config, &vb.pp("ctrnn"))?),
+            CellKind::Gru => Cell::Gru(Gru::new(&config, &vb.pp("gru"))?),
             CellKind::Lstm => Cell::Lstm(LSTM::new(
                 config.inputs(),
                 config.hidden,
@@ -103,7 +122,8 @@ impl Recurrent {
         })
     }
 
-    /// Fresh parameters. The LSTM and the regressor start as PyTorch's do; the CTRNN's recurrent
+    /// Fresh parameters ([`super::Init::Published`] draws as the published code does). The LSTM, the
+    /// GRU and the regressor start as PyTorch's do; the CTRNN's recurrent
     /// weights start at a gain of 1 and its output layer at `1/√h` (published: 1.5 and 1, which
     /// suits its 1,024 units and one-step loss), `ah0` at zero and trained. With inertia the
     /// regressor starts at zero: the first forecast goes straight on.
@@ -133,6 +153,13 @@ impl Recurrent {
         &self.config
     }
 
+    /// The same module with another rollout.
+    #[must_use]
+    pub fn with_rollout(mut self, rollout: Rollout) -> Self {
+        self.config.rollout = rollout;
+        self
+    }
+
     /// Runs over the context, then freely with the state carried on, keeping the graph for training.
     ///
     /// # Errors
@@ -141,6 +168,7 @@ impl Recurrent {
         match &self.cell {
             Cell::Ctrnn(cell) => self.unroll_cell(cell, context, steps),
             Cell::Lstm(cell) => self.unroll_cell(cell, context, steps),
+            Cell::Gru(cell) => self.unroll_cell(cell, context, steps),
         }
     }
 
@@ -253,7 +281,7 @@ mod tests {
 
     #[test]
     fn inertia_without_training_goes_straight_on() {
-        for cell in [CellKind::Ctrnn, CellKind::Lstm] {
+        for cell in [CellKind::Ctrnn, CellKind::Lstm, CellKind::Gru] {
             let module = module(config(cell, Skip::Inertia(0.1), Rollout::Carried), 1);
             let ahead = values(&module.forecast(&line(10), 6).unwrap());
             let expected = values(&line(16).narrow(1, 10, 6).unwrap());
@@ -265,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_first_forecast_is_the_same_in_both_rollouts_and_later_ones_are_not() {
-        for cell in [CellKind::Ctrnn, CellKind::Lstm] {
+        for cell in [CellKind::Ctrnn, CellKind::Lstm, CellKind::Gru] {
             let carried = module(config(cell, Skip::None, Rollout::Carried), 2);
             let restart = module(config(cell, Skip::None, Rollout::Restart), 2);
             let a = values(&carried.forecast(&line(7), 3).unwrap());

@@ -305,6 +305,18 @@ impl Preprocess {
         }
     }
 
+    /// As published for V-JEPA 2: shorter side 292 (256 · 256 / 224) bilinear, crop 256, `ImageNet` mean
+    /// and deviation; 438 and 384 for the network of 384 pixels. (Its authors resample as torchvision
+    /// does on tensors; here as Pillow: single values can differ by a level.)
+    #[must_use]
+    pub fn vjepa2(side: usize) -> Self {
+        Self {
+            resize: Some((side * 256 / 224, Filter::Bilinear)),
+            crop: side,
+            ..Self::whole_frame()
+        }
+    }
+
     /// The whole frame of 224 × 224 as it is, with `ImageNet` mean and deviation. Not published: the
     /// crop out of 256 loses an eighth of the picture, and the ball can be in it.
     #[must_use]
