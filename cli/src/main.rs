@@ -39,7 +39,8 @@ fn main() -> ExitCode {
             RecordingsWhat::Convert(args) => commands::recordings::convert(args),
         },
         Command::Weights(args) => match &args.what {
-            WeightsWhat::List => commands::weights::list(),
+            WeightsWhat::List(args) => commands::weights::list(args),
+            WeightsWhat::Fetch(args) => commands::fetch::fetch(args, &progress),
             WeightsWhat::Convert(args) => commands::weights::convert(args),
             WeightsWhat::Check(args) => commands::weights::check(args),
         },

@@ -1,6 +1,8 @@
 //! One file a group of commands.
 
 pub(crate) mod about;
+pub(crate) mod fetch;
+mod memory;
 pub(crate) mod predict;
 pub(crate) mod recordings;
 pub(crate) mod run;

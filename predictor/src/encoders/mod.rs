@@ -6,7 +6,9 @@
 mod clip;
 mod estimate;
 mod identity;
+mod incremental_pca;
 mod named;
+mod pixel_pca;
 mod pixels;
 mod playnet;
 mod preprocess;
@@ -20,6 +22,8 @@ mod vjepa2;
 
 pub use clip::{Clip, ClipConfig};
 pub use identity::EncoderIdentity;
+pub use incremental_pca::IncrementalPca;
+pub use pixel_pca::PixelPca;
 pub use pixels::PixelEncoder;
 pub(crate) use playnet::with_before;
 pub use playnet::{GRID, PATCH_INPUTS, PlayNet, PlayNetConfig, patches};
@@ -29,6 +33,8 @@ pub use resnet::{Resnet, ResnetBlock, ResnetConfig};
 pub use vgg::{Vgg, VggConfig};
 pub use vit::{Vit, VitActivations, VitConfig};
 pub use vjepa2::{Pooling, Vjepa2, Vjepa2Config};
+
+use mental_pong_game::frames::Preset;
 
 use crate::Result;
 
@@ -54,13 +60,18 @@ pub trait Encoder: Send + Sync {
         1
     }
 
+    /// The frames that it takes.
+    fn preset(&self) -> Preset {
+        Preset::Model224
+    }
+
     /// What is done to a frame before the first layer, where that is a resize and a crop.
     fn preprocess(&self) -> Option<&Preprocess> {
         None
     }
 
     /// Encodes a clip of frames in order, [`STEP_MS`] apart, each `[y, x, channel]` u8 of
-    /// [`FRAME_SIZE`] squared, to `[frame, latent]`, row-major. A latent depends on its frame and,
+    /// [`FRAME_SIZE`] squared (or of another [`Encoder::preset`]), to `[frame, latent]`, row-major. A latent depends on its frame and,
     /// for an encoder of video, on the [`Encoder::reach`] − 1 before; never on a later one.
     ///
     /// # Errors

@@ -55,6 +55,21 @@ impl Picture {
         &self.pixels
     }
 
+    /// Writes the picture as a PNG.
+    ///
+    /// # Errors
+    /// [`Error::Game`] naming the file that cannot be written.
+    pub fn write_png(&self, path: &std::path::Path) -> Result<()> {
+        mental_pong_game::files::write_atomic(path, |out| {
+            let mut encoder = png::Encoder::new(out, self.width as u32, self.height as u32);
+            encoder.set_color(png::ColorType::Rgb);
+            let mut writer = encoder.write_header()?;
+            writer.write_image_data(&self.pixels)?;
+            Ok(())
+        })?;
+        Ok(())
+    }
+
     /// Resamples to `width` × `height`, bit for bit as `Image.resize` of Pillow before 13 on 8-bit
     /// RGB: columns first, then rows, each pass rounded to 8 bits, with weights of 22 binary places;
     /// the filter widens with the scale when the picture shrinks. A side that stays is not resampled.

@@ -18,9 +18,12 @@ pub enum Clock {
     /// Every display frame at 60 Hz, from the ball at rest to the first with x ≥ 10° (the published
     /// evaluation, whose videos have up to 217 frames).
     Display,
+    /// Every step of the design law at 24 Hz, preset `rnn100` (Rajalingham et al. 2022).
+    Design,
 }
 
-/// The frames of one trial, preset `model224`.
+/// The frames of one trial: preset `model224` under the display law, or `rnn100` under the design law
+/// ([`Clock::Design`]).
 #[derive(Clone, Debug)]
 pub struct Video {
     /// A frame before the first step, for encoders of video; under [`Clock::Bins`] the ball at rest.
@@ -47,17 +50,22 @@ impl Video {
                 let lead = frames.remove(0);
                 (Some(lead), frames, steps)
             }
-            Clock::Display => every_frame(condition, shown),
+            Clock::Display => every_frame(condition, shown, Law::Display),
+            Clock::Design => every_frame(condition, shown, Law::Design),
+        };
+        let (law, radius) = match clock {
+            Clock::Design => (Law::Design, Preset::Rnn100.ball_radius_deg()),
+            _ => (Law::Display, BALL_RADIUS_DISPLAY_DEG),
         };
         let last = steps.last().map_or(0, |s| s.frame);
-        let path = mental_pong_game::task::trajectory_until(condition, Law::Display, last + 1);
+        let path = mental_pong_game::task::trajectory_until(condition, law, last + 1);
         let ball_deg: Vec<(f64, f64)> = steps
             .iter()
             .map(|s| (path.x_deg[s.frame], path.y_deg[s.frame]))
             .collect();
         let seen: Vec<FrameStatus> = ball_deg
             .iter()
-            .map(|(x, _)| frame_status(*x, BALL_RADIUS_DISPLAY_DEG))
+            .map(|(x, _)| frame_status(*x, radius))
             .collect();
         let hidden = seen.iter().position(|s| *s == FrameStatus::Hidden);
         Self {
@@ -91,9 +99,17 @@ impl Video {
 
 type Frames = (Option<Vec<u8>>, Vec<Vec<u8>>, Vec<Step>);
 
-fn every_frame(condition: &Condition, shown: Shown) -> Frames {
-    let path = trajectory(condition, Law::Display);
-    let mut renderer = Renderer::new(Preset::Model224);
+fn every_frame(condition: &Condition, shown: Shown, law: Law) -> Frames {
+    let path = trajectory(condition, law);
+    let preset = match law {
+        Law::Design => Preset::Rnn100,
+        Law::Display => Preset::Model224,
+    };
+    let radius = match law {
+        Law::Design => preset.ball_radius_deg(),
+        Law::Display => BALL_RADIUS_DISPLAY_DEG,
+    };
+    let mut renderer = Renderer::new(preset);
     let mut frames = Vec::with_capacity(path.len());
     let mut steps = Vec::with_capacity(path.len());
     for frame in 0..=path.end_frame {
@@ -105,11 +121,18 @@ fn every_frame(condition: &Condition, shown: Shown) -> Frames {
         let mut out = Vec::new();
         renderer.render_into(&scene, &mut out);
         frames.push(out);
+        let (time_ms, bin) = match law {
+            Law::Display => (display_frame_ms(frame), bin_of_display_frame(frame)),
+            Law::Design => {
+                let time_ms = MOTION_ONSET_MS + law.frame_ms(frame);
+                (time_ms, (time_ms / BIN_MS) as usize)
+            }
+        };
         steps.push(Step {
             frame,
-            time_ms: display_frame_ms(frame),
-            bin: bin_of_display_frame(frame),
-            status: match frame_status(path.x_deg[frame], BALL_RADIUS_DISPLAY_DEG) {
+            time_ms,
+            bin,
+            status: match frame_status(path.x_deg[frame], radius) {
                 FrameStatus::Hidden => Status::Hidden,
                 FrameStatus::Visible | FrameStatus::Partial => Status::Visible,
             },
@@ -117,6 +140,11 @@ fn every_frame(condition: &Condition, shown: Shown) -> Frames {
     }
     (None, frames, steps)
 }
+
+/// When motion begins on the recordings' axis, ms.
+const MOTION_ONSET_MS: f64 = 300.0;
+/// Length of a bin, ms.
+const BIN_MS: f64 = 50.0;
 
 #[cfg(test)]
 mod tests {
