@@ -349,18 +349,19 @@ fn layers_read_back_from_their_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.npz");
     write_layers(&path, &trials, &serde_json::json!({"model": "pixels"})).unwrap();
-    let (id, n_steps, bins, latents, shape) = read_layer(&path, Layer::Encoder).unwrap();
-    assert_eq!(id, [29_337, 55_062]);
+    let file = read_layer(&path, Layer::Encoder).unwrap();
+    assert_eq!(file.id, [29_337, 55_062]);
+    let (shape, latents) = (file.shape, &file.latents);
     assert_eq!((shape[0], shape[2]), (2, 196));
     for (k, trial) in trials.iter().enumerate() {
-        assert_eq!(n_steps[k] as usize, trial.steps.len());
+        assert_eq!(file.n_steps[k] as usize, trial.steps.len());
         let row = &latents[k * shape[1] * 196..(k + 1) * shape[1] * 196];
         assert_eq!(
             row[..trial.steps.len() * 196],
             trial.encoder.as_ref().unwrap()[..]
         );
         assert!(row[trial.steps.len() * 196..].iter().all(|v| v.is_nan()));
-        assert_eq!(bins[k * shape[1]] as usize, trial.steps[0].bin);
+        assert_eq!(file.bin[k * shape[1]] as usize, trial.steps[0].bin);
     }
     assert!(
         read_layer(&path, Layer::Dynamics)

@@ -220,9 +220,10 @@ impl Model {
         }
         let in_folder = |file: &str| Path::new(WEIGHTS_FOLDER).join(file);
         if let Ok(network) = PublishedEncoder::named(name) {
-            let file = match &args.weights {
-                Some(file) => Some(file.clone()),
-                None => catalogue::find(name)
+            let file = match (&args.weights, catalogue::find(name)) {
+                (Some(folder), Some(known)) if folder.is_dir() => Some(folder.join(known.file)),
+                (Some(file), _) => Some(file.clone()),
+                (None, known) => known
                     .map(|known| in_folder(known.file))
                     .filter(|file| args.random_weights.is_none() && file.exists()),
             };

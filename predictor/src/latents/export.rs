@@ -37,17 +37,28 @@ pub fn write_layers(path: &Path, trials: &[TrialLayers], about: &serde_json::Val
     Ok(())
 }
 
-/// Reads one layer of a file of [`write_layers`], or the one layer of [`write_npz`], back:
-/// `(id [condition], n_steps [condition], bin [condition, step], latents [condition, step, latent],
-/// shape of the latents)`.
+/// One layer of a file of latents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerFile {
+    /// `[condition]`: id in the generator's table.
+    pub id: Vec<u32>,
+    /// `[condition]`: steps; what follows is padding.
+    pub n_steps: Vec<u32>,
+    /// `[condition, step]`: bin of 50 ms; −1 is padding.
+    pub bin: Vec<i32>,
+    /// `[condition, step]`: 0 context, 1 visible, 2 hidden; 255 is padding.
+    pub status: Vec<u8>,
+    /// `[condition, step, latent]`, row-major; NaN is padding.
+    pub latents: Vec<f32>,
+    /// Lengths of the three axes.
+    pub shape: [usize; 3],
+}
+
+/// Reads one layer of a file of [`write_layers`], or the one layer of [`write_npz`], back.
 ///
 /// # Errors
-/// [`Error::Io`] naming the file and the array that is missing or of another type.
-#[expect(clippy::type_complexity, reason = "arrays of a file, described above")]
-pub fn read_layer(
-    path: &Path,
-    layer: Layer,
-) -> Result<(Vec<u32>, Vec<u32>, Vec<i32>, Vec<f32>, [usize; 3])> {
+/// [`Error::Io`] naming the file and the array that is missing or of another type or shape.
+pub fn read_layer(path: &Path, layer: Layer) -> Result<LayerFile> {
     let failed = |e: std::io::Error| Error::io(path, e);
     let mut npz = npyz::npz::NpzArchive::open(path).map_err(failed)?;
     let missing = |name: &str| {
@@ -69,20 +80,39 @@ pub fn read_layer(
     };
     let shape = [conditions as usize, steps as usize, dim as usize];
     let latents: Vec<f32> = array.into_vec().map_err(failed)?;
+    let (rows, cells) = (shape[0], shape[0] * shape[1]);
     let mut counts = |name: &str| -> Result<Vec<u32>> {
-        let array = npz.by_name(name).map_err(failed)?;
-        array
-            .ok_or_else(|| missing(name))?
-            .into_vec()
-            .map_err(failed)
+        let array = npz
+            .by_name(name)
+            .map_err(failed)?
+            .ok_or_else(|| missing(name))?;
+        let values: Vec<u32> = array.into_vec().map_err(failed)?;
+        Some(values)
+            .filter(|v| v.len() == rows)
+            .ok_or_else(|| missing(name))
     };
     let (id, n_steps) = (counts("id")?, counts("n_steps")?);
-    let bins = npz
+    let bin = npz
         .by_name("bin")
         .map_err(failed)?
         .ok_or_else(|| missing("bin"))?;
-    let bins: Vec<i32> = bins.into_vec().map_err(failed)?;
-    Ok((id, n_steps, bins, latents, shape))
+    let bin: Vec<i32> = bin.into_vec().map_err(failed)?;
+    let status = npz
+        .by_name("status")
+        .map_err(failed)?
+        .ok_or_else(|| missing("status"))?;
+    let status: Vec<u8> = status.into_vec().map_err(failed)?;
+    if bin.len() != cells || status.len() != cells {
+        return Err(missing("bin or status of the latents' shape"));
+    }
+    Ok(LayerFile {
+        id,
+        n_steps,
+        bin,
+        status,
+        latents,
+        shape,
+    })
 }
 
 fn npz(trials: &[TrialLatents]) -> std::io::Result<Vec<u8>> {

@@ -268,6 +268,7 @@ impl NoisySimulation {
                 target: final_paddle_deg,
             };
             let done = Executor::new(objective, solver)
+                .timer(false)
                 .configure(|state| state.max_iters(200))
                 .run()
                 .map_err(|e| bad("solver", e.to_string()))?;

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use super::convert::Checkpoint;
 use crate::dynamics::{CellKind, DynamicsConfig, MlpConfig, Rollout, Skip};
-use crate::encoders::{
-    Architecture, Preprocess, PublishedEncoder, ResnetBlock, ResnetConfig, VitConfig,
-};
+use crate::encoders::{Architecture, PublishedEncoder, ResnetBlock, ResnetConfig, VitConfig};
 
 /// Units of a head in every published transformer here.
 const HEAD: usize = 64;
@@ -168,11 +166,4 @@ fn count(file: &Checkpoint, prefix: &str) -> usize {
         .map(|n| (n, ()))
         .collect();
     numbers.len()
-}
-
-/// Preprocessing of networks whose file says nothing of it: the whole frame.
-#[must_use]
-pub fn whole_frame(mut encoder: PublishedEncoder) -> PublishedEncoder {
-    encoder.preprocess = Preprocess::whole_frame();
-    encoder
 }

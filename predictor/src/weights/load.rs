@@ -9,7 +9,7 @@ use super::bundled::{load_dynamics, load_encoder};
 use super::convert::{Checkpoint, Converted, Part, refused};
 use super::infer::{self, DynamicsNetwork};
 use crate::dynamics::{Dynamics, DynamicsConfig, Init, Mlp, MlpConfig, Recurrent, Rollout, Skip};
-use crate::encoders::{Encoder, PublishedEncoder};
+use crate::encoders::{Encoder, PixelPca, PublishedEncoder};
 use crate::params::Params;
 use crate::rng::Stream;
 use crate::{Error, Result};
@@ -382,6 +382,14 @@ pub fn any_from(path: &Path, network: Option<&PublishedEncoder>) -> Result<Netwo
         None => Checkpoint::open(path)?,
     };
     let beside = network_beside(path)?;
+    if checkpoint.metadata().get("encoder").map(String::as_str) == Some("pixel_pca") {
+        let model = PixelPca::load(path)?;
+        return Ok(Network::Encoder(LoadedEncoder {
+            source: Source::file(path, &mental_pong_game::files::sha256_file(path)?),
+            model: Box::new(model),
+            network: None,
+        }));
+    }
     if let Some(text) = checkpoint.metadata().get("network") {
         if let Ok(network) = serde_json::from_str::<PublishedEncoder>(text) {
             return Ok(Network::Encoder(encoder_from(path, &network)?));
