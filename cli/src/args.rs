@@ -192,35 +192,57 @@ pub(crate) struct SplitsArgs {
     pub(crate) format: TableFormat,
 }
 
-/// A predictor of the program's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Model {
-    /// Bundled encoder and CTRNN.
-    Ctrnn,
-    /// Bundled encoder and LSTM.
-    Lstm,
-    /// Bundled encoder; the last visible latent is held.
-    NoDynamics,
-    /// Bundled encoder of every frame, nothing forecast.
-    Encoder,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
-    /// The predictor.
-    #[arg(long, value_enum, default_value = "ctrnn")]
-    pub(crate) model: Model,
-    /// Encoder weights of your own (safetensors, from `mpong train encoder`).
+    /// The predictor: one of the bundled ones (ctrnn, lstm, no-dynamics: the last latent held,
+    /// encoder: every frame, nothing forecast), pixel_pca (principal components of the 100 x 100
+    /// frames, fitted on the spot or kept in --weights), a published encoder (see `weights list`), or a
+    /// released checkpoint of encoder and dynamics, by its name or as a FILE.
+    #[arg(long, default_value = "ctrnn", value_name = "NAME|FILE")]
+    pub(crate) model: String,
+    /// Encoder weights of your own (safetensors, from `mpong train encoder`), for the bundled
+    /// predictors.
     #[arg(long, value_name = "FILE")]
     pub(crate) encoder: Option<PathBuf>,
-    /// Dynamics weights of your own (safetensors, from `mpong train dynamics`).
+    /// Weights of a published encoder or checkpoint (.pth, .pt or .safetensors); looked for in the
+    /// folder `weights` without it. Of a bundled predictor: its dynamics.
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
-    /// Frames that the forecast starts from: `visible` for the whole visible epoch, or a number for
-    /// the last so many steps of it.
+    /// Dynamics of a published encoder: ctrnn, lstm, gru, mlp, identity (the last latent held) or
+    /// none (the encoder alone). What --dynamics-weights holds, else none, without it.
+    #[arg(long, value_name = "KIND")]
+    pub(crate) dynamics: Option<String>,
+    /// Weights of the dynamics (of `mpong train dynamics`, or with the published names).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dynamics_weights: Option<PathBuf>,
+    /// Draw the weights of a published encoder and its dynamics at random; a control. What is
+    /// given as a file is not drawn.
+    #[arg(long, value_name = "SEED")]
+    pub(crate) random_weights: Option<u64>,
+    /// Recurrent units of dynamics drawn at random.
+    #[arg(long, default_value_t = 1024)]
+    pub(crate) hidden: usize,
+    /// Context that the forecast starts from. `visible`: all frames before the ball is fully hidden
+    /// (the published n_past = occ_frame_start). `vis-end`: all up to the last with the whole ball in
+    /// view (n_past = vis_frame_end + 1). A number, published 7: so many spread evenly from the first
+    /// to the first hidden one, which is with them (fixed_n_past). `last:N`: the last N before it.
     #[arg(long, default_value = "visible")]
     pub(crate) context: String,
-    /// The video: occluded, or visible (no occluder; only with --model encoder).
+    /// Frames that the model takes: bins (the middle one of each 50 ms bin; default of the bundled
+    /// predictors) or display (all at 60 Hz; default of published ones).
+    #[arg(long)]
+    pub(crate) frames: Option<String>,
+    /// Take every N-th of the frames; latents are interpolated back to every frame.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) subsample: usize,
+    /// State between forecast steps: restart (published: the window is run again for each step) or
+    /// carried. What the dynamics were made for without it.
+    #[arg(long)]
+    pub(crate) rollout: Option<String>,
+    /// Layers to write: encoder, dynamics or both.
+    #[arg(long, default_value = "both")]
+    pub(crate) layer: String,
+    /// The video: occluded, or visible (no occluder; only of an encoder alone).
     #[arg(long, default_value = "occluded")]
     pub(crate) video: String,
     /// The set: primate79, valid, train or all.
@@ -229,6 +251,17 @@ pub(crate) struct PredictArgs {
     /// Conditions by id, separated by commas.
     #[arg(long, value_delimiter = ',')]
     pub(crate) ids: Vec<u32>,
+    /// Folder for PNGs of what the encoder really sees (after resize and crop) in the first frame,
+    /// the first with the ball hidden, and the last.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) show_input: Option<PathBuf>,
+    /// Folder of encoded frames, kept for the next time; none without it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Refuse to begin what takes more memory, as 8G or 500M; what the machine has to give without
+    /// it.
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_memory: Option<String>,
     /// File to write (.npz); a .json of the same name says what is in it.
     #[arg(long)]
     pub(crate) out: PathBuf,
@@ -471,11 +504,13 @@ pub(crate) struct WeightsArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WeightsWhat {
-    /// List the published encoders that can be converted.
-    List,
+    /// List the published weight files: size, licence, checksum, paper. Nothing is fetched.
+    List(WeightsListArgs),
+    /// Fetch a published weight file. What was begun before is gone on with.
+    Fetch(WeightsFetchArgs),
     /// Turn a published .pth or .pt into safetensors with canonical names, strictly.
     Convert(WeightsConvertArgs),
-    /// Load a safetensors file strictly and say what it is.
+    /// Load a weight file of any kind strictly and say what it is.
     Check(WeightsCheckArgs),
 }
 
@@ -498,7 +533,42 @@ pub(crate) struct WeightsConvertArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct WeightsListArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WeightsFetchArgs {
+    /// Name of the file; see `weights list`.
+    pub(crate) name: String,
+    /// Folder to write to; made if it is not there.
+    #[arg(long, default_value = "weights", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Address of a mirror that takes the place of the file's published folder.
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// Refuse a file of more bytes, as 2G; without it a tenth more than the stated size, or 8G where
+    /// none is stated.
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_bytes: Option<String>,
+    /// SHA-256 that the file must have; the listed one, if there is one, without it.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) sha256: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct WeightsCheckArgs {
     /// The file.
     pub(crate) file: PathBuf,
+    /// Name of the encoder, where the file's tensors are those of several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoder: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     #[error("standard output: {0}")]
     Output(std::io::Error),
     #[error("{0}")]
+    Resumable(String),
+    #[error("{0}")]
     Internal(String),
 }
 
@@ -30,6 +32,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Check(_) => 1,
+            Self::Resumable(_) => 75,
             Self::Usage(_) => 2,
             Self::Game(e) => game_code(e),
             Self::Predictor(e) => predictor_code(e),

@@ -44,7 +44,8 @@ fn main() -> ExitCode {
             RecordingsWhat::Simulate(args) => commands::recordings::simulate(args),
         },
         Command::Weights(args) => match &args.what {
-            WeightsWhat::List => commands::weights::list(),
+            WeightsWhat::List(args) => commands::weights::list(args),
+            WeightsWhat::Fetch(args) => commands::fetch::fetch(args, &progress),
             WeightsWhat::Convert(args) => commands::weights::convert(args),
             WeightsWhat::Check(args) => commands::weights::check(args),
         },

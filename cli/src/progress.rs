@@ -1,6 +1,6 @@
 //! Progress on a terminal, and Ctrl-C.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,7 @@ use crate::failure::Failure;
 pub(crate) struct Progress {
     bar: Mutex<ProgressBar>,
     shown: bool,
+    quiet: bool,
     stopped: Arc<AtomicBool>,
 }
 
@@ -31,9 +32,29 @@ impl Progress {
         .map_err(|e| Failure::Internal(format!("cannot listen for Ctrl-C: {e}")))?;
         Ok(Self {
             bar: Mutex::new(ProgressBar::hidden()),
+            quiet,
             shown: !quiet && std::io::stderr().is_terminal(),
             stopped,
         })
+    }
+
+    /// Prints a line to standard error, above the bar if there is one; nothing when asked for quiet.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet {
+            self.warn(text);
+        }
+    }
+
+    /// Prints a line to standard error, even when asked for quiet.
+    pub(crate) fn warn(&self, text: &str) {
+        let print = || {
+            // Nothing is left to do if standard error is gone.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        };
+        match self.bar.lock() {
+            Ok(bar) => bar.suspend(print),
+            Err(_) => print(),
+        }
     }
 
     /// Clears the bar.

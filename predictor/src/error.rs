@@ -56,6 +56,16 @@ pub enum Error {
         /// The loss there.
         value: f64,
     },
+    /// A network gave a value that is not a number.
+    #[error("{what}: {value} at step {step}: the weights do not suit this input")]
+    NotFinite {
+        /// The array.
+        what: &'static str,
+        /// The step.
+        step: usize,
+        /// The value there.
+        value: f64,
+    },
     /// The tensor library refused an operation.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),

@@ -238,3 +238,26 @@ fn golden_vectors_of_the_published_equations() {
         ],
     );
 }
+
+// Expected: torch.nn.GRU and nn.Linear in f64, rolled out over a window that is run again for each
+// step, and with the state carried on.
+#[test]
+fn a_gru_equals_pytorch_in_both_rollouts() {
+    let tensors = formula_tensors("gru_tiny");
+    for (rollout, name) in [
+        (Rollout::Restart, "rollout_f64"),
+        (Rollout::Carried, "carried_f64"),
+    ] {
+        let config = DynamicsConfig {
+            rollout,
+            ..config(CellKind::Gru, 6, 9)
+        };
+        let module = Recurrent::new(config, &params(tensors.clone())).unwrap();
+        let input = formula("gru_tiny/s0/input", 2 * 7 * 6, 1.0, 0.0);
+        let got = module.forecast(&context(input, (2, 7, 6)), 5).unwrap();
+        let name = format!("gru_tiny/{name}");
+        let (shape, want) = expected(&name);
+        assert_eq!(got.dims(), shape);
+        assert_close(&name, &values(&got), &want, 1e-5);
+    }
+}

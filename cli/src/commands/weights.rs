@@ -1,26 +1,60 @@
 use mental_pong_game::files::write_atomic;
-use mental_pong_predictor::encoders::{Encoder, PublishedEncoder};
-use mental_pong_predictor::weights::convert::{Checkpoint, load_published};
-use mental_pong_predictor::weights::{load_dynamics, load_encoder};
+use mental_pong_predictor::encoders::PublishedEncoder;
+use mental_pong_predictor::weights::catalogue::{Checksum, PUBLISHED};
+use mental_pong_predictor::weights::convert::Checkpoint;
+use mental_pong_predictor::weights::load::{LoadedDynamics, LoadedEncoder, Network, any_from};
+use serde_json::{Value, json};
 
-use super::output;
+use super::memory::shown;
+use super::{output, output_json};
 use crate::Done;
-use crate::args::{WeightsCheckArgs, WeightsConvertArgs};
+use crate::args::{WeightsCheckArgs, WeightsConvertArgs, WeightsListArgs};
 use crate::failure::Failure;
 
-pub(crate) fn list() -> Done {
+pub(crate) fn list(args: &WeightsListArgs) -> Done {
+    if args.json {
+        let rows: Result<Vec<Value>, Failure> = PUBLISHED
+            .iter()
+            .map(|p| {
+                let network = PublishedEncoder::named(p.encoder)?;
+                let (sha256, prefix) = match p.checksum {
+                    Checksum::Sha256(digits) => (digits, None),
+                    Checksum::Sha256Prefix(digits) => ("unknown", Some(digits)),
+                    Checksum::Unknown => ("unknown", None),
+                };
+                Ok(json!({
+                    "name": p.name,
+                    "encoder": p.encoder,
+                    "dynamics": p.dynamics,
+                    "file": p.file,
+                    "url": p.url(),
+                    "about_bytes": p.about_bytes,
+                    "licence": p.licence,
+                    "sha256": sha256,
+                    "sha256_prefix": prefix,
+                    "citation": p.citation,
+                    "tensors": network.shapes().len(),
+                    "values": network.values(),
+                }))
+            })
+            .collect();
+        return output_json(&rows?);
+    }
     output(|out| {
-        writeln!(out, "name,tensors,values")?;
-        for name in PublishedEncoder::NAMES {
-            let Ok(encoder) = PublishedEncoder::named(name) else {
-                continue;
+        writeln!(out, "name,size,licence,sha256,citation,url")?;
+        for p in &PUBLISHED {
+            let size = p.about_bytes.map_or("unknown".into(), shown);
+            let sha256 = match p.checksum {
+                Checksum::Sha256(digits) => digits.to_string(),
+                Checksum::Sha256Prefix(digits) => format!("{digits}..."),
+                Checksum::Unknown => "unknown".into(),
             };
-            let shapes = encoder.shapes();
-            let values: usize = shapes
-                .iter()
-                .map(|(_, s)| s.iter().product::<usize>())
-                .sum();
-            writeln!(out, "{name},{},{values}", shapes.len())?;
+            let (name, licence, cite) = (p.name, p.licence, p.citation);
+            writeln!(
+                out,
+                "{name},{size},{licence},{sha256},\"{cite}\",{}",
+                p.url()
+            )?;
         }
         Ok(())
     })
@@ -28,13 +62,13 @@ pub(crate) fn list() -> Done {
 
 pub(crate) fn convert(args: &WeightsConvertArgs) -> Done {
     let encoder = PublishedEncoder::named(&args.encoder)?;
-    let part = match &args.prefix {
-        Some(prefix) => encoder.part_at(prefix),
-        None => encoder.part(),
-    };
     let checkpoint = match &args.key {
         Some(key) => Checkpoint::open_key(&args.file, key)?,
         None => Checkpoint::open(&args.file)?,
+    };
+    let part = match &args.prefix {
+        Some(prefix) => encoder.part_at(prefix),
+        None => encoder.part_in(&checkpoint),
     };
     let converted = checkpoint.convert(&[part])?;
     let bytes = converted.to_bytes(0, &encoder)?;
@@ -54,21 +88,46 @@ pub(crate) fn convert(args: &WeightsConvertArgs) -> Done {
 }
 
 pub(crate) fn check(args: &WeightsCheckArgs) -> Done {
-    // A file is one of three kinds; the error of the last one read says what is wrong with it.
-    let found = match load_encoder(&args.file) {
-        Ok(loaded) => format!("encoder {}", loaded.model.identity().name),
-        Err(_) => match load_dynamics(&args.file) {
-            Ok(loaded) => format!("dynamics {:?}", loaded.model.config().cell).to_lowercase(),
-            Err(_) => {
-                let loaded = load_published(&args.file).map_err(Failure::from)?;
-                format!("encoder {}", loaded.model.identity().name)
-            }
-        },
+    let network = match &args.encoder {
+        Some(name) => Some(PublishedEncoder::named(name)?),
+        None => None,
     };
+    let found = any_from(&args.file, network.as_ref())?;
+    let encoder = |e: &LoadedEncoder| {
+        json!({
+            "name": e.model.identity().name,
+            "latents": e.model.latent_dim(),
+            "preprocessing": e.model.identity().preprocessing,
+            "values": e.network.as_ref().map(PublishedEncoder::values),
+            "source": e.source,
+        })
+    };
+    let dynamics = |d: &LoadedDynamics| json!({ "kind": d.kind, "latents": d.model.latent_dim(), "source": d.source });
+    let (text, value) = match &found {
+        Network::Encoder(e) => (
+            format!("encoder {}", e.model.identity().name),
+            json!({ "encoder": encoder(e) }),
+        ),
+        Network::Dynamics(d) => (
+            format!("dynamics {} of {} latents", d.kind, d.model.latent_dim()),
+            json!({ "dynamics": dynamics(d) }),
+        ),
+        Network::Combined(e, d) => (
+            format!(
+                "encoder {} and dynamics {}",
+                e.model.identity().name,
+                d.kind
+            ),
+            json!({ "encoder": encoder(e), "dynamics": dynamics(d) }),
+        ),
+    };
+    if args.json {
+        return output_json(&value);
+    }
     output(|out| {
         writeln!(
             out,
-            "{}: {found}, every tensor as it should be",
+            "{}: {text}, every tensor as it should be",
             args.file.display()
         )
     })

@@ -8,6 +8,8 @@ pub enum CellKind {
     Ctrnn,
     /// Long short-term memory.
     Lstm,
+    /// Gated recurrent unit, with PyTorch's equations.
+    Gru,
 }
 
 /// What happens to the state between forecast steps.
@@ -44,7 +46,7 @@ pub struct DynamicsConfig {
     pub latent: usize,
     /// Recurrent units.
     pub hidden: usize,
-    /// Euler step over time constant of the CTRNN; published: 0.1. Unused by the LSTM.
+    /// Euler step over time constant of the CTRNN; published: 0.1. Unused by the others.
     pub dt_over_tau: f64,
     /// What a forecast starts from.
     pub skip: Skip,
@@ -74,6 +76,12 @@ impl DynamicsConfig {
                 ("dynamics.ctrnn.fc_h2ah.weight", vec![h, h]),
                 ("dynamics.ctrnn.fc_h2y.weight", vec![h, h]),
                 ("dynamics.ctrnn.fc_h2y.bias", vec![h]),
+            ],
+            CellKind::Gru => vec![
+                ("dynamics.gru.weight_ih_l0", vec![3 * h, d]),
+                ("dynamics.gru.weight_hh_l0", vec![3 * h, h]),
+                ("dynamics.gru.bias_ih_l0", vec![3 * h]),
+                ("dynamics.gru.bias_hh_l0", vec![3 * h]),
             ],
             CellKind::Lstm => vec![
                 ("dynamics.lstm.weight_ih_l0", vec![4 * h, d]),

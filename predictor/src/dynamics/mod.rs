@@ -1,18 +1,21 @@
 //! Forecasts of latents: context frames in, then free running.
 //!
 //! [`Recurrent`] holds the published modules (Nayebi et al. 2023: CTRNN and LSTM, each with a linear
-//! regressor back to the encoder's space) and their two rollouts; [`Identity`] is the published
+//! regressor back to the encoder's space), a GRU beside them, and their two rollouts; [`Identity`] is the published
 //! control without dynamics.
 
 mod config;
 mod ctrnn;
+mod gru;
 mod identity;
+pub mod init;
 mod mlp;
 mod recurrent;
 mod windows;
 
 pub use config::{CellKind, DynamicsConfig, Rollout, Skip};
 pub use identity::Identity;
+pub use init::Init;
 pub use mlp::{Mlp, MlpConfig};
 pub use recurrent::{Recurrent, Unrolled};
 

@@ -3,6 +3,7 @@ use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState};
 use candle_nn::{Linear, Module, RNN};
 
 use super::ctrnn::{Ctrnn, CtrnnState};
+use super::gru::Gru;
 use super::windows::{Matrix, Plain, roll};
 use super::{CellKind, Dynamics, DynamicsConfig, Rollout, Skip, check_context};
 use crate::Result;
@@ -37,6 +38,22 @@ impl Step for Ctrnn {
     }
 }
 
+impl Step for Gru {
+    type State = Tensor;
+
+    fn start(&self, batch: usize) -> Result<Tensor> {
+        self.start(batch)
+    }
+
+    fn advance(&self, x: &Tensor, state: &Tensor) -> Result<Tensor> {
+        self.step(x, state)
+    }
+
+    fn output(&self, state: &Tensor) -> Result<Tensor> {
+        Ok(state.clone())
+    }
+}
+
 impl Step for LSTM {
     type State = LSTMState;
 
@@ -58,19 +75,21 @@ enum Cell {
     Ctrnn(Ctrnn),
     /// The layer, and its tensors: input and hidden weights, then their biases.
     Lstm(LSTM, [Tensor; 4]),
+    Gru(Gru),
 }
 
 impl Cell {
-    /// The recurrent part as plain numbers.
-    fn plain(&self) -> Result<Plain> {
-        match self {
-            Self::Ctrnn(cell) => cell.plain(),
-            Self::Lstm(_, [ih, hh, ih_bias, hh_bias]) => Ok(Plain::Lstm {
+    /// The recurrent part as plain numbers; none for the GRU, whose published rollout there is not.
+    fn plain(&self) -> Result<Option<Plain>> {
+        Ok(match self {
+            Self::Ctrnn(cell) => Some(cell.plain()?),
+            Self::Lstm(_, [ih, hh, ih_bias, hh_bias]) => Some(Plain::Lstm {
                 ih: Matrix::of(ih)?,
                 bias: (ih_bias + hh_bias)?.to_vec1()?,
                 hh: Matrix::of(hh)?,
             }),
-        }
+            Self::Gru(_) => None,
+        })
     }
 }
 
@@ -101,6 +120,7 @@ impl Recurrent {
         let vb = params.builder().pp("dynamics");
         let cell = match config.cell {
             CellKind::Ctrnn => Cell::Ctrnn(Ctrnn::new(&config, &vb.pp("ctrnn"))?),
+            CellKind::Gru => Cell::Gru(Gru::new(&config, &vb.pp("gru"))?),
             CellKind::Lstm => {
                 let vb = vb.pp("lstm");
                 let (inputs, hidden) = (config.inputs(), config.hidden);
@@ -127,7 +147,8 @@ impl Recurrent {
         })
     }
 
-    /// Fresh parameters. The LSTM and the regressor start as PyTorch's do; the CTRNN's recurrent
+    /// Fresh parameters ([`super::Init::Published`] draws as the published code does). The LSTM, the
+    /// GRU and the regressor start as PyTorch's do; the CTRNN's recurrent
     /// weights start at a gain of 1 and its output layer at `1/√h` (published: 1.5 and 1, which
     /// suits its 1,024 units and one-step loss), `ah0` at zero and trained. With inertia the
     /// regressor starts at zero: the first forecast goes straight on.
@@ -157,6 +178,13 @@ impl Recurrent {
         &self.config
     }
 
+    /// The same module with another rollout.
+    #[must_use]
+    pub fn with_rollout(mut self, rollout: Rollout) -> Self {
+        self.config.rollout = rollout;
+        self
+    }
+
     /// Runs over the context, then freely with the state carried on, keeping the graph for training.
     ///
     /// # Errors
@@ -165,6 +193,7 @@ impl Recurrent {
         match &self.cell {
             Cell::Ctrnn(cell) => self.unroll_cell(cell, context, steps),
             Cell::Lstm(cell, _) => self.unroll_cell(cell, context, steps),
+            Cell::Gru(cell) => self.unroll_cell(cell, context, steps),
         }
     }
 
@@ -220,9 +249,10 @@ impl Recurrent {
     /// The published rollout: each forecast from a fresh run over the sliding window.
     fn restart(&self, context: &Tensor, steps: usize) -> Result<Tensor> {
         check_context(context, self.config.latent)?;
-        match self.config.skip {
-            Skip::None => roll(
-                &self.cell.plain()?,
+        // The inertia of a window depends on where the window begins: it is run again.
+        match self.cell.plain()? {
+            Some(plain) if self.config.skip == Skip::None => roll(
+                &plain,
                 &Matrix::of(self.regressor.weight())?,
                 &match self.regressor.bias() {
                     Some(bias) => bias.to_vec1()?,
@@ -231,8 +261,7 @@ impl Recurrent {
                 context,
                 steps,
             ),
-            // The inertia of a window depends on where the window begins: it is run again.
-            Skip::Inertia(_) => self.restart_one_by_one(context, steps),
+            _ => self.restart_one_by_one(context, steps),
         }
     }
 
@@ -295,7 +324,7 @@ mod tests {
 
     #[test]
     fn inertia_without_training_goes_straight_on() {
-        for cell in [CellKind::Ctrnn, CellKind::Lstm] {
+        for cell in [CellKind::Ctrnn, CellKind::Lstm, CellKind::Gru] {
             let module = module(config(cell, Skip::Inertia(0.1), Rollout::Carried), 1);
             let ahead = values(&module.forecast(&line(10), 6).unwrap());
             let expected = values(&line(16).narrow(1, 10, 6).unwrap());
@@ -307,7 +336,7 @@ mod tests {
 
     #[test]
     fn the_first_forecast_is_the_same_in_both_rollouts_and_later_ones_are_not() {
-        for cell in [CellKind::Ctrnn, CellKind::Lstm] {
+        for cell in [CellKind::Ctrnn, CellKind::Lstm, CellKind::Gru] {
             let carried = module(config(cell, Skip::None, Rollout::Carried), 2);
             let restart = module(config(cell, Skip::None, Rollout::Restart), 2);
             let a = values(&carried.forecast(&line(7), 3).unwrap());

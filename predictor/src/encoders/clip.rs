@@ -208,6 +208,10 @@ impl Encoder for Clip {
         &self.identity
     }
 
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.preprocess)
+    }
+
     fn latent_dim(&self) -> usize {
         self.config.latent
     }

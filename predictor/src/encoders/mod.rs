@@ -4,20 +4,27 @@
 //! says by [`Encoder::identity`] what it does to them.
 
 mod clip;
+mod estimate;
 mod identity;
+mod incremental_pca;
 mod named;
+mod pixel_pca;
 mod pixels;
 mod playnet;
 mod preprocess;
 mod published;
+mod random;
 mod resnet;
 mod soft_argmax;
 mod transformer;
 mod vgg;
 mod vit;
+mod vjepa2;
 
 pub use clip::{Clip, ClipConfig};
 pub use identity::EncoderIdentity;
+pub use incremental_pca::IncrementalPca;
+pub use pixel_pca::PixelPca;
 pub use pixels::PixelEncoder;
 pub(crate) use playnet::with_before;
 pub use playnet::{GRID, PATCH_INPUTS, PlayNet, PlayNetConfig, patches};
@@ -26,6 +33,9 @@ pub use published::{Architecture, PublishedEncoder};
 pub use resnet::{Resnet, ResnetBlock, ResnetConfig};
 pub use vgg::{Vgg, VggConfig};
 pub use vit::{Vit, VitActivations, VitConfig};
+pub use vjepa2::{Pooling, Vjepa2, Vjepa2Config};
+
+use mental_pong_game::frames::Preset;
 
 use crate::Result;
 
@@ -46,9 +56,24 @@ pub trait Encoder: Send + Sync {
     /// Length of a latent vector.
     fn latent_dim(&self) -> usize;
 
+    /// Frames that a latent depends on, its own the last; 1 for an encoder of single pictures.
+    fn reach(&self) -> usize {
+        1
+    }
+
+    /// The frames that it takes.
+    fn preset(&self) -> Preset {
+        Preset::Model224
+    }
+
+    /// What is done to a frame before the first layer, where that is a resize and a crop.
+    fn preprocess(&self) -> Option<&Preprocess> {
+        None
+    }
+
     /// Encodes a clip of frames in order, [`STEP_MS`] apart, each `[y, x, channel]` u8 of
-    /// [`FRAME_SIZE`] squared, to `[frame, latent]`, row-major. A latent depends on its frame and,
-    /// for an encoder of video, on the one before; never on a later one.
+    /// [`FRAME_SIZE`] squared (or of another [`Encoder::preset`]), to `[frame, latent]`, row-major. A latent depends on its frame and,
+    /// for an encoder of video, on the [`Encoder::reach`] − 1 before; never on a later one.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] for a frame of another size.

@@ -182,6 +182,10 @@ impl Encoder for PlayNet {
         &self.identity
     }
 
+    fn reach(&self) -> usize {
+        2
+    }
+
     fn latent_dim(&self) -> usize {
         2 * self.config.maps
     }

@@ -55,6 +55,21 @@ impl Picture {
         &self.pixels
     }
 
+    /// Writes the picture as a PNG.
+    ///
+    /// # Errors
+    /// [`Error::Game`] naming the file that cannot be written.
+    pub fn write_png(&self, path: &std::path::Path) -> Result<()> {
+        mental_pong_game::files::write_atomic(path, |out| {
+            let mut encoder = png::Encoder::new(out, self.width as u32, self.height as u32);
+            encoder.set_color(png::ColorType::Rgb);
+            let mut writer = encoder.write_header()?;
+            writer.write_image_data(&self.pixels)?;
+            Ok(())
+        })?;
+        Ok(())
+    }
+
     /// Resamples to `width` × `height`, bit for bit as `Image.resize` of Pillow before 13 on 8-bit
     /// RGB: columns first, then rows, each pass rounded to 8 bits, with weights of 22 binary places;
     /// the filter widens with the scale when the picture shrinks. A side that stays is not resampled.
@@ -302,6 +317,18 @@ impl Preprocess {
             crop: 224,
             mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
             sd: [0.268_629_54, 0.261_302_6, 0.275_777_1],
+        }
+    }
+
+    /// As published for V-JEPA 2: shorter side 292 (256 · 256 / 224) bilinear, crop 256, `ImageNet` mean
+    /// and deviation; 438 and 384 for the network of 384 pixels. (Its authors resample as torchvision
+    /// does on tensors; here as Pillow: single values can differ by a level.)
+    #[must_use]
+    pub fn vjepa2(side: usize) -> Self {
+        Self {
+            resize: Some((side * 256 / 224, Filter::Bilinear)),
+            crop: side,
+            ..Self::whole_frame()
         }
     }
 

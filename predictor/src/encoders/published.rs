@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Clip, ClipConfig, Encoder, Preprocess, Resnet, ResnetConfig, Vgg, VggConfig, Vit, VitConfig,
+    Vjepa2, Vjepa2Config,
 };
-use crate::weights::convert::Part;
+use crate::weights::convert::{Checkpoint, Part};
 use crate::{Error, Result};
 
 /// The network of a published encoder.
@@ -21,6 +22,8 @@ pub enum Architecture {
     Clip(ClipConfig),
     /// VGG16 with batch norm.
     Vgg(VggConfig),
+    /// A vision transformer over tubelets.
+    Vjepa2(Vjepa2Config),
 }
 
 /// A published encoder: its network and what it does to a frame first. As JSON it stands in the
@@ -38,7 +41,7 @@ pub struct PublishedEncoder {
 
 impl PublishedEncoder {
     /// Names that [`PublishedEncoder::named`] knows.
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 21] = [
         "vc1-large",
         "vc1-base",
         "deit-base",
@@ -56,15 +59,24 @@ impl PublishedEncoder {
         "r3m-34",
         "r3m-50",
         "vip",
+        "vjepa2-large",
+        "vjepa2-huge",
+        "vjepa2-giant",
+        "vjepa2-giant-384",
     ];
 
-    /// The encoder of that name, with the preprocessing of Nayebi et al. 2023.
+    /// The encoder of that name, with the preprocessing of Nayebi et al. 2023 (V-JEPA 2, which is not
+    /// theirs, with its authors').
     ///
     /// # Errors
     /// [`Error::Config`] for another name.
     pub fn named(name: &str) -> Result<Self> {
         let vit = |config| (Architecture::Vit(config), Preprocess::bicubic_256());
         let resnet = |config| (Architecture::Resnet(config), Preprocess::bilinear_256());
+        let vjepa2 = |config: Vjepa2Config| {
+            let preprocess = Preprocess::vjepa2(config.image);
+            (Architecture::Vjepa2(config), preprocess)
+        };
         let (architecture, preprocess) = match name {
             "vc1-large" => vit(VitConfig::large_16()),
             "vc1-base" | "deit-base" => vit(VitConfig::base_16()),
@@ -85,6 +97,10 @@ impl PublishedEncoder {
             "resnet34" | "r3m-34" => resnet(ResnetConfig::resnet34()),
             "resnet50" | "r3m-50" => resnet(ResnetConfig::resnet50()),
             "vip" => resnet(ResnetConfig::vip()),
+            "vjepa2-large" => vjepa2(Vjepa2Config::large()),
+            "vjepa2-huge" => vjepa2(Vjepa2Config::huge()),
+            "vjepa2-giant" => vjepa2(Vjepa2Config::giant()),
+            "vjepa2-giant-384" => vjepa2(Vjepa2Config::giant_384()),
             other => {
                 return Err(Error::Config {
                     place: "encoder".into(),
@@ -109,6 +125,7 @@ impl PublishedEncoder {
             Architecture::Resnet(config) => Resnet::shapes(config),
             Architecture::Clip(config) => Clip::shapes(config),
             Architecture::Vgg(config) => Vgg::shapes(config),
+            Architecture::Vjepa2(config) => Vjepa2::shapes(config),
         }
     }
 
@@ -118,6 +135,49 @@ impl PublishedEncoder {
     pub fn part(&self) -> Part {
         let convnet = self.name.starts_with("r3m") || self.name == "vip";
         self.part_at(if convnet { "convnet." } else { "" })
+    }
+
+    /// Where its tensors stand in this file: the layouts of its authors' files, of the
+    /// `transformers` library's, and of released checkpoints of encoder and dynamics are tried in
+    /// turn. Where none fits, [`PublishedEncoder::part`], whose conversion then names what is missing.
+    #[must_use]
+    pub fn part_in(&self, checkpoint: &Checkpoint) -> Part {
+        let shapes = || self.shapes();
+        let plain = |prefix: &str| self.part_at(prefix);
+        let combined = |inner: &str| Part::new(format!("encoder.{inner}"), shapes());
+        let candidates = match &self.architecture {
+            Architecture::Vit(_) => vec![
+                plain(""),
+                combined("vc1."),
+                combined("deit."),
+                combined("dino."),
+                combined("dinov2."),
+                Part::renamed("", shapes(), Vit::hugging_face).beside(&["pooler"]),
+                Part::renamed("dinov2.", shapes(), Vit::hugging_face).beside(&["classifier"]),
+            ],
+            Architecture::Resnet(_) => vec![
+                plain(""),
+                plain("convnet."),
+                combined("r3m.module.convnet."),
+                combined("vip.module.convnet."),
+                combined("resnet."),
+            ],
+            Architecture::Clip(_) => vec![plain("")],
+            // The published model drops a layer between the two and so counts one less.
+            Architecture::Vgg(_) => vec![
+                plain(""),
+                Part::renamed("encoder.vgg.", shapes(), |name| {
+                    vec![name.replace("classifier.3.", "classifier.2.")]
+                }),
+            ],
+            Architecture::Vjepa2(_) => vec![
+                plain("").beside(&["pos_embed"]),
+                plain("backbone.").beside(&["pos_embed"]),
+                Part::renamed("encoder.", shapes(), Vjepa2::hugging_face).beside(&["predictor"]),
+            ],
+        };
+        let fits = candidates.into_iter().find(|p| p.begins_in(checkpoint));
+        fits.unwrap_or_else(|| self.part())
     }
 
     /// The same under another prefix, as inside a released checkpoint of encoder and dynamics
@@ -142,6 +202,7 @@ impl PublishedEncoder {
             Architecture::Resnet(c) => Box::new(Resnet::new(c, before, tensors, name, sha256)?),
             Architecture::Clip(c) => Box::new(Clip::new(c, before, tensors, name, sha256)?),
             Architecture::Vgg(c) => Box::new(Vgg::new(c, before, tensors, name, sha256)?),
+            Architecture::Vjepa2(c) => Box::new(Vjepa2::new(c, before, tensors, name, sha256)?),
         })
     }
 }
@@ -179,6 +240,8 @@ mod tests {
             ("resnet18", 11_186_112),
             ("r3m-34", 21_301_696),
             ("resnet50", 23_561_152),
+            // VJEPA2Model(VJEPA2Config(hidden_size, ...)).encoder in transformers 5.23.
+            ("vjepa2-large", 303_885_312),
         ] {
             assert_eq!(count(name).1, values, "{name}");
         }

@@ -329,6 +329,10 @@ impl Encoder for Resnet {
         &self.identity
     }
 
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.preprocess)
+    }
+
     fn latent_dim(&self) -> usize {
         self.config.fc.unwrap_or_else(|| self.config.maps())
     }

@@ -162,6 +162,10 @@ impl Encoder for Vgg {
         &self.identity
     }
 
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.preprocess)
+    }
+
     fn latent_dim(&self) -> usize {
         self.config.hidden
     }

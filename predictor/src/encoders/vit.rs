@@ -310,6 +310,34 @@ impl Vit {
         shapes
     }
 
+    /// The names in the `transformers` library's files of a canonical tensor (`Dinov2Model`).
+    pub(crate) fn hugging_face(name: &str) -> Vec<String> {
+        match name {
+            "cls_token" => return vec!["embeddings.cls_token".into()],
+            "pos_embed" => return vec!["embeddings.position_embeddings".into()],
+            _ => {}
+        }
+        if let Some(kind) = name.strip_prefix("patch_embed.proj.") {
+            return vec![format!("embeddings.patch_embeddings.projection.{kind}")];
+        }
+        if let Some(kind) = name.strip_prefix("norm.") {
+            return vec![format!("layernorm.{kind}")];
+        }
+        let name = name
+            .replace("blocks.", "encoder.layer.")
+            .replace(".ls1.gamma", ".layer_scale1.lambda1")
+            .replace(".ls2.gamma", ".layer_scale2.lambda1")
+            .replace(".attn.proj.", ".attention.output.dense.")
+            .replace(".mlp.w12.", ".mlp.weights_in.")
+            .replace(".mlp.w3.", ".mlp.weights_out.");
+        match name.split_once(".attn.qkv.") {
+            Some((before, kind)) => ["query", "key", "value"]
+                .map(|which| format!("{before}.attention.attention.{which}.{kind}"))
+                .to_vec(),
+            None => vec![name],
+        }
+    }
+
     /// A network from its tensors. `name` and `weights_sha256` go into the identity.
     ///
     /// # Errors
@@ -429,6 +457,10 @@ impl Vit {
 impl Encoder for Vit {
     fn identity(&self) -> &EncoderIdentity {
         &self.identity
+    }
+
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.preprocess)
     }
 
     fn latent_dim(&self) -> usize {

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use candle_core::{Device, Tensor};
 use mental_pong_game::files::{create_folder, sha256_hex, write_atomic};
@@ -8,11 +9,21 @@ use sha2::{Digest, Sha256};
 use crate::Result;
 use crate::encoders::Encoder;
 
-/// Encoded clips on disk, found by content: the encoder's identity and the frames' bytes. Names of
-/// models or conditions play no part, so that an entry can never be stale.
+/// Size of a cache that nobody bounds otherwise, bytes.
+pub const CACHE_BYTES: u64 = 4 << 30;
+
+/// Encoded clips on disk, found by content: the encoder's identity (weights, preprocessing, code
+/// version) and the frames' bytes. Names of models or conditions play no part, so that an entry can
+/// never be stale.
+///
+/// Several processes may use one folder: an entry appears whole by a rename and is checked by its
+/// SHA-256 when it is read, so that one that is damaged, altered, or taken away in the middle is
+/// encoded again. Nothing is ever locked. When the entries together are above the bound, those not
+/// used for longest go; an entry's time of change is the record of its last use.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
     folder: Option<PathBuf>,
+    most_bytes: u64,
 }
 
 impl Cache {
@@ -22,48 +33,97 @@ impl Cache {
         Self::default()
     }
 
-    /// A cache in `folder`, made if it is not there.
+    /// A cache of at most [`CACHE_BYTES`] in `folder`, made if it is not there.
     ///
     /// # Errors
     /// [`crate::Error::Game`] when the folder cannot be made.
     pub fn in_folder(folder: &Path) -> Result<Self> {
+        Self::bounded(folder, CACHE_BYTES)
+    }
+
+    /// A cache of at most `most_bytes` in `folder`, made if it is not there. An entry larger than
+    /// that is not kept.
+    ///
+    /// # Errors
+    /// [`crate::Error::Game`] when the folder cannot be made.
+    pub fn bounded(folder: &Path, most_bytes: u64) -> Result<Self> {
         create_folder(folder)?;
         Ok(Self {
             folder: Some(folder.to_path_buf()),
+            most_bytes,
         })
     }
 
     /// Encodes a clip, or reads what was encoded before: `[frame, latent]`.
     ///
-    /// An entry that is damaged is encoded again.
-    ///
     /// # Errors
     /// When the encoder refuses the frames or the entry cannot be written.
     pub fn encode(&self, encoder: &dyn Encoder, frames: &[Vec<u8>]) -> Result<Vec<f32>> {
         let views: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+        self.encode_views(encoder, &views)
+    }
+
+    /// As [`Cache::encode`], for frames that stand elsewhere.
+    ///
+    /// # Errors
+    /// As [`Cache::encode`].
+    pub fn encode_views(&self, encoder: &dyn Encoder, views: &[&[u8]]) -> Result<Vec<f32>> {
         let Some(folder) = &self.folder else {
-            return encoder.encode(&views);
+            return encoder.encode(views);
         };
         let mut hash = Sha256::new();
         hash.update(encoder.identity().key().as_bytes());
-        for frame in frames {
+        for frame in views {
             hash.update((frame.len() as u64).to_le_bytes());
             hash.update(frame);
         }
         let digest = hash.finalize();
         let key: String = digest.iter().map(|b| format!("{b:02x}")).collect();
         let path = folder.join(format!("{key}.safetensors"));
-        let len = frames.len() * encoder.latent_dim();
-        if let Some(latents) = read_entry(&path, len) {
+        let len = views.len() * encoder.latent_dim();
+        if let Some(latents) = read_entry(&path, &key, len) {
+            used(&path);
             return Ok(latents);
         }
-        let latents = encoder.encode(&views)?;
+        let latents = encoder.encode(views)?;
         let tensor = Tensor::from_slice(&latents, latents.len(), &Device::Cpu)?;
         let tensors = BTreeMap::from([("latents".to_string(), tensor)]);
         let check = checksum(&latents);
-        let bytes = crate::weights::to_bytes(&tensors, &[("sha256", &check)])?;
-        write_atomic(&path, |out| out.write_all(&bytes))?;
+        let notes = [("key", key.as_str()), ("sha256", check.as_str())];
+        let bytes = crate::weights::to_bytes(&tensors, &notes)?;
+        if bytes.len() as u64 <= self.most_bytes {
+            write_atomic(&path, |out| out.write_all(&bytes))?;
+            self.shrink(folder, &path);
+        }
         Ok(latents)
+    }
+
+    /// Takes entries away until what is left is within the bound, those not used for longest first;
+    /// never `newest`. What another process takes away meanwhile is no error, nor is an entry that
+    /// cannot be taken away: a cache that is too large is still right.
+    fn shrink(&self, folder: &Path, newest: &Path) {
+        let Ok(listing) = std::fs::read_dir(folder) else {
+            return;
+        };
+        let mut entries: Vec<(SystemTime, PathBuf, u64)> = listing
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let path = entry.path();
+                let about = entry.metadata().ok()?;
+                let ours = path.extension()? == "safetensors";
+                ours.then_some((about.modified().ok()?, path, about.len()))
+            })
+            .collect();
+        entries.sort();
+        let mut total: u64 = entries.iter().map(|e| e.2).sum();
+        for (_, path, bytes) in entries {
+            if total <= self.most_bytes {
+                break;
+            }
+            if path != newest && std::fs::remove_file(&path).is_ok() {
+                total -= bytes;
+            }
+        }
     }
 }
 
@@ -72,39 +132,72 @@ fn checksum(latents: &[f32]) -> String {
     sha256_hex(&bytes)
 }
 
-fn read_entry(path: &Path, len: usize) -> Option<Vec<f32>> {
+/// Notes that an entry was used. A file system that cannot keeps an older time.
+fn used(path: &Path) {
+    if let Ok(file) = std::fs::File::options().append(true).open(path) {
+        let _ = file.set_modified(SystemTime::now());
+    }
+}
+
+fn read_entry(path: &Path, key: &str, len: usize) -> Option<Vec<f32>> {
     let bytes = std::fs::read(path).ok()?;
-    let (tensors, metadata) = crate::weights::from_bytes(path, &bytes).ok()?;
+    let (tensors, notes) = crate::weights::from_bytes(path, &bytes).ok()?;
     let latents: Vec<f32> = tensors.get("latents")?.to_vec1().ok()?;
-    (latents.len() == len && metadata.get("sha256") == Some(&checksum(&latents))).then_some(latents)
+    let whole = latents.len() == len
+        && notes.get("key").map(String::as_str) == Some(key)
+        && notes.get("sha256") == Some(&checksum(&latents));
+    whole.then_some(latents)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::encoders::{FRAME_BYTES, PixelEncoder, PlayNet, PlayNetConfig};
     use crate::rng::Stream;
+
+    fn frames(values: &[u8]) -> Vec<Vec<u8>> {
+        values.iter().map(|v| vec![*v; FRAME_BYTES]).collect()
+    }
+
+    fn entries(folder: &Path) -> Vec<PathBuf> {
+        let listing = std::fs::read_dir(folder).unwrap();
+        let mut paths: Vec<PathBuf> = listing.map(|e| e.unwrap().path()).collect();
+        paths.sort();
+        paths
+    }
 
     #[test]
     fn an_entry_is_used_and_a_poisoned_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::in_folder(folder.path()).unwrap();
-        let frames: Vec<Vec<u8>> = (0..3).map(|v| vec![v * 40; FRAME_BYTES]).collect();
+        let clip = frames(&[0, 40, 80]);
         let encoder = PixelEncoder::default();
-        let fresh = cache.encode(&encoder, &frames).unwrap();
-        let entry = std::fs::read_dir(folder.path())
-            .unwrap()
-            .next()
-            .unwrap()
-            .unwrap()
-            .path();
-        assert_eq!(read_entry(&entry, fresh.len()).unwrap(), fresh);
-        let mut bytes = std::fs::read(&entry).unwrap();
-        let last = bytes.len() - 2;
-        bytes[last] ^= 0x3f;
-        std::fs::write(&entry, &bytes).unwrap();
-        assert!(read_entry(&entry, fresh.len()).is_none());
-        assert_eq!(cache.encode(&encoder, &frames).unwrap(), fresh);
+        let fresh = cache.encode(&encoder, &clip).unwrap();
+        let entry = entries(folder.path()).remove(0);
+        let key = entry.file_stem().unwrap().to_str().unwrap().to_string();
+        assert_eq!(read_entry(&entry, &key, fresh.len()).unwrap(), fresh);
+        let good = std::fs::read(&entry).unwrap();
+        // Every byte's change is found: in the values, their checksum, the names, the lengths.
+        for at in (0..good.len()).step_by(61).chain([good.len() - 1]) {
+            let mut bytes = good.clone();
+            bytes[at] ^= 0x3f;
+            std::fs::write(&entry, &bytes).unwrap();
+            let read = read_entry(&entry, &key, fresh.len());
+            assert!(read.is_none_or(|latents| latents == fresh), "byte {at}");
+            assert_eq!(cache.encode(&encoder, &clip).unwrap(), fresh);
+        }
+        // An entry of other frames under this name.
+        let other = cache.encode(&encoder, &frames(&[1, 2, 3])).unwrap();
+        assert_ne!(other, fresh);
+        let stranger = entries(folder.path())
+            .into_iter()
+            .find(|e| *e != entry)
+            .unwrap();
+        std::fs::copy(stranger, &entry).unwrap();
+        assert_eq!(cache.encode(&encoder, &clip).unwrap(), fresh);
+        assert_eq!(std::fs::read(&entry).unwrap(), good);
     }
 
     #[test]
@@ -116,11 +209,47 @@ mod tests {
             let params = PlayNet::init(&config, &mut Stream::new(1, sha, 0)).unwrap();
             PlayNet::new(config.clone(), &params, sha.into()).unwrap()
         };
-        let frames = vec![vec![7; FRAME_BYTES], vec![90; FRAME_BYTES]];
-        cache.encode(&net("a"), &frames).unwrap();
-        cache.encode(&net("b"), &frames).unwrap();
-        cache.encode(&net("a"), &frames[..1]).unwrap();
-        cache.encode(&net("a"), &frames).unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+        let clip = frames(&[7, 90]);
+        cache.encode(&net("a"), &clip).unwrap();
+        cache.encode(&net("b"), &clip).unwrap();
+        cache.encode(&net("a"), &clip[..1]).unwrap();
+        cache.encode(&net("a"), &clip).unwrap();
+        assert_eq!(entries(folder.path()).len(), 3);
+    }
+
+    #[test]
+    fn a_cache_keeps_within_its_bound_what_was_used_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let encoder = PixelEncoder::default();
+        let one = {
+            let cache = Cache::in_folder(folder.path()).unwrap();
+            cache.encode(&encoder, &frames(&[1])).unwrap();
+            entries(folder.path()).remove(0)
+        };
+        let bytes = std::fs::metadata(&one).unwrap().len();
+        let cache = Cache::bounded(folder.path(), 3 * bytes + bytes / 2).unwrap();
+        let age = |path: &Path, seconds: u64| {
+            let then = SystemTime::now() - Duration::from_secs(seconds);
+            let file = std::fs::File::options().append(true).open(path).unwrap();
+            file.set_modified(then).unwrap();
+        };
+        age(&one, 300);
+        cache.encode(&encoder, &frames(&[2])).unwrap();
+        let two = entries(folder.path())
+            .into_iter()
+            .find(|e| *e != one)
+            .unwrap();
+        age(&two, 200);
+        cache.encode(&encoder, &frames(&[3])).unwrap();
+        // The oldest is used again, and so the second goes when the fourth comes.
+        cache.encode(&encoder, &frames(&[1])).unwrap();
+        cache.encode(&encoder, &frames(&[4])).unwrap();
+        let left = entries(folder.path());
+        assert_eq!(left.len(), 3);
+        assert!(left.contains(&one) && !left.contains(&two));
+        // What is larger than the whole bound is not kept at all.
+        let small = Cache::bounded(folder.path(), bytes / 2).unwrap();
+        small.encode(&encoder, &frames(&[5])).unwrap();
+        assert_eq!(entries(folder.path()), left);
     }
 }

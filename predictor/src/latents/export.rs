@@ -6,7 +6,7 @@ use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
 use npyz::zip::write::FileOptions;
 
-use super::{Status, TrialLatents};
+use super::{Layer, Status, Step, TrialLatents, TrialLayers};
 use crate::{Error, Result};
 
 /// Writes latents as `.npz`, and `about` beside it as `.json`: `latents` `[condition, step, latent]`
@@ -23,36 +23,167 @@ pub fn write_npz(path: &Path, trials: &[TrialLatents], about: &serde_json::Value
     Ok(())
 }
 
+/// Writes layers as `.npz`: `encoder` and `dynamics` (those that are there) `[condition, step, latent]`
+/// f32, and beside them the arrays of [`write_npz`] but `latents`. `about` stands in the array
+/// `about_json` (bytes of UTF-8) and, once more, beside the file as `.json`.
+///
+/// # Errors
+/// [`Error::Game`] naming the file that cannot be written.
+pub fn write_layers(path: &Path, trials: &[TrialLayers], about: &serde_json::Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(about).unwrap_or_default();
+    let bytes = layers(trials, &text).map_err(|e| Error::io(path, e))?;
+    write_atomic(path, |out| out.write_all(&bytes))?;
+    write_atomic(path.with_extension("json"), |out| writeln!(out, "{text}"))?;
+    Ok(())
+}
+
+/// One layer of a file of latents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerFile {
+    /// `[condition]`: id in the generator's table.
+    pub id: Vec<u32>,
+    /// `[condition]`: steps; what follows is padding.
+    pub n_steps: Vec<u32>,
+    /// `[condition, step]`: bin of 50 ms; −1 is padding.
+    pub bin: Vec<i32>,
+    /// `[condition, step]`: 0 context, 1 visible, 2 hidden; 255 is padding.
+    pub status: Vec<u8>,
+    /// `[condition, step, latent]`, row-major; NaN is padding.
+    pub latents: Vec<f32>,
+    /// Lengths of the three axes.
+    pub shape: [usize; 3],
+}
+
+/// Reads one layer of a file of [`write_layers`], or the one layer of [`write_npz`], back.
+///
+/// # Errors
+/// [`Error::Io`] naming the file and the array that is missing or of another type or shape.
+pub fn read_layer(path: &Path, layer: Layer) -> Result<LayerFile> {
+    let failed = |e: std::io::Error| Error::io(path, e);
+    let mut npz = npyz::npz::NpzArchive::open(path).map_err(failed)?;
+    let missing = |name: &str| {
+        let text = format!("no array {name}");
+        failed(std::io::Error::new(std::io::ErrorKind::InvalidData, text))
+    };
+    let name = match layer {
+        Layer::Encoder => "encoder",
+        Layer::Dynamics => "dynamics",
+    };
+    let found = npz.array_names().any(|n| n == name);
+    let name = if found { name } else { "latents" };
+    let array = npz
+        .by_name(name)
+        .map_err(failed)?
+        .ok_or_else(|| missing(name))?;
+    let &[conditions, steps, dim] = array.shape() else {
+        return Err(missing("of three axes"));
+    };
+    let shape = [conditions as usize, steps as usize, dim as usize];
+    let latents: Vec<f32> = array.into_vec().map_err(failed)?;
+    let (rows, cells) = (shape[0], shape[0] * shape[1]);
+    let mut counts = |name: &str| -> Result<Vec<u32>> {
+        let array = npz
+            .by_name(name)
+            .map_err(failed)?
+            .ok_or_else(|| missing(name))?;
+        let values: Vec<u32> = array.into_vec().map_err(failed)?;
+        Some(values)
+            .filter(|v| v.len() == rows)
+            .ok_or_else(|| missing(name))
+    };
+    let (id, n_steps) = (counts("id")?, counts("n_steps")?);
+    let bin = npz
+        .by_name("bin")
+        .map_err(failed)?
+        .ok_or_else(|| missing("bin"))?;
+    let bin: Vec<i32> = bin.into_vec().map_err(failed)?;
+    let status = npz
+        .by_name("status")
+        .map_err(failed)?
+        .ok_or_else(|| missing("status"))?;
+    let status: Vec<u8> = status.into_vec().map_err(failed)?;
+    if bin.len() != cells || status.len() != cells {
+        return Err(missing("bin or status of the latents' shape"));
+    }
+    Ok(LayerFile {
+        id,
+        n_steps,
+        bin,
+        status,
+        latents,
+        shape,
+    })
+}
+
 fn npz(trials: &[TrialLatents]) -> std::io::Result<Vec<u8>> {
-    let steps = trials.iter().map(|t| t.steps.len()).max().unwrap_or(0);
+    let rows: Vec<(u32, &[Step])> = trials.iter().map(|t| (t.id, t.steps.as_slice())).collect();
     let dim = trials.first().map_or(0, |t| t.dim);
+    let latents = trials.iter().map(|t| t.latents.as_slice()).collect();
+    arrays(&rows, dim, &[("latents", latents)], None)
+}
+
+fn layers(trials: &[TrialLayers], about: &str) -> std::io::Result<Vec<u8>> {
+    let rows: Vec<(u32, &[Step])> = trials.iter().map(|t| (t.id, t.steps.as_slice())).collect();
+    let dim = trials.first().map_or(0, |t| t.dim);
+    let encoder: Vec<&[f32]> = trials.iter().filter_map(|t| t.encoder.as_deref()).collect();
+    let dynamics: Vec<&[f32]> = trials
+        .iter()
+        .filter_map(|t| t.dynamics.as_deref())
+        .collect();
+    let named: Vec<(&str, Vec<&[f32]>)> = [("encoder", encoder), ("dynamics", dynamics)]
+        .into_iter()
+        .filter(|(_, rows)| !rows.is_empty())
+        .collect();
+    arrays(&rows, dim, &named, Some(about))
+}
+
+fn arrays(
+    trials: &[(u32, &[Step])],
+    dim: usize,
+    layers: &[(&str, Vec<&[f32]>)],
+    about: Option<&str>,
+) -> std::io::Result<Vec<u8>> {
+    let steps = trials.iter().map(|t| t.1.len()).max().unwrap_or(0);
     let shape = [trials.len() as u64, steps as u64, dim as u64];
     let mut file = Cursor::new(Vec::new());
     let mut zip = NpzWriter::new(&mut file);
-    let padded = |trial: &TrialLatents| {
-        let mut row = trial.latents.clone();
-        row.resize(steps * dim, f32::NAN);
-        row
-    };
-    array(&mut zip, "latents", &shape, trials.iter().flat_map(padded))?;
-    array(&mut zip, "id", &shape[..1], trials.iter().map(|t| t.id))?;
-    let counts = trials.iter().map(|t| t.steps.len() as u32);
+    for (name, rows) in layers {
+        let padded = rows.iter().flat_map(|row| {
+            let rest = std::iter::repeat_n(f32::NAN, steps * dim - row.len());
+            row.iter().copied().chain(rest)
+        });
+        array(&mut zip, name, &shape, padded)?;
+    }
+    array(&mut zip, "id", &shape[..1], trials.iter().map(|t| t.0))?;
+    let counts = trials.iter().map(|t| t.1.len() as u32);
     array(&mut zip, "n_steps", &shape[..1], counts)?;
-    let step = |trial: &TrialLatents, k: usize| trial.steps.get(k).copied();
-    let each = |k: usize| trials.iter().flat_map(move |t| (0..k).map(move |s| (t, s)));
-    let frames = each(steps).map(|(t, k)| step(t, k).map_or(-1, |s| s.frame as i32));
+    let each = || {
+        trials
+            .iter()
+            .flat_map(|t| (0..steps).map(|k| t.1.get(k).copied()))
+    };
+    let frames = each().map(|s| s.map_or(-1, |s| s.frame as i32));
     array(&mut zip, "frame", &shape[..2], frames)?;
-    let bins = each(steps).map(|(t, k)| step(t, k).map_or(-1, |s| s.bin as i32));
+    let bins = each().map(|s| s.map_or(-1, |s| s.bin as i32));
     array(&mut zip, "bin", &shape[..2], bins)?;
-    let times = each(steps).map(|(t, k)| step(t, k).map_or(f64::NAN, |s| s.time_ms));
+    let times = each().map(|s| s.map_or(f64::NAN, |s| s.time_ms));
     array(&mut zip, "time_ms", &shape[..2], times)?;
-    let status = each(steps).map(|(t, k)| match step(t, k).map(|s| s.status) {
+    let status = each().map(|s| match s.map(|s| s.status) {
         Some(Status::Context) => 0_u8,
         Some(Status::Visible) => 1,
         Some(Status::Hidden) => 2,
         None => 255,
     });
     array(&mut zip, "status", &shape[..2], status)?;
+    if let Some(about) = about {
+        let bytes = about.as_bytes();
+        array(
+            &mut zip,
+            "about_json",
+            &[bytes.len() as u64],
+            bytes.iter().copied(),
+        )?;
+    }
     drop(zip);
     Ok(file.into_inner())
 }
@@ -78,7 +209,6 @@ fn array<T: npyz::AutoSerialize>(
 mod tests {
     use npyz::npz::NpzArchive;
 
-    use super::super::Step;
     use super::*;
 
     #[test]

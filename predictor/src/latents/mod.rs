@@ -5,11 +5,17 @@ mod bins;
 mod cache;
 mod clip;
 mod export;
+mod layers;
+mod protocol;
+mod video;
 
 pub use bins::mean_in_bins;
-pub use cache::Cache;
+pub use cache::{CACHE_BYTES, Cache};
 pub use clip::{Clip, Shown, Status, Step};
-pub use export::write_npz;
+pub use export::{LayerFile, read_layer, write_layers, write_npz};
+pub use layers::{Layer, Layers, TrialLayers, predict, predict_video};
+pub use protocol::{ContextRule, Plan, Protocol, interpolate};
+pub use video::{Clock, Video};
 
 use candle_core::{Device, Tensor};
 use mental_pong_game::Monitor;

@@ -1,7 +1,11 @@
 //! Reference observers: they know the ball's state while it is visible, as no network does, and
 //! learn nothing. What they guess for the hidden ball brackets every model.
 
-use mental_pong_game::task::epochs::{display_frames_of_bin, first_hidden_frame};
+mod noisy;
+
+pub use noisy::{NoisyFit, NoisyParameters, NoisySimulation, SAMPLES};
+
+use mental_pong_game::task::epochs::{display_frame_ms, display_frames_of_bin, first_hidden_frame};
 use mental_pong_game::task::geometry::{BALL_RADIUS_DISPLAY_DEG, WALL_DISPLAY_DEG};
 use mental_pong_game::task::{Condition, Law, Masks, trajectory_until, truth_bins};
 use serde::{Deserialize, Serialize};
@@ -18,6 +22,8 @@ pub enum Observer {
     ConstantVelocity,
     /// The ball goes on and is mirrored at the walls, |y| = 9.8°.
     Kinematic,
+    /// The mean of noisy simulations ([`NoisySimulation`], [`NoisyParameters::UNFITTED`], design law).
+    NoisySimulation,
 }
 
 impl Observer {
@@ -49,6 +55,10 @@ impl Observer {
         let (x, y) = (path.x_deg[hidden - 1], path.y_deg[hidden - 1]);
         let step = |p: &[f64]| 3.0 * (p[hidden - 1] - p[hidden.saturating_sub(2)]);
         let (vx, vy) = (step(&path.x_deg), step(&path.y_deg));
+        let simulated = (self == Self::NoisySimulation).then(|| {
+            let simulation = NoisySimulation::new(std::slice::from_ref(condition), 0);
+            simulation.mean_path_deg(0, &NoisyParameters::UNFITTED)
+        });
         bins.flat_map(|bin| {
             if bin <= last_bin {
                 return at(bin);
@@ -59,6 +69,10 @@ impl Observer {
                 Self::Oracle => at(bin),
                 Self::LastSeen => [x, y, vx, vy],
                 Self::ConstantVelocity => [x + gone * vx, y + gone * vy, vx, vy],
+                Self::NoisySimulation => match &simulated {
+                    Some((step, path)) => simulated_state(bin, *step, path),
+                    None => [x, y, vx, vy],
+                },
                 Self::Kinematic => {
                     let (height, sign) = mirrored(y + gone * vy);
                     [x + gone * vx, height, vx, sign * vy]
@@ -67,6 +81,25 @@ impl Observer {
         })
         .collect()
     }
+}
+
+/// The state in the middle of a bin of a path whose first place is that of design step `step`: degrees
+/// and degrees per bin. Beyond its end the path stays where it is.
+fn simulated_state(bin: usize, step: usize, path: &[(f64, f64)]) -> [f64; 4] {
+    let middle_ms = display_frame_ms(display_frames_of_bin(bin).start + 1) - display_frame_ms(0);
+    let at = |ms: f64| {
+        let steps = (ms / Law::Design.frame_ms(1) - step as f64).max(0.0);
+        let last = path.len().saturating_sub(1);
+        let from = (steps as usize).min(last);
+        let part = (steps - from as f64).min(1.0);
+        let (a, b) = (path[from], path[(from + 1).min(last)]);
+        (a.0 + part * (b.0 - a.0), a.1 + part * (b.1 - a.1))
+    };
+    if path.is_empty() {
+        return [f64::NAN; 4];
+    }
+    let (now, next) = (at(middle_ms), at(middle_ms + 50.0));
+    [now.0, now.1, next.0 - now.0, next.1 - now.1]
 }
 
 /// A height folded back into the walls, and whether the motion is turned (−1) or not (1).
@@ -108,6 +141,17 @@ mod tests {
             }
             assert!(worst(Observer::LastSeen, &condition, 0) > 2.0);
         }
+    }
+
+    #[test]
+    fn the_noisy_simulation_follows_the_ball_but_not_exactly() {
+        for condition in primate79().iter().step_by(9) {
+            let error = worst(Observer::NoisySimulation, condition, 0);
+            assert!(error > 1e-6 && error < 2.0, "{} {error}", condition.id);
+            assert!(worst(Observer::NoisySimulation, condition, 1) < 3.0);
+        }
+        let name = serde_json::to_string(&Observer::NoisySimulation).unwrap();
+        assert_eq!(name, "\"noisy-simulation\"");
     }
 
     #[test]

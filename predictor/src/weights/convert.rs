@@ -1,9 +1,11 @@
-//! Published PyTorch files (`.pth`, `.pt`) read as data and turned into safetensors.
+//! Published weight files (PyTorch's `.pth` and `.pt`, or safetensors with its authors' names) read
+//! as data and turned into safetensors with canonical names.
 //!
 //! Nothing in a file is executed. Names, shapes and counts must be exactly those of the network;
 //! parts that are known to stand beside it (see [`Checkpoint::convert`]) are left out and listed.
 
 mod archive;
+mod header;
 mod pickle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +16,9 @@ use mental_pong_game::files::{sha256_file, sha256_hex};
 use serde::Serialize;
 
 use self::archive::{Archive, Refused};
+use self::header::{Safetensors, Span};
 use self::pickle::{Node, Stored};
-use super::{Loaded, from_bytes, to_bytes};
+use super::{Loaded, Metadata, from_bytes, to_bytes};
 use crate::encoders::{Encoder, PublishedEncoder};
 use crate::{Error, Result};
 
@@ -30,7 +33,16 @@ const LONGEST_PICKLE: u64 = 8 << 20;
 #[derive(Clone, Debug)]
 pub struct Part {
     from: String,
-    shapes: Vec<(String, Vec<usize>)>,
+    entries: Vec<Entry>,
+    beside: Vec<String>,
+}
+
+/// A tensor under its canonical name, and the tensors of the file that it is put together from, one
+/// above the other along the first axis.
+#[derive(Clone, Debug)]
+struct Entry {
+    name: String,
+    sources: Vec<(String, Vec<usize>)>,
 }
 
 impl Part {
@@ -40,10 +52,57 @@ impl Part {
         from: impl Into<String>,
         shapes: impl IntoIterator<Item = (N, Vec<usize>)>,
     ) -> Self {
+        Self::renamed(from, shapes, |name| vec![name.to_string()])
+    }
+
+    /// Like [`Part::new`] for a file with other names: `names` gives those that stand for a
+    /// canonical one, several where the canonical tensor is them one above the other in equal parts.
+    pub fn renamed<N: Into<String>>(
+        from: impl Into<String>,
+        shapes: impl IntoIterator<Item = (N, Vec<usize>)>,
+        names: impl Fn(&str) -> Vec<String>,
+    ) -> Self {
+        let entry = |(name, shape): (N, Vec<usize>)| {
+            let name = name.into();
+            let names = names(&name);
+            let mut part = shape;
+            if let Some(rows) = part.first_mut() {
+                *rows /= names.len().max(1);
+            }
+            let sources = names.into_iter().map(|n| (n, part.clone())).collect();
+            Entry { name, sources }
+        };
         Self {
             from: from.into(),
-            shapes: shapes.into_iter().map(|(n, s)| (n.into(), s)).collect(),
+            entries: shapes.into_iter().map(entry).collect(),
+            beside: Vec::new(),
         }
+    }
+
+    /// Names (after `from`, or after what `from` stands in) that may stand beside the network in its
+    /// authors' file: a tensor of that name, or any below it.
+    #[must_use]
+    pub fn beside(mut self, names: &[&str]) -> Self {
+        self.beside.extend(names.iter().map(ToString::to_string));
+        self
+    }
+
+    /// Whether the file has the first tensor of this part.
+    pub(crate) fn begins_in(&self, checkpoint: &Checkpoint) -> bool {
+        let first = self.entries.first().and_then(|e| e.sources.first());
+        first.is_some_and(|(name, _)| {
+            let full = format!("{}{name}", self.from);
+            checkpoint.tensors.contains_key(&full)
+        })
+    }
+
+    /// The first tensor of this part that the file lacks or has in another shape, by its name there.
+    pub(crate) fn first_missing(&self, checkpoint: &Checkpoint) -> Option<String> {
+        let sources = self.entries.iter().flat_map(|e| &e.sources);
+        sources
+            .map(|(name, shape)| (format!("{}{name}", self.from), shape))
+            .find(|(full, shape)| checkpoint.shape(full) != Some(shape.as_slice()))
+            .map(|(full, _)| full)
     }
 
     /// `name` relative to this part, or to what this part stands in.
@@ -52,6 +111,14 @@ impl Part {
         let parent = inside.rfind('.').map_or("", |end| &self.from[..=end]);
         name.strip_prefix(self.from.as_str())
             .or_else(|| name.strip_prefix(parent))
+    }
+
+    /// Whether `rest`, relative to this part, was named by [`Part::beside`].
+    fn has_beside(&self, rest: &str) -> bool {
+        self.beside.iter().any(|known| {
+            let after = rest.strip_prefix(known.as_str());
+            after.is_some_and(|after| after.is_empty() || after.starts_with('.'))
+        })
     }
 }
 
@@ -73,22 +140,48 @@ fn known_extra(parts: &[Part], name: &str) -> bool {
     if name.ends_with(".num_batches_tracked") || name.ends_with(".position_ids") {
         return true;
     }
-    parts.iter().filter_map(|p| p.relative(name)).any(|rest| {
+    parts.iter().any(|part| {
+        let Some(rest) = part.relative(name) else {
+            return false;
+        };
         let first = rest.split('.').next().unwrap_or_default();
         first.starts_with("decoder_")
             || rest.starts_with("classifier.6.")
             || EXTRAS.contains(&first)
+            || part.has_beside(rest)
     })
 }
 
 /// A published file, opened: its names and shapes are known, its values not yet read.
 pub struct Checkpoint {
     path: PathBuf,
-    archive: Archive,
-    root: String,
+    store: Store,
     key: Option<String>,
-    tensors: BTreeMap<String, Stored>,
+    tensors: BTreeMap<String, Held>,
     beside: Vec<String>,
+    metadata: Metadata,
+}
+
+/// Where the values stand.
+enum Store {
+    Torch { archive: Archive, root: String },
+    Safetensors(Safetensors),
+}
+
+/// A tensor of the file.
+#[derive(Clone, Debug)]
+enum Held {
+    Torch(Stored),
+    Safetensors(Span),
+}
+
+impl Held {
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Torch(stored) => &stored.shape,
+            Self::Safetensors(span) => &span.shape,
+        }
+    }
 }
 
 /// What [`Checkpoint::convert`] gives.
@@ -106,7 +199,12 @@ pub struct Converted {
     pub source_key: Option<String>,
 }
 
-fn refused(path: &Path, tensor: &str, expected: &str, found: impl Into<String>) -> Error {
+pub(crate) fn refused(
+    path: &Path,
+    tensor: &str,
+    expected: &str,
+    found: impl Into<String>,
+) -> Error {
     Error::Weights {
         path: path.to_path_buf(),
         tensor: tensor.into(),
@@ -116,7 +214,8 @@ fn refused(path: &Path, tensor: &str, expected: &str, found: impl Into<String>) 
 }
 
 impl Checkpoint {
-    /// Opens a file and finds its tensors: under `state_dict`, `model`, `r3m` or `vip`, or flat.
+    /// Opens a file and finds its tensors: in a PyTorch file under `state_dict`, `model`, `r3m` or
+    /// `vip`, or flat; a safetensors file is flat.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Weights`] for a file that is damaged, of the format before PyTorch
@@ -135,7 +234,24 @@ impl Checkpoint {
     }
 
     fn open_at(path: &Path, key: Option<&str>) -> Result<Self> {
-        let whole = |found: Refused| refused(path, "*", "a PyTorch file of tensors", found);
+        let whole = |found: Refused| refused(path, "*", "a PyTorch or safetensors file", found);
+        if let Some(file) = Safetensors::open(path).map_err(|e| Error::io(path, e))? {
+            let mut file = file.map_err(whole)?;
+            if let Some(key) = key {
+                return Err(whole(format!("no key {key}: a safetensors file is flat")));
+            }
+            let tensors = std::mem::take(&mut file.tensors);
+            let tensors = tensors.into_iter();
+            let all = tensors.map(|(name, span)| (name, Held::Safetensors(span)));
+            return Ok(Self {
+                path: path.to_path_buf(),
+                tensors: unwrapped(all.collect()),
+                metadata: std::mem::take(&mut file.metadata),
+                store: Store::Safetensors(file),
+                key: None,
+                beside: Vec::new(),
+            });
+        }
         let mut archive = Archive::open(path)
             .map_err(|e| Error::io(path, e))?
             .map_err(whole)?;
@@ -155,11 +271,11 @@ impl Checkpoint {
         let pickle = pickle::read(&pickle).map_err(whole)?;
         let mut checkpoint = Self {
             path: path.to_path_buf(),
-            archive,
-            root,
+            store: Store::Torch { archive, root },
             key: None,
             tensors: BTreeMap::new(),
             beside: Vec::new(),
+            metadata: Metadata::new(),
         };
         checkpoint.find(&pickle, key).map_err(whole)?;
         Ok(checkpoint)
@@ -235,7 +351,8 @@ impl Checkpoint {
             let name = text(*name)?;
             match &pickle.nodes[*value] {
                 Node::Tensor(tensor) => {
-                    if all.insert(name.to_string(), tensor.clone()).is_some() {
+                    let tensor = Held::Torch(tensor.clone());
+                    if all.insert(name.to_string(), tensor).is_some() {
                         return Err(format!("the tensor {name} twice"));
                     }
                 }
@@ -245,15 +362,26 @@ impl Checkpoint {
         if all.is_empty() {
             return Err("no tensors".into());
         }
-        let wrapped = all.keys().all(|name| name.starts_with("module."));
-        self.tensors = all
-            .into_iter()
-            .map(|(name, tensor)| match name.strip_prefix("module.") {
-                Some(inner) if wrapped => (inner.to_string(), tensor),
-                _ => (name, tensor),
-            })
-            .collect();
+        self.tensors = unwrapped(all);
         Ok(())
+    }
+
+    /// The note that [`to_bytes`] left in a safetensors file; empty for others.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The keys that a PyTorch file holds beside its tensors, with their kinds.
+    #[must_use]
+    pub fn beside(&self) -> &[String] {
+        &self.beside
+    }
+
+    /// The shape of a tensor, or nothing where there is no such.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(Held::shape)
     }
 
     /// Names and shapes of the tensors, in name order; a `module.` that all names begin with is
@@ -261,7 +389,7 @@ impl Checkpoint {
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.tensors
             .iter()
-            .map(|(name, t)| (name.as_str(), t.shape.as_slice()))
+            .map(|(name, t)| (name.as_str(), t.shape()))
     }
 
     /// Reads the tensors of `parts`, which together must be all that the file holds but for what is
@@ -275,13 +403,14 @@ impl Checkpoint {
     pub fn convert(mut self, parts: &[Part]) -> Result<Converted> {
         let mut wanted: BTreeSet<String> = BTreeSet::new();
         for part in parts {
-            for (name, shape) in &part.shapes {
+            let sources = part.entries.iter().flat_map(|e| &e.sources);
+            for (name, shape) in sources {
                 let full = format!("{}{name}", part.from);
                 let expected = format!("shape {shape:?}");
-                match self.tensors.get(&full) {
+                match self.tensors.get(&full).map(Held::shape) {
                     None => return Err(refused(&self.path, &full, &expected, "nothing")),
-                    Some(t) if t.shape != *shape => {
-                        let found = format!("shape {:?}", t.shape);
+                    Some(found) if found != shape.as_slice() => {
+                        let found = format!("shape {found:?}");
                         return Err(refused(&self.path, &full, &expected, found));
                     }
                     Some(_) => {}
@@ -295,7 +424,7 @@ impl Checkpoint {
                 continue;
             }
             if !known_extra(parts, name) {
-                let found = format!("a tensor of shape {:?}", tensor.shape);
+                let found = format!("a tensor of shape {:?}", tensor.shape());
                 return Err(refused(&self.path, name, "no such tensor", found));
             }
             dropped.push(name.clone());
@@ -304,11 +433,18 @@ impl Checkpoint {
         let parts = parts
             .iter()
             .map(|part| {
-                part.shapes
+                part.entries
                     .iter()
-                    .map(|(name, _)| {
-                        let full = format!("{}{name}", part.from);
-                        Ok((name.clone(), self.read(&full)?))
+                    .map(|entry| {
+                        let mut pieces = Vec::with_capacity(entry.sources.len());
+                        for (name, _) in &entry.sources {
+                            pieces.push(self.read(&format!("{}{name}", part.from))?);
+                        }
+                        let whole = match pieces.len() {
+                            1 => pieces.remove(0),
+                            _ => Tensor::cat(&pieces, 0)?,
+                        };
+                        Ok((entry.name.clone(), whole))
                     })
                     .collect()
             })
@@ -327,16 +463,34 @@ impl Checkpoint {
     }
 
     fn read(&mut self, name: &str) -> Result<Tensor> {
-        let stored = self.tensors.get(name).cloned();
-        let stored = stored.ok_or_else(|| refused(&self.path, name, "a tensor", "nothing"))?;
-        let entry = format!("{}data/{}", self.root, stored.storage.key);
-        let values = values(&mut self.archive, &entry, &stored)
-            .map_err(|found| refused(&self.path, name, "a readable tensor", found))?;
+        let held = self.tensors.get(name).cloned();
+        let held = held.ok_or_else(|| refused(&self.path, name, "a tensor", "nothing"))?;
+        let values = match (&mut self.store, &held) {
+            (Store::Torch { archive, root }, Held::Torch(stored)) => values(
+                archive,
+                &format!("{root}data/{}", stored.storage.key),
+                stored,
+            ),
+            (Store::Safetensors(file), Held::Safetensors(span)) => file.values(span),
+            _ => Err("a tensor of another file".into()),
+        }
+        .map_err(|found| refused(&self.path, name, "a readable tensor", found))?;
         if let Some(v) = values.iter().find(|v| !v.is_finite()) {
             return Err(refused(&self.path, name, "finite values", v.to_string()));
         }
-        Ok(Tensor::from_vec(values, stored.shape, &Device::Cpu)?)
+        Ok(Tensor::from_vec(values, held.shape(), &Device::Cpu)?)
     }
+}
+
+/// Takes a `module.` off that all names begin with, once.
+fn unwrapped(all: BTreeMap<String, Held>) -> BTreeMap<String, Held> {
+    let wrapped = all.keys().all(|name| name.starts_with("module."));
+    all.into_iter()
+        .map(|(name, tensor)| match name.strip_prefix("module.") {
+            Some(inner) if wrapped => (inner.to_string(), tensor),
+            _ => (name, tensor),
+        })
+        .collect()
 }
 
 /// How an element's bytes become f32.

@@ -4,7 +4,10 @@
 //! every length is checked before memory is taken (by the `safetensors` reader).
 
 mod bundled;
+pub mod catalogue;
 pub mod convert;
+pub mod infer;
+pub mod load;
 
 use std::collections::BTreeMap;
 use std::path::Path;
