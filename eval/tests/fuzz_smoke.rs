@@ -295,6 +295,10 @@ fn small_files_that_ask_for_much_are_refused() {
         read(Reader::Pickle, &deep),
         Err(Error::Limit { .. })
     ));
+    // A page whose dictionary is missing: the library panics, the reader does not.
+    let found = original("fuzz/dictionary_missing.parquet");
+    let error = read(Reader::Parquet, &found).unwrap_err();
+    assert!(error.to_string().contains("damaged"), "{error}");
     // Zeros pack well: 64 MiB in a few KiB.
     let bomb = zip("responses.npy", &vec![0; 64 << 20]);
     assert!(bomb.len() < 1 << 20);

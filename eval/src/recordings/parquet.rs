@@ -124,12 +124,21 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Table> {
     };
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
-    table(OnDisk { file, length }, limits).map_err(|error| error.in_file(path))
+    contained(|| table(OnDisk { file, length }, limits)).map_err(|error| error.in_file(path))
 }
 
 /// [`read`] of bytes in memory.
 pub fn from_bytes(bytes: Vec<u8>, limits: &Limits) -> Result<Table> {
-    table(InMemory(Bytes::from(bytes)), limits)
+    contained(|| table(InMemory(Bytes::from(bytes)), limits))
+}
+
+/// The library panics on some damaged pages, such as one whose dictionary is missing. Nothing of its state outlives the call,
+/// so the panic ends here as an error.
+fn contained(read: impl FnOnce() -> Result<Table>) -> Result<Table> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        let why = "damaged in a way that its library does not survive";
+        Err(Error::format("Parquet", None, why))
+    })
 }
 
 fn outside() -> ParquetError {

@@ -140,7 +140,7 @@ fn heat_map(svg: &mut Svg, recording: &Recording, trials: TrialType, time: Scale
             let length = (end - bin) as f64 * bin_width;
             shades[level].push_str(&format!(
                 "M{} {}h{}v{}h-{}z",
-                px(x),
+                fixed(x, 2),
                 fixed(y, 2),
                 fixed(length, 2),
                 fixed(row_height, 2),
