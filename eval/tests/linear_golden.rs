@@ -1,6 +1,6 @@
 //! Maps and factor analysis against scikit-learn, on synthetic data (see `tests/data/README.md`), and against each other on
 //! fresh random inputs.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
 use std::fs::File;
 use std::io::BufReader;

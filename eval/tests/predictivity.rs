@@ -1,6 +1,6 @@
 //! Predictivity, ceilings and dimensionality against the published code, on synthetic data (see `tests/data/README.md`), and
 //! against planted truths.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::fs::File;
 use std::io::BufReader;
@@ -771,15 +771,16 @@ fn bad_input_and_stopping_are_errors() {
 fn halves_of_a_recording_are_aligned_and_factors_are_refused() {
     let path = data("recordings/mini_hand_dmfc_dataset_50ms.pkl.gz");
     let recording = Recording::open(path).unwrap();
-    let (halves, cells, ids) = Halves::of_recording(
+    let found = Halves::of_recording(
         &recording,
         TrialType::Occ,
         Population::All,
         "start_end_pad0",
     )
     .unwrap();
+    let (halves, cells) = (found.halves, found.cells);
     assert_eq!(
-        (halves.units(), halves.rows(), ids.len()),
+        (halves.units(), halves.rows(), found.unit_ids.len()),
         (8, cells.len(), 8)
     );
     let full = recording

@@ -86,7 +86,7 @@ impl Halves {
         trials: TrialType,
         population: Population,
         mask: &str,
-    ) -> Result<(Self, Vec<(usize, usize)>, Vec<i64>)> {
+    ) -> Result<RecordedHalves> {
         if matches!(population, Population::Factors(_)) {
             return Err(Error::invalid(
                 "halves",
@@ -115,7 +115,11 @@ impl Halves {
         let full = full.select(&places)?;
         let (halves, cells) =
             Self::from_responses(&full, &first, &second, recording.mask(trials, mask)?)?;
-        Ok((halves, cells, ids))
+        Ok(RecordedHalves {
+            halves,
+            cells,
+            unit_ids: ids,
+        })
     }
 
     /// These units only, in this order. [`Error::Invalid`] for one that is not there.
@@ -163,6 +167,17 @@ impl Halves {
     pub fn units(&self) -> usize {
         self.full.cols()
     }
+}
+
+/// What [`Halves::of_recording`] gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedHalves {
+    /// The responses.
+    pub halves: Halves,
+    /// `[row]`, (condition, bin) of each.
+    pub cells: Vec<(usize, usize)>,
+    /// `[unit]`, ids in the recording.
+    pub unit_ids: Vec<i64>,
 }
 
 /// Single trials, `[trial][row, unit]`; NaN where a unit was not recorded.

@@ -27,7 +27,7 @@ pub use evaluate::{
     UnitSummary, predictivity, predictivity_of_trials,
 };
 pub use geometry::{geometry, geometry_corrected, row_distances};
-pub use halves::{Halves, Trials};
+pub use halves::{Halves, RecordedHalves, Trials};
 pub use interval::{Interval, IntervalOptions};
 pub use score::{Correction, Metric, UnitScore, standard_error, weighted_standard_error};
 pub use split::{RowSplit, SplitBy, SplitScheme};
