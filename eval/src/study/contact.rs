@@ -8,10 +8,11 @@ use super::scene::Scene;
 use super::{Out, digits};
 use crate::array::Array2;
 use crate::card::RowKind;
+use crate::contact::kappa::{model_with_people, people_with_people};
+use crate::contact::people::{Exclusions, People, Responses, read_files, read_responses};
 use crate::contact::{
-    ContactModel, ContactSettings, Exclusions, People, Prediction, Responses, Scenario, Unmatched,
-    against_people, clip_name, model_with_people, people_with_people, per_scenario_accuracy,
-    read_files, read_responses,
+    ContactModel, ContactSettings, Prediction, Scenario, Unmatched, against_people, clip_name,
+    per_scenario_accuracy,
 };
 use crate::error::{Error, Result};
 use crate::report::plot::{Dot, dots};

@@ -6,9 +6,10 @@ use super::scene::{DMFC, Scene};
 use super::{Out, digits};
 use crate::card::RowKind;
 use crate::decode::variables::{BOUNCE_OCCLUDED, BOUNCE_VISIBLE, DRIVER_33, PUBLISHED_ROLLS};
+use crate::decode::inputs::{Variable, variable};
 use crate::decode::{
-    Epochs, Inputs, OnlineDecoder, Part, Variable, generalization, lag_sweep,
-    published_train_sizes, train_size_curve, variable,
+    Epochs, Inputs, OnlineDecoder, Part, generalization, lag_sweep, published_train_sizes,
+    train_size_curve,
 };
 use crate::error::Result;
 use crate::linear::Readout;
