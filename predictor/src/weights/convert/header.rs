@@ -6,8 +6,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use safetensors::SafeTensors;
-use safetensors::tensor::Dtype;
+use safetensors::tensor::{Dtype, Metadata as Header};
 
 use super::archive::Refused;
 use super::half;
@@ -55,14 +54,25 @@ impl Safetensors {
         Ok(Some(Self::read(file, length, &bytes)))
     }
 
+    /// The library's own check wants the whole file in memory; this is the same on the header alone:
+    /// tensors side by side without a gap, each as long as its shape says, up to the file's end.
     fn read(file: File, length: u64, bytes: &[u8]) -> Result<Self, Refused> {
-        let (size, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
-        let values_at = 8 + size as u64;
+        let header: Header = serde_json::from_slice(&bytes[8..]).map_err(|e| e.to_string())?;
+        let values_at = bytes.len() as u64;
         let mut tensors = BTreeMap::new();
         for (name, info) in header.tensors() {
             let (from, to) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
-            if values_at.checked_add(to).is_none_or(|end| end > length) || from > to {
-                return Err(format!("tensor {name} beyond the end of the file"));
+            let count = info
+                .shape
+                .iter()
+                .try_fold(1_usize, |n, s| n.checked_mul(*s));
+            let bits = count.and_then(|n| n.checked_mul(info.dtype.bitsize()));
+            let held = to.checked_sub(from).and_then(|n| n.checked_mul(8));
+            if held.is_none() || bits.map(|b| b as u64) != held {
+                return Err(format!(
+                    "tensor {name}: bytes {from} to {to} for shape {:?} of {:?}",
+                    info.shape, info.dtype
+                ));
             }
             let span = Span {
                 shape: info.shape.clone(),
@@ -75,11 +85,20 @@ impl Safetensors {
         if tensors.is_empty() {
             return Err("no tensors".into());
         }
-        let end = tensors.values().map(|s| s.to).max().unwrap_or(0);
-        if values_at + end != length {
+        let mut spans: Vec<(u64, u64)> = tensors.values().map(|s| (s.from, s.to)).collect();
+        spans.sort_unstable();
+        let mut end = 0;
+        for (from, to) in spans {
+            if from != end {
+                return Err(format!(
+                    "a gap or an overlap of tensors at byte {end} of the values"
+                ));
+            }
+            end = to;
+        }
+        if values_at.checked_add(end) != Some(length) {
             return Err(format!(
-                "{} bytes after the last tensor",
-                length - values_at - end
+                "tensors of {end} bytes after a header of {values_at}, in a file of {length}"
             ));
         }
         let note = header
