@@ -138,12 +138,11 @@ impl<'a> EndpointDecoder<'a> {
             .par_iter()
             .map(|split| {
                 let fit = self.sums.fit(&split.train, readout)?;
-                let mut test = split.test.clone();
-                test.sort_unstable();
-                let predictions: Vec<(usize, Vec<f64>)> = test
-                    .iter()
-                    .map(|&c| Ok((c, fit.predict(&self.kept.features[c])?.column(0))))
-                    .collect::<Result<_>>()?;
+                let p = predict(&self.sums, &self.kept, &fit, split)?;
+                let predictions: Vec<(usize, Vec<f64>)> = p
+                    .parts()
+                    .map(|(c, from, to)| (c, (from..to).map(|i| p.values[(i, 0)]).collect()))
+                    .collect();
                 let from_start = self.read(&predictions, &from_start);
                 let from_occlusion = self.read(&predictions, &from_occlusion);
                 Ok(OneSplit {

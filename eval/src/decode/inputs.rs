@@ -1,5 +1,7 @@
 //! From responses, behaviour and masks `[condition, bin]` to what the decoders take.
 
+use serde::{Deserialize, Serialize};
+
 use super::layout::{ConditionRows, Layout};
 use crate::array::Array2;
 use crate::error::{Error, Result};
@@ -27,13 +29,13 @@ pub struct Epochs<'a> {
 }
 
 impl Inputs {
-    /// Rows are the cells of `behavior`, each with the responses of the cell of `neural` that stands at the same place in
-    /// the condition: with `neural` the same mask rolled by k bins, the responses k bins later. Rows with a NaN in any
-    /// feature or variable are dropped by the decoder, as published, so that the rows depend on the list of variables
-    /// (trap 7 of the specification).
+    /// Rows are the cells in both masks, with responses and behaviour of the *same* bin: the authors' decoder with
+    /// `matched_timepoints = True`. A rolled `neural` mask only takes cells away; it moves no response against the
+    /// behaviour, although it reads as if it did (the reference runs with rolls say so). For a lag see [`Inputs::lagged`].
     ///
-    /// `ids` is `[condition]`; positions from 0 where there are none. [`Error::Shape`] where axes differ;
-    /// [`Error::Invalid`] where the masks do not pair, as after a roll that passes the end of the axis.
+    /// Rows with a NaN in any feature or variable are dropped by the decoder, as published, so that the rows depend on the
+    /// list of variables (trap 7 of the specification). `ids` is `[condition]`; positions from 0 where there are none.
+    /// [`Error::Shape`] where axes differ.
     pub fn matched(
         responses: &Responses,
         variables: &[Variable],
@@ -42,39 +44,48 @@ impl Inputs {
         ids: Option<&[u32]>,
         bin_ms: f64,
     ) -> Result<Self> {
+        neural.check(responses.conditions(), responses.bins())?;
+        behavior.check(responses.conditions(), responses.bins())?;
+        let both = behavior.map(|c, b| behavior.contains(c, b) && neural.contains(c, b));
+        Self::lagged(responses, variables, &both, 0, epochs, ids, bin_ms)
+    }
+
+    /// Rows are the cells of `mask`: behaviour in bin b with the responses in bin b + `lag_bins`. Responses beyond the axis
+    /// are missing. Otherwise as [`Inputs::matched`].
+    pub fn lagged(
+        responses: &Responses,
+        variables: &[Variable],
+        mask: &Mask,
+        lag_bins: i64,
+        epochs: Epochs<'_>,
+        ids: Option<&[u32]>,
+        bin_ms: f64,
+    ) -> Result<Self> {
         let (n, bins) = (responses.conditions(), responses.bins());
         check(responses, variables)?;
-        for mask in [neural, behavior, epochs.visible, epochs.hidden] {
+        for mask in [mask, epochs.visible, epochs.hidden] {
             mask.check(n, bins)?;
         }
-        let (x, y) = (by_condition(neural), by_condition(behavior));
+        let cells = by_condition(mask);
         let (mut conditions, mut features) = (Vec::new(), Vec::new());
-        for c in 0..n {
-            let shift = |i: usize| x[c][i] as i64 - y[c][i] as i64;
-            if x[c].len() != y[c].len() || (1..y[c].len()).any(|i| shift(i) != shift(0)) {
-                return Err(Error::invalid(
-                    "masks",
-                    format!(
-                        "condition {c} has {} cells of responses and {} of behaviour that do not pair at one lag",
-                        x[c].len(),
-                        y[c].len()
-                    ),
-                ));
-            }
-            features.push(Array2::from_fn(x[c].len(), responses.units(), |i, u| {
-                responses.get(u, c, x[c][i])
+        for (c, here) in cells.into_iter().enumerate() {
+            features.push(Array2::from_fn(here.len(), responses.units(), |i, u| {
+                match usize::try_from(here[i] as i64 + lag_bins) {
+                    Ok(bin) if bin < bins => responses.get(u, c, bin),
+                    _ => f64::NAN,
+                }
             }));
             conditions.push(ConditionRows {
                 id: id(ids, c),
-                bins: y[c].clone(),
-                targets: Array2::from_fn(y[c].len(), variables.len(), |i, v| {
-                    variables[v].1.get(c, y[c][i])
+                targets: Array2::from_fn(here.len(), variables.len(), |i, v| {
+                    variables[v].1.get(c, here[i])
                 }),
-                visible: y[c]
+                visible: here
                     .iter()
                     .map(|&b| epochs.visible.contains(c, b))
                     .collect(),
-                hidden: y[c].iter().map(|&b| epochs.hidden.contains(c, b)).collect(),
+                hidden: here.iter().map(|&b| epochs.hidden.contains(c, b)).collect(),
+                bins: here,
             });
         }
         let names = variables.iter().map(|v| v.0.clone()).collect();
@@ -142,17 +153,17 @@ impl Inputs {
         })
     }
 
-    /// [`Inputs::matched`] of a recording. Variables that the file lacks are derived where [`variable`] can.
+    /// [`Inputs::matched`] or [`Inputs::lagged`] of a recording. Variables that the file lacks are derived where [`variable`] can.
     pub fn from_recording(recording: &Recording, from: &FromRecording<'_>) -> Result<Self> {
         let responses = recording.responses(from.trials, from.population, from.half)?;
         let variables = variables(recording, from.trials, from.variables)?;
         let behavior = recording.mask(from.trials, from.mask)?;
-        let neural = roll(behavior, from.roll);
         let ids = ids_of(recording);
-        Self::matched(
+        Self::paired(
             &responses,
             &variables,
-            (&neural, behavior),
+            behavior,
+            from.pairing,
             Epochs {
                 visible: recording.mask(from.trials, "start_occ_pad0")?,
                 hidden: recording.mask(from.trials, "occ_end_pad0")?,
@@ -160,6 +171,46 @@ impl Inputs {
             ids.as_deref(),
             recording.expected().bin_ms,
         )
+    }
+
+    pub(crate) fn paired(
+        responses: &Responses,
+        variables: &[Variable],
+        mask: &Mask,
+        pairing: Pairing,
+        epochs: Epochs<'_>,
+        ids: Option<&[u32]>,
+        bin_ms: f64,
+    ) -> Result<Self> {
+        match pairing {
+            Pairing::RolledMask(bins) => {
+                let neural = roll(mask, bins);
+                Self::matched(responses, variables, (&neural, mask), epochs, ids, bin_ms)
+            }
+            Pairing::Lag(bins) => {
+                Self::lagged(responses, variables, mask, bins, epochs, ids, bin_ms)
+            }
+        }
+    }
+}
+
+/// How responses and behaviour are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pairing {
+    /// The neural mask rolled by this many bins, as published: same bins, fewer of them. 0 is the headline.
+    RolledMask(i64),
+    /// Responses this many bins after the behaviour (negative: before it): a lag in time.
+    Lag(i64),
+}
+
+impl Pairing {
+    /// Bins of the roll or lag.
+    #[must_use]
+    pub fn bins(self) -> i64 {
+        match self {
+            Self::RolledMask(bins) | Self::Lag(bins) => bins,
+        }
     }
 }
 
@@ -176,9 +227,8 @@ pub struct FromRecording<'a> {
     pub variables: &'a [&'a str],
     /// Mask of the behaviour; published: `start_end_pad0`.
     pub mask: &'a str,
-    /// Bins that the neural mask is rolled by; published: -5 to 5, 0 for the headline. Positive: responses later than
-    /// behaviour.
-    pub roll: i64,
+    /// How responses and behaviour are put together; published: rolled masks of -5 to 5, 0 for the headline.
+    pub pairing: Pairing,
 }
 
 impl FromRecording<'static> {
@@ -191,7 +241,7 @@ impl FromRecording<'static> {
             half: Half::Full,
             variables: &super::variables::PUBLISHED_23,
             mask: "start_end_pad0",
-            roll: 0,
+            pairing: Pairing::RolledMask(0),
         }
     }
 }

@@ -3,7 +3,7 @@
 use mental_pong_game::task::group_shuffle_split;
 use serde::Serialize;
 
-use super::inputs::{Epochs, Inputs, Variable, roll};
+use super::inputs::{Epochs, Inputs, Pairing, Variable};
 use super::layout::Split;
 use super::online::{OnlineDecoder, PooledScores};
 use crate::error::{Error, Result};
@@ -32,18 +32,19 @@ pub fn group_splits(
 /// One lag.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Lag {
-    /// Bins that the neural mask was rolled by; positive: responses later than behaviour.
-    pub roll_bins: i64,
-    /// The same in ms.
-    pub roll_ms: f64,
+    /// How responses and behaviour were put together.
+    pub pairing: Pairing,
+    /// Its bins in ms.
+    pub lag_ms: f64,
     /// Scores at this lag.
     pub scores: PooledScores,
 }
 
-/// Online decoding with the neural mask rolled by each of `rolls` (published: [`super::variables::PUBLISHED_ROLLS`]).
+/// Online decoding at several pairings of responses and behaviour.
 ///
-/// Factors exist inside of the trial only, so that a roll loses rows; raw responses lose none. Errors as
-/// [`Inputs::matched`] and [`OnlineDecoder::run`].
+/// The published sweep is [`Pairing::RolledMask`] over [`super::variables::PUBLISHED_ROLLS`]: it compares sets of rows and not
+/// times (see [`Inputs::matched`]). [`Pairing::Lag`] compares times; factors exist inside of the trial only, so that a lag
+/// loses rows there. Errors as [`Inputs::matched`] and [`OnlineDecoder::run`].
 #[allow(clippy::too_many_arguments, reason = "they are the analysis")]
 pub fn lag_sweep(
     responses: &Responses,
@@ -51,20 +52,18 @@ pub fn lag_sweep(
     mask: &Mask,
     epochs: Epochs<'_>,
     bin_ms: f64,
-    rolls: impl IntoIterator<Item = i64>,
+    pairings: impl IntoIterator<Item = Pairing>,
     splits: &[Split],
     readout: Readout,
 ) -> Result<Vec<Lag>> {
-    rolls
+    pairings
         .into_iter()
-        .map(|bins| {
-            let neural = roll(mask, bins);
-            let inputs =
-                Inputs::matched(responses, variables, (&neural, mask), epochs, None, bin_ms)?;
+        .map(|pairing| {
+            let inputs = Inputs::paired(responses, variables, mask, pairing, epochs, None, bin_ms)?;
             let decoder = OnlineDecoder::new(&inputs.layout, &inputs.features)?;
             Ok(Lag {
-                roll_bins: bins,
-                roll_ms: bins as f64 * bin_ms,
+                pairing,
+                lag_ms: pairing.bins() as f64 * bin_ms,
                 scores: decoder.scores(splits, readout)?,
             })
         })

@@ -76,7 +76,8 @@ pub const BALL_STATE: [&str; 4] = [
     "ball_pos_dy_TRUE",
 ];
 
-/// Rolls of the neural mask in the released results, bins: 0 is the headline.
+/// Rolls of the neural mask in the released results, bins: 0 is the headline. They move no response in time, see
+/// [`super::Inputs::matched`].
 pub const PUBLISHED_ROLLS: std::ops::RangeInclusive<i64> = -5..=5;
 
 /// Conditions (positions in the 79, from 0) whose ball bounces while it is visible: list of the authors' `OfflineDecoder`.

@@ -338,8 +338,13 @@ fn chunk_sums(
                     *value = source[at] * options.scale;
                     sum += *value;
                 }
-                // About the mean: sums of squares lose nothing. Variance and residuals do not change.
-                let mean = sum / cells.len() as f64;
+                // About the mean: sums of squares lose nothing. Variance and residuals do not change. What would be left of
+                // a constant is rounding.
+                let mean = if column.iter().all(|v| *v == column[0]) {
+                    column[0]
+                } else {
+                    sum / cells.len() as f64
+                };
                 for value in column {
                     *value -= mean;
                 }

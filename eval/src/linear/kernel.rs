@@ -216,32 +216,38 @@ fn mix(i: u64, p: u64) -> u64 {
 }
 
 /// The `k` largest eigenvalues, falling, and their vectors of a symmetric positive matrix, by block Lanczos with full
-/// orthogonalisation and restarts; `None` where they were not found within the tolerance. Starts from fixed numbers, so
-/// that the same matrix gives the same bits.
+/// orthogonalisation and thick restarts; `None` where they were not found within the tolerance. Starts from fixed numbers,
+/// so that the same matrix gives the same bits.
+///
+/// Blocks are narrow: where the last component stands in a crowd of noise, few columns of a high power find it sooner than
+/// many of a low one, and one pass over the matrix serves a whole block.
 pub(crate) fn leading(a: MatRef<'_, f64>, k: usize) -> Option<(Vec<f64>, Mat<f64>)> {
     let n = a.nrows();
     if k == 0 || k > n {
         return None;
     }
     // Small or nearly full problems: all of it.
-    if n < 4 * k + 64 {
+    if n < 640 || n < 12 * k {
         let eigen = a.self_adjoint_eigen(Side::Lower).ok()?;
         let values = eigen.S().column_vector();
         let out = (0..k).map(|c| values[n - 1 - c]).collect();
         let vectors = Mat::from_fn(n, k, |i, c| eigen.U()[(i, n - 1 - c)]);
         return Some((out, vectors));
     }
-    let width = 32.min(k.next_multiple_of(8));
-    let keep = k + k / 2 + 8;
-    let most = (keep + 6 * width).max(3 * k + width).min(n / 2);
-    let mut basis = Mat::<f64>::zeros(n, most + width);
-    let mut image = Mat::<f64>::zeros(n, most + width);
-    let mut next = Mat::from_fn(n, width, |i, j| {
+    const WIDTH: usize = 8;
+    let most = (8 * k).max(320).min(n / 2);
+    let keep = (2 * k).min(most / 2);
+    let mut basis = Mat::<f64>::zeros(n, most + WIDTH);
+    let mut image = Mat::<f64>::zeros(n, most + WIDTH);
+    // basisᵀ a basis.
+    let mut small = Mat::<f64>::zeros(most + WIDTH, most + WIDTH);
+    let mut next = Mat::from_fn(n, WIDTH, |i, j| {
         (mix(i as u64, j as u64 + 17) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     });
     let mut size = 0;
-    for _round in 0..40 {
-        while size + width <= most {
+    let mut look = (4 * k).min(most);
+    for _look in 0..200 {
+        while size < most {
             let kept = orthonormal(basis.subcols(0, size), &mut next);
             if kept == 0 {
                 break;
@@ -250,59 +256,72 @@ pub(crate) fn leading(a: MatRef<'_, f64>, k: usize) -> Option<(Vec<f64>, Mat<f64
                 .as_mut()
                 .subcols_mut(size, kept)
                 .copy_from(next.subcols(0, kept));
-            let (_, right) = image.as_mut().split_at_col_mut(size);
             matmul(
-                right.subcols_mut(0, kept),
+                image.as_mut().subcols_mut(size, kept),
                 Accum::Replace,
                 a,
                 basis.subcols(size, kept),
                 1.0,
                 Par::Seq,
             );
+            let products = basis.subcols(0, size + kept).transpose() * image.subcols(size, kept);
+            for j in 0..kept {
+                for i in 0..size + kept {
+                    small[(i, size + j)] = products[(i, j)];
+                    small[(size + j, i)] = products[(i, j)];
+                }
+            }
             next = image.subcols(size, kept).to_owned();
             size += kept;
+            if size >= look {
+                break;
+            }
         }
-        let (q, w) = (basis.subcols(0, size), image.subcols(0, size));
-        let small = q.transpose() * w;
-        let eigen = small.self_adjoint_eigen(Side::Lower).ok()?;
-        let values = eigen.S().column_vector();
-        let take = keep.min(size);
-        if take < k {
+        if size < k {
             return None;
         }
-        let turn = Mat::from_fn(size, take, |i, c| eigen.U()[(i, size - 1 - c)]);
-        let ritz: Vec<f64> = (0..take).map(|c| values[size - 1 - c]).collect();
-        let vectors = q * &turn;
-        let images = w * &turn;
-        let residual = |c: usize| {
-            let mut sum = 0.0;
-            for i in 0..n {
-                sum += (images[(i, c)] - ritz[c] * vectors[(i, c)]).powi(2);
-            }
-            sum.sqrt()
-        };
-        let goal = COMPONENT_TOLERANCE * ritz[k - 1].abs();
+        let eigen = small
+            .submatrix(0, 0, size, size)
+            .self_adjoint_eigen(Side::Lower)
+            .ok()?;
+        let values = eigen.S().column_vector();
+        let take = keep.min(size);
+        let full = size + WIDTH > most;
+        // Vectors beyond k are needed for a restart only.
+        let wanted = if full { take } else { k };
+        let turn = Mat::from_fn(size, wanted, |i, c| eigen.U()[(i, size - 1 - c)]);
+        let ritz: Vec<f64> = (0..wanted).map(|c| values[size - 1 - c]).collect();
+        let vectors = basis.subcols(0, size) * &turn;
+        let images = image.subcols(0, size) * &turn;
         // Rounding of the products is a floor under every residual.
-        let goal = goal.max(4.0 * f64::EPSILON * ritz[0]);
-        let open: Vec<usize> = (0..k).rev().filter(|&c| residual(c) > goal).collect();
-        if open.is_empty() {
+        let goal =
+            (COMPONENT_TOLERANCE * ritz[k - 1].abs()).max(4.0 * f64::EPSILON * ritz[0].abs());
+        let residual = |c: usize| {
+            let parts = images.col(c) - ritz[c] * vectors.col(c);
+            parts.norm_l2()
+        };
+        // The last are found last.
+        let open = (0..k).rev().any(|c| residual(c) > goal);
+        if !open {
             return Some((ritz[..k].to_vec(), vectors.subcols(0, k).to_owned()));
         }
-        // Go on from the best vectors and from the residuals of those not found yet. In exact arithmetic all residuals
-        // span one block; more of them do not help.
-        let chosen: Vec<usize> = open
-            .iter()
-            .rev()
-            .copied()
-            .chain(k..take)
-            .take(width)
-            .collect();
-        next = Mat::from_fn(n, chosen.len(), |i, j| {
-            images[(i, chosen[j])] - ritz[chosen[j]] * vectors[(i, chosen[j])]
-        });
+        if !full {
+            look = (size + 6 * WIDTH).min(most);
+            continue;
+        }
+        // All residuals span the block that would have come next; it goes on from there.
         basis.as_mut().subcols_mut(0, take).copy_from(&vectors);
         image.as_mut().subcols_mut(0, take).copy_from(&images);
+        for j in 0..take {
+            for i in 0..take {
+                small[(i, j)] = if i == j { ritz[i] } else { 0.0 };
+            }
+        }
         size = take;
+        next = Mat::from_fn(n, WIDTH, |i, j| {
+            images[(i, k - 1 - j)] - ritz[k - 1 - j] * vectors[(i, k - 1 - j)]
+        });
+        look = (size + 6 * WIDTH).min(most);
     }
     None
 }
@@ -310,20 +329,10 @@ pub(crate) fn leading(a: MatRef<'_, f64>, k: usize) -> Option<(Vec<f64>, Mat<f64
 /// Makes the columns of `block` orthonormal and orthogonal to `basis`; columns that vanish are dropped. Returns how many
 /// are left, at the front.
 fn orthonormal(basis: MatRef<'_, f64>, block: &mut Mat<f64>) -> usize {
-    let n = block.nrows();
-    // Columns of very different size would lose the small ones.
-    let scale = |block: &mut Mat<f64>| {
-        for j in 0..block.ncols() {
-            let norm = block.col(j).norm_l2();
-            if norm > 0.0 {
-                for i in 0..n {
-                    block[(i, j)] /= norm;
-                }
-            }
-        }
-    };
-    for _ in 0..2 {
-        scale(block);
+    if block.ncols() == 0 {
+        return 0;
+    }
+    let project = |block: &mut Mat<f64>| {
         if basis.ncols() > 0 {
             let overlap = basis.transpose() * &*block;
             matmul(
@@ -335,28 +344,40 @@ fn orthonormal(basis: MatRef<'_, f64>, block: &mut Mat<f64>) -> usize {
                 Par::Seq,
             );
         }
-    }
+    };
+    // Columns of very different size would lose the small ones.
+    let scale = |block: &mut Mat<f64>| {
+        for j in 0..block.ncols() {
+            let norm = block.col(j).norm_l2();
+            if norm > 0.0 {
+                for i in 0..block.nrows() {
+                    block[(i, j)] /= norm;
+                }
+            }
+        }
+    };
+    scale(block);
+    project(block);
+    scale(block);
+    project(block);
     scale(block);
     let qr = block.col_piv_qr();
     let r = qr.thin_R();
     let first = r[(0, 0)].abs();
     let rank = (0..r.ncols())
-        .take_while(|&j| r[(j, j)].abs() > 1e-10 * first && first > 0.0)
+        .take_while(|&j| first > 0.0 && r[(j, j)].abs() > 1e-10 * first)
         .count();
-    let mut q = qr.compute_thin_Q();
-    // Once more: pivoting divides by small numbers.
-    if basis.ncols() > 0 {
-        let overlap = basis.transpose() * &q;
-        matmul(
-            q.as_mut(),
-            Accum::Add,
-            basis,
-            overlap.as_ref(),
-            -1.0,
-            Par::Seq,
-        );
+    if rank == 0 {
+        *block = Mat::zeros(block.nrows(), 0);
+        return 0;
     }
-    let q = q.subcols(0, rank).to_owned();
-    *block = if rank > 0 { q.qr().compute_thin_Q() } else { q };
+    let shaky = r[(rank - 1, rank - 1)].abs() < 1e-3 * first;
+    let mut q = qr.compute_thin_Q().subcols(0, rank).to_owned();
+    if shaky {
+        // Division by small numbers brought some of the basis back.
+        project(&mut q);
+        q = q.qr().compute_thin_Q();
+    }
+    *block = q;
     rank
 }
