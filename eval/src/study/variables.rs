@@ -5,10 +5,10 @@ use super::card::{Score, Section};
 use super::scene::{DMFC, Scene};
 use super::{Out, digits};
 use crate::card::RowKind;
-use crate::decode::variables::{BOUNCE_OCCLUDED, BOUNCE_VISIBLE, DRIVER_33, PUBLISHED_ROLLS};
 use crate::decode::inputs::{Variable, variable};
+use crate::decode::variables::{BOUNCE_OCCLUDED, BOUNCE_VISIBLE, DRIVER_33, PUBLISHED_ROLLS};
 use crate::decode::{
-    Epochs, Inputs, OnlineDecoder, Part, generalization, lag_sweep, published_train_sizes,
+    Epochs, Inputs, OnlineDecoder, Pairing, Part, generalization, lag_sweep, published_train_sizes,
     train_size_curve,
 };
 use crate::error::Result;
@@ -159,32 +159,44 @@ pub(super) fn variables(scene: &Scene, recording: &Recording, out: &mut Out) -> 
         .filter(|(n, _)| n == X || n == Y)
         .cloned()
         .collect();
+    let pairings = PUBLISHED_ROLLS
+        .map(Pairing::Lag)
+        .chain(PUBLISHED_ROLLS.map(Pairing::RolledMask));
     let lags = lag_sweep(
         &responses,
         &two,
         mask,
         epochs,
         bin_ms,
-        PUBLISHED_ROLLS,
+        pairings,
         &scene.splits,
         Readout::Full,
     )?;
+    let of_time: Vec<_> = lags
+        .iter()
+        .filter(|l| matches!(l.pairing, Pairing::Lag(_)))
+        .collect();
     let lag_curve = |name: &str| Curve {
         name: name.to_owned(),
-        points: lags
+        points: of_time
             .iter()
             .filter_map(|l| {
                 let r = l.scores.target(name)?.r;
-                Some((l.roll_ms, r.mean, r.mean - r.sd, r.mean + r.sd))
+                Some((l.lag_ms, r.mean, r.mean - r.sd, r.mean + r.sd))
             })
             .collect(),
     };
     let lines = [lag_curve(X), lag_curve(Y)];
     let mut rows = Vec::new();
     for l in &lags {
+        let how = match l.pairing {
+            Pairing::Lag(_) => "lag in time",
+            Pairing::RolledMask(_) => "rolled mask (published)",
+        };
         for t in &l.scores.targets {
             rows.push(vec![
-                digits(l.roll_ms),
+                how.to_owned(),
+                digits(l.lag_ms),
                 t.target.clone(),
                 digits(t.r.mean),
                 digits(t.r.sd),
@@ -194,14 +206,14 @@ pub(super) fn variables(scene: &Scene, recording: &Recording, out: &mut Out) -> 
     }
     out.table(
         "lags",
-        &["lag_ms", "variable", "r_mean", "r_sd", "n_bins"],
+        &["pairing", "lag_ms", "variable", "r_mean", "r_sd", "n_bins"],
         &rows,
     )?;
     out.figure(
         "variables",
         "lags",
         "Responses before and after the ball",
-        "The mask of the responses rolled against that of the behaviour: right of 0, responses later than the ball. Stored factors exist inside of the trial only, so that a roll loses rows.",
+        "Right of 0: responses later than the ball. Stored factors exist inside of the trial only, so that a lag loses bins. The published sweep rolls a mask, which compares sets of bins and not times: it stands in tables/lags.csv.",
         curves("Decoding by lag", "lag (ms)", "Pearson r", &lines),
     );
     let xy = Inputs::matched(&responses, &two, (mask, mask), epochs, None, bin_ms)?;
