@@ -10,7 +10,8 @@
 //!    `design` and `display`; the 50 ms axis with its epochs; the published splits; tables.
 //! 2. [`frames`]: a scene to the bytes of a picture.
 //! 3. [`stimuli`]: the frames of many trials in a folder, with a manifest.
-//! 4. [`files`], [`monitor`], [`error`]: whole files, progress and stopping, what can go wrong.
+//! 4. [`random`], [`files`], [`monitor`], [`error`]: named random streams, whole files, progress and
+//!    stopping, what can go wrong.
 //!
 //! Lengths are degrees of visual angle with the origin in the field's centre, x right, y up, unless
 //! a name says units (of the generator's 32 × 32 field) or px. Nothing here depends on the platform,
@@ -44,6 +45,10 @@ pub mod task;
 pub mod frames;
 
 pub mod stimuli;
+
+pub mod records;
+
+pub mod random;
 
 pub mod files;
 
