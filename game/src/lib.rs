@@ -48,6 +48,9 @@ pub mod stimuli;
 
 pub mod records;
 
+#[cfg(feature = "play")]
+pub mod play;
+
 pub mod random;
 
 pub mod files;

@@ -15,6 +15,9 @@ pub struct Display {
     pub height_px: u32,
     /// Pixels of a degree of visual angle.
     pub px_per_deg: f64,
+    /// Whether those are degrees of visual angle: screen size and distance were given, and the
+    /// window is large enough.
+    pub calibrated: bool,
     /// Width of the screen, centimetres, as the user gave it.
     pub screen_width_cm: Option<f64>,
     /// Width of the screen, pixels.
@@ -27,6 +30,12 @@ pub struct Display {
     pub clock: String,
     /// What drew the frames.
     pub renderer: String,
+    /// How frames were handed over.
+    pub present_mode: String,
+    /// The colours.
+    pub palette: String,
+    /// Whether the occluder faded as feedback.
+    pub reduced_flash: bool,
 }
 
 impl Display {
@@ -37,12 +46,16 @@ impl Display {
             width_px: 0,
             height_px: 0,
             px_per_deg: 0.0,
+            calibrated: false,
             screen_width_cm: None,
             screen_width_px: None,
             distance_cm: None,
             refresh_hz: hz,
             clock: "fixed".into(),
             renderer: "none".into(),
+            present_mode: "none".into(),
+            palette: "none".into(),
+            reduced_flash: false,
         }
     }
 }

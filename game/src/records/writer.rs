@@ -10,7 +10,7 @@ use crate::records::columns::{FRAME_COLUMNS, TRIAL_COLUMNS, header};
 use crate::records::name::SessionName;
 use crate::records::reader::{read_frames, read_trials};
 use crate::records::rows::{FrameRow, TrialRow, to_tsv};
-use crate::records::sidecar::{Run, Sidecar};
+use crate::records::sidecar::{Display, Run, Sidecar};
 use crate::task::schedule::Plan;
 use crate::task::session::Finished;
 
@@ -27,6 +27,7 @@ pub struct Recorder {
     _lock: File,
     done: Vec<TrialRow>,
     torn: Option<String>,
+    sidecar: Sidecar,
 }
 
 impl Recorder {
@@ -72,13 +73,6 @@ impl Recorder {
         };
         sidecar.runs.push(run);
 
-        // The sidecar is there before the first row that it describes.
-        let write_json = |path: &Path, value: &serde_json::Value| {
-            write_atomic(path, |out| {
-                serde_json::to_writer_pretty(&mut *out, value)?;
-                out.write_all(b"\n")
-            })
-        };
         let (done, torn) = if trials_path.exists() {
             let read = read_trials(&trials_path)?;
             let in_order =
@@ -101,6 +95,7 @@ impl Recorder {
         if let Some(last) = sidecar.runs.last_mut() {
             last.from_trial = done.len() as u32 + 1;
         }
+        // The sidecar is there before the first row that it describes.
         write_json(&sidecar_path, &sidecar.of_trials())?;
         write_json(&path("frames.json"), &sidecar.of_frames())?;
         cut_frames(&frames_path, done.len() as u32)?;
@@ -116,6 +111,7 @@ impl Recorder {
             _lock: lock,
             done,
             torn,
+            sidecar,
         })
     }
 
@@ -149,6 +145,18 @@ impl Recorder {
         self.folder.join(self.name.file(suffix))
     }
 
+    /// Says what shows the task in this run, once that is known.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn describe(&mut self, display: &Display) -> Result<()> {
+        if let Some(run) = self.sidecar.runs.last_mut() {
+            run.display.clone_from(display);
+        }
+        write_json(&self.path("beh.json"), &self.sidecar.of_trials())?;
+        write_json(&self.path("frames.json"), &self.sidecar.of_frames())
+    }
+
     /// Appends a trial and syncs it: its frames first, so that a trial that is there has them.
     ///
     /// # Errors
@@ -164,6 +172,13 @@ impl Recorder {
         self.done.push(finished.trial.clone());
         Ok(())
     }
+}
+
+fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
+    write_atomic(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        out.write_all(b"\n")
+    })
 }
 
 fn put(file: &mut File, path: &Path, text: std::io::Result<Vec<u8>>) -> Result<()> {

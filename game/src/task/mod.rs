@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod condition;
 pub mod conditions79;
+pub mod environment;
 pub mod epochs;
 pub mod generator;
 pub mod geometry;

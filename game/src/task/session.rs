@@ -141,6 +141,11 @@ impl Session {
         &self.setup
     }
 
+    /// Sets the refresh rate that frames are judged by, frames per second: once it is known.
+    pub const fn set_hz(&mut self, hz: f64) {
+        self.setup.hz = hz;
+    }
+
     /// Where it is.
     #[must_use]
     pub const fn stage(&self) -> Stage {
