@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Trajectory(args) => commands::task::trajectory(args),
         Command::Splits(args) => commands::task::splits(args),
         Command::Stimuli(args) => commands::stimuli::stimuli(args, &progress),
+        Command::Play(args) => commands::play::play(args, &progress),
         Command::Predict(args) => commands::predict::predict(args, &progress),
         Command::Train(args) => match &args.what {
             TrainWhat::Encoder(args) => commands::train::encoder(args, &progress),

@@ -1,6 +1,7 @@
 //! One file a group of commands.
 
 pub(crate) mod about;
+pub(crate) mod play;
 pub(crate) mod predict;
 pub(crate) mod recordings;
 pub(crate) mod run;

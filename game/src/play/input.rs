@@ -63,7 +63,7 @@ struct Pointer {
 
 /// What is held down.
 #[derive(Resource, Default)]
-struct Held {
+pub(super) struct Held {
     up: Vec<KeyCode>,
     down: Vec<KeyCode>,
     fixate: Vec<KeyCode>,

@@ -7,6 +7,13 @@
 //! the session goes on, a finished trial is recorded, the scene is drawn. Nothing of it is put off to
 //! another frame.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::type_complexity,
+    clippy::too_many_arguments,
+    reason = "bevy's systems take what they need by value, and queries are tuples"
+)]
+
 pub mod angle;
 pub mod app;
 pub mod input;

@@ -140,10 +140,6 @@ fn capital(text: &str) -> String {
         .unwrap_or_default()
 }
 
-#[allow(
-    clippy::too_many_arguments,
-    reason = "a bevy system takes what it needs"
-)]
 fn make(
     mut commands: Commands,
     play: Res<PlaySession>,
