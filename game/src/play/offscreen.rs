@@ -15,7 +15,10 @@ use bevy::winit::WinitPlugin;
 use super::scene::{PlayCamera, Showing, View};
 use super::{MentalPongPlugin, PlaySettings};
 use crate::error::{Error, Result};
-use crate::frames::FrameScene;
+use crate::frames::{FrameScene, Renderer, display};
+use crate::monitor::Monitor;
+use crate::task::condition::Condition;
+use crate::task::law::{Law, trajectory};
 use crate::task::paddle::Direction;
 use crate::task::trial::{Phase, Shown};
 
@@ -36,13 +39,12 @@ impl Offscreen {
     /// A picture of `side` × `side` pixels that shows ±12°.
     ///
     /// # Errors
-    /// [`Error::BadValue`] for a side that is no multiple of 64: rows of other lengths are padded on
-    /// the GPU.
+    /// [`Error::BadValue`] for a side that no picture has, or where nothing is drawn.
     pub fn new(side: u32, settings: PlaySettings) -> Result<Self> {
-        if side == 0 || !side.is_multiple_of(64) {
+        if !(16..=8192).contains(&side) {
             return Err(Error::BadValue {
                 field: "side",
-                expected: "a multiple of 64 pixels".into(),
+                expected: "16 to 8192 pixels".into(),
                 found: side.to_string(),
             });
         }
@@ -133,8 +135,10 @@ impl Offscreen {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
             if let Some(rgba) = picture {
-                let n_px = (self.side * self.side) as usize;
-                let pixels = rgba.chunks_exact(4).take(n_px);
+                // Rows may be padded at their end.
+                let side = self.side as usize;
+                let rows = rgba.chunks_exact(rgba.len() / side);
+                let pixels = rows.flat_map(|row| row.chunks_exact(4).take(side));
                 return Ok(pixels.flat_map(|px| [px[0], px[1], px[2]]).collect());
             }
         }
@@ -160,6 +164,83 @@ pub fn shown(scene: &FrameScene, field: bool) -> Shown {
         direction: Direction::Neutral,
         fixating: false,
     }
+}
+
+/// How bevy's drawing of some trials differs from the rasteriser's.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Comparison {
+    /// Frames that were drawn twice.
+    pub n_frames: usize,
+    /// Mean absolute difference of a channel over all frames, levels of 255.
+    pub mean: f64,
+    /// The largest mean of a frame, levels.
+    pub worst_mean: f64,
+    /// The largest difference of a channel, levels.
+    pub max: u8,
+    /// The largest share of a frame's pixels that differ by more than 2 levels.
+    pub worst_share_above_2: f64,
+}
+
+/// Draws every frame of some trials with bevy and with the rasteriser, both as the preset `display`
+/// at `side` pixels, and compares. `take` gets bevy's frames: condition, frame, `[y, x, channel]`.
+///
+/// # Errors
+/// As [`Offscreen::new`]; what `take` says; [`Error::Interrupted`] when the monitor stops it.
+pub fn compare(
+    conditions: &[Condition],
+    law: Law,
+    occluder: Option<f64>,
+    side: u32,
+    monitor: &dyn Monitor,
+    mut take: impl FnMut(&Condition, usize, &[u8]) -> Result<()>,
+) -> Result<Comparison> {
+    let mut offscreen = Offscreen::new(side, PlaySettings::default())?;
+    let mut style = display::style();
+    style.size_px = side as usize;
+    let mut renderer = Renderer::with_style(style);
+    let mut expected = Vec::new();
+    let mut all = Comparison {
+        n_frames: 0,
+        mean: 0.0,
+        worst_mean: 0.0,
+        max: 0,
+        worst_share_above_2: 0.0,
+    };
+    monitor.stage("bevy", conditions.len() as u64);
+    for (n, condition) in conditions.iter().enumerate() {
+        let path = trajectory(condition, law);
+        for (frame, ball) in path
+            .x_deg
+            .iter()
+            .copied()
+            .zip(path.y_deg.iter().copied())
+            .enumerate()
+        {
+            let scene = FrameScene {
+                ball: Some(ball),
+                occluder,
+                ..FrameScene::default()
+            };
+            renderer.render_into(&scene, &mut expected);
+            let drawn = offscreen.draw(&shown(&scene, true))?;
+            let apart = difference(&drawn, &expected);
+            all.n_frames += 1;
+            all.mean += apart.mean;
+            all.worst_mean = all.worst_mean.max(apart.mean);
+            all.max = all.max.max(apart.max);
+            all.worst_share_above_2 = all.worst_share_above_2.max(apart.share_above_2);
+            take(condition, frame, &drawn)?;
+        }
+        monitor.advance(1);
+        if monitor.stopped() && n + 1 < conditions.len() {
+            return Err(Error::Interrupted {
+                done: n as u64 + 1,
+                total: conditions.len() as u64,
+            });
+        }
+    }
+    all.mean /= all.n_frames.max(1) as f64;
+    Ok(all)
 }
 
 /// How two pictures differ.
