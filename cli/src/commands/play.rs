@@ -42,7 +42,7 @@ pub(crate) fn play(args: &PlayArgs, progress: &Progress) -> Done {
         })?;
         return play_headless(args, &plan, &name, hands, progress);
     }
-    window::play(args, plan, &name, hands)
+    window::play(args, plan, &name, hands, progress)
 }
 
 fn plan(args: &PlayArgs) -> Result<Plan, Failure> {
@@ -253,6 +253,7 @@ mod window {
         _plan: Plan,
         _name: &SessionName,
         _hands: Option<Box<dyn Hands + Send + Sync>>,
+        _progress: &Progress,
     ) -> Done {
         Err(Failure::Usage(MISSING.into()))
     }
@@ -267,6 +268,7 @@ mod window {
     use std::io::{BufRead, IsTerminal, Write};
     use std::sync::{Arc, Mutex, PoisonError};
 
+    use mental_pong_game::Monitor;
     use mental_pong_game::files::{create_folder, write_atomic};
     use mental_pong_game::play::app::{Game, Sink, WindowSize, run as run_app};
     use mental_pong_game::play::timing::timing_test as measure;
@@ -294,6 +296,7 @@ mod window {
         plan: Plan,
         name: &SessionName,
         hands: Option<Box<dyn Hands + Send + Sync>>,
+        progress: &Progress,
     ) -> Done {
         let settings = settings(args)?;
         let hz = checked_hz(args.hz)?;
@@ -320,9 +323,17 @@ mod window {
             leave_at_end: args.leave_at_end,
             seat: hands,
             sink: Box::new(ToRecords(Arc::clone(&recorder))),
+            stopped: Box::new(progress.stopper()),
         })?;
         let recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
-        tell(args, &plan, &recorder)
+        tell(args, &plan, &recorder)?;
+        if progress.stopped() {
+            return Err(Failure::Game(mental_pong_game::Error::Interrupted {
+                done: recorder.done().len() as u64,
+                total: plan.trials.len() as u64,
+            }));
+        }
+        Ok(())
     }
 
     pub(super) fn timing_test(args: &PlayArgs, frames: usize) -> Done {

@@ -79,7 +79,13 @@ pub struct Game {
     pub sink: Box<dyn Sink>,
     /// Close the window when the last trial is done.
     pub leave_at_end: bool,
+    /// Asked once a frame: whether to close the window now, for Ctrl-C.
+    pub stopped: Box<dyn Fn() -> bool + Send + Sync>,
 }
+
+/// Whether somebody outside asks the app to end.
+#[derive(Resource)]
+struct Stopped(Box<dyn Fn() -> bool + Send + Sync>);
 
 /// How a game ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,6 +144,7 @@ pub fn run(game: Game) -> Result<Ended> {
             leave_at_end: game.leave_at_end,
             ..default()
         })
+        .insert_resource(Stopped(game.stopped))
         .insert_resource(outbox.clone())
         .insert_resource(sink.clone())
         .add_systems(
@@ -166,7 +173,7 @@ pub fn run(game: Game) -> Result<Ended> {
 
 /// Bevy's plugins with a window.
 pub(super) fn plugins(title: &str, size: WindowSize) -> bevy::app::PluginGroupBuilder {
-    DefaultPlugins
+    let group = DefaultPlugins
         .set(LogPlugin {
             filter: "warn,wgpu=error,naga=error,winit=error".into(),
             ..default()
@@ -188,7 +195,11 @@ pub(super) fn plugins(title: &str, size: WindowSize) -> bevy::app::PluginGroupBu
                 ..default()
             }),
             ..default()
-        })
+        });
+    // Whoever has the terminal listens to it: see `Game::stopped`.
+    #[cfg(any(unix, windows))]
+    let group = group.disable::<bevy::app::TerminalCtrlCHandlerPlugin>();
+    group
 }
 
 /// Measures the refresh rate before the first trial, and tells of the display when it begins.
@@ -207,6 +218,10 @@ fn describe(
         return;
     }
     if let Some(last) = told.last_ms.replace(frame.at_ms) {
+        // A person may read for an hour.
+        if told.intervals_ms.len() >= 1200 {
+            told.intervals_ms.drain(..600);
+        }
         told.intervals_ms.push(frame.at_ms - last);
     }
     let waits = play.session.stage() == Stage::Welcome && !frame.go;
@@ -271,6 +286,7 @@ fn leave(
     frame: Res<Frame>,
     play: Res<PlaySession>,
     told: Res<Told>,
+    stopped: Res<Stopped>,
     outbox: Res<Outbox>,
     mut failed: ResMut<RecordingFailed>,
     mut exit: MessageWriter<AppExit>,
@@ -287,7 +303,7 @@ fn leave(
             exit.write(AppExit::Success);
         }
     }
-    if frame.quit || (whole && told.leave_at_end) {
+    if frame.quit || (whole && told.leave_at_end) || (stopped.0)() {
         exit.write(AppExit::Success);
     }
 }

@@ -2,6 +2,7 @@
 
 use bevy::prelude::*;
 use bevy::sprite::Anchor;
+use bevy::text::TextBounds;
 use bevy::window::{Monitor, PrimaryMonitor, PrimaryWindow};
 
 use super::angle::warning;
@@ -13,6 +14,9 @@ use crate::frames::Rgb;
 use crate::records::Summary;
 use crate::task::session::{Session, Stage};
 use crate::task::trial::HitRule;
+
+/// Width of a page, degrees: longer lines are broken.
+const WIDTH_DEG: f64 = 19.4;
 
 /// What a screen says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -210,7 +214,7 @@ fn make(
         (-9.5, 8.2),
         Anchor::CENTER_LEFT,
     );
-    page.text(&text.body, 0.56, colors.text, (-9.5, 6.4), Anchor::TOP_LEFT);
+    page.text(&text.body, 0.5, colors.text, (-9.5, 6.4), Anchor::TOP_LEFT);
     page.text(
         &text.hint,
         0.46,
@@ -237,11 +241,17 @@ struct Page<'a, 'w, 's> {
 impl Page<'_, '_, '_> {
     /// Text of a height in degrees, drawn at the pixels that it has on the screen.
     fn text(&mut self, text: &str, height_deg: f64, rgb: Rgb, at: (f64, f64), anchor: Anchor) {
+        // Text is placed by its bounds where it has any: labels have none.
+        let bounds = if anchor == Anchor::TOP_LEFT || anchor == Anchor::BOTTOM_LEFT {
+            TextBounds::new_horizontal((WIDTH_DEG * self.px_per_deg) as f32)
+        } else {
+            TextBounds::UNBOUNDED
+        };
         self.commands.spawn((
             OnScreen,
             Text2d::new(text),
             TextFont::from_font_size((height_deg * self.px_per_deg) as f32),
-            TextLayout::no_wrap(),
+            bounds,
             TextColor(color(rgb)),
             anchor,
             Transform::from_xyz(at.0 as f32, at.1 as f32, 10.0)

@@ -262,9 +262,9 @@ impl VectorEnv {
             }
         }
         if ended {
-            for env in 0..self.len() {
+            for (env, action) in actions.iter().enumerate() {
                 if self.dones[env] {
-                    self.arrive(env, actions[env]);
+                    self.arrive(env, *action);
                 }
             }
         }
