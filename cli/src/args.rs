@@ -207,6 +207,9 @@ pub(crate) struct PlayArgs {
     /// These inputs play: tab-separated trial, ms, input (up, down, neutral, fixate, release).
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
+    /// Records of others (beh.tsv) to name on the last screen; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Vec<PathBuf>,
     /// Without a window, on a clock that counts frames; needs --agent, --ends or --script.
     #[arg(long)]
     pub(crate) headless: bool,

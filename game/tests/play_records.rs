@@ -291,6 +291,27 @@ fn two_runs_into_one_folder_are_refused() {
 }
 
 #[test]
+fn a_whole_session_is_left_as_it_is() {
+    let out = tempfile::tempdir().unwrap();
+    let plan = small(3);
+    record(
+        out.path(),
+        &plan,
+        &mut agent(KinematicKind::Oracle),
+        usize::MAX,
+    );
+    let before = files(out.path());
+    let mut recorder = record(
+        out.path(),
+        &plan,
+        &mut agent(KinematicKind::Oracle),
+        usize::MAX,
+    );
+    recorder.describe(&Display::headless(30.0)).unwrap();
+    assert!(before == files(out.path()));
+}
+
+#[test]
 fn every_column_is_described_and_in_its_place() {
     let out = tempfile::tempdir().unwrap();
     record(

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use mental_pong_game::Quiet;
-use mental_pong_game::records::{Display, Recorder, Run, SessionName, Summary};
+use mental_pong_game::records::{Display, Recorder, Run, SessionName, Summary, read_trials};
 use mental_pong_game::task::Law;
 use mental_pong_game::task::agent::{
     AgentHands, Hands, KinematicAgent, KinematicKind, PlannedAgent, Script,
@@ -217,13 +217,25 @@ fn tell(args: &PlayArgs, plan: &Plan, recorder: &Recorder) -> Done {
     })
 }
 
-/// Mean absolute error of the simple observers on a plan's hidden balls, degrees.
+/// Mean absolute error of others on hidden balls, degrees: of records that the user has, and of the
+/// simple observers on this plan.
 #[cfg_attr(
     not(feature = "play"),
     allow(dead_code, reason = "only the window's last screen shows it")
 )]
-fn others(plan: &Plan, name: &SessionName) -> Result<Vec<(String, f64)>, Failure> {
+fn others(
+    plan: &Plan,
+    name: &SessionName,
+    against: &[PathBuf],
+) -> Result<Vec<(String, f64)>, Failure> {
     let mut all = Vec::new();
+    for path in against {
+        let rows = read_trials(path)?.rows;
+        let summary = Summary::of(&rows);
+        if let (Some(row), Some(mae)) = (rows.first(), summary.mae_occluded_deg) {
+            all.push((format!("{} {}", row.subject, row.observer), mae));
+        }
+    }
     for kind in [KinematicKind::LastSeen, KinematicKind::Kinematic] {
         let mut hands = AgentHands::new(Box::new(KinematicAgent::new(kind)));
         let hz = Law::Display.hz();
@@ -317,7 +329,7 @@ mod window {
         run_app(Game {
             session,
             done,
-            others: others(&plan, name)?,
+            others: others(&plan, name, &args.against)?,
             settings,
             window: size(args),
             leave_at_end: args.leave_at_end,

@@ -128,3 +128,50 @@ pub(crate) fn parse<R: DeserializeOwned>(
         whole_bytes: whole as u64,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::columns::header;
+    use proptest::prelude::*;
+
+    const ROW: &str = "1\t0\tvisible\t0.0\t16.7\tfalse\t-6.2\tn/a\t0.0\tfalse\tneutral\ttrue\n";
+
+    fn frames(bytes: &[u8]) -> Result<ReadRows<FrameRow>> {
+        parse(bytes, Path::new("frames.tsv"), FRAME_COLUMNS)
+    }
+
+    #[test]
+    fn a_torn_line_is_told_and_counts_for_nothing() {
+        let whole = header(FRAME_COLUMNS) + ROW + ROW;
+        let torn = format!("{whole}{}", &ROW[..20]);
+        let read = frames(torn.as_bytes()).unwrap();
+        assert_eq!((read.rows.len(), read.whole_bytes), (2, whole.len() as u64));
+        assert_eq!(read.torn.as_deref(), Some(&ROW[..20]));
+        assert_eq!(read.rows[0].ball_y_deg, None);
+        assert_eq!(read.rows[0].ball_x_deg, Some(-6.2));
+        assert_eq!(frames(whole.as_bytes()).unwrap().torn, None);
+        assert!(frames(b"").unwrap().rows.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = frames(&bytes);
+            let _ = parse::<TrialRow>(&bytes, Path::new("beh.tsv"), TRIAL_COLUMNS);
+            let mut after = header(FRAME_COLUMNS).into_bytes();
+            after.extend(&bytes);
+            let _ = frames(&after);
+        }
+
+        #[test]
+        fn a_changed_byte_is_an_error_or_a_row(at in 0..ROW.len(), byte: u8) {
+            let mut text = (header(FRAME_COLUMNS) + ROW).into_bytes();
+            let from = text.len() - ROW.len();
+            text[from + at] = byte;
+            if let Ok(read) = frames(&text) {
+                prop_assert!(read.rows.len() <= 2);
+            }
+        }
+    }
+}

@@ -28,6 +28,8 @@ pub struct Recorder {
     done: Vec<TrialRow>,
     torn: Option<String>,
     sidecar: Sidecar,
+    /// Whether this run has trials to play.
+    goes_on: bool,
 }
 
 impl Recorder {
@@ -71,8 +73,6 @@ impl Recorder {
             })?;
             fresh
         };
-        sidecar.runs.push(run);
-
         let (done, torn) = if trials_path.exists() {
             let read = read_trials(&trials_path)?;
             let in_order =
@@ -92,8 +92,13 @@ impl Recorder {
         } else {
             (Vec::new(), None)
         };
-        if let Some(last) = sidecar.runs.last_mut() {
-            last.from_trial = done.len() as u32 + 1;
+        // A session that is whole already has no further run.
+        let goes_on = done.len() < plan.trials.len();
+        if goes_on {
+            sidecar.runs.push(Run {
+                from_trial: done.len() as u32 + 1,
+                ..run
+            });
         }
         // The sidecar is there before the first row that it describes.
         write_json(&sidecar_path, &sidecar.of_trials())?;
@@ -112,6 +117,7 @@ impl Recorder {
             done,
             torn,
             sidecar,
+            goes_on,
         })
     }
 
@@ -150,8 +156,9 @@ impl Recorder {
     /// # Errors
     /// [`Error::Io`].
     pub fn describe(&mut self, display: &Display) -> Result<()> {
-        if let Some(run) = self.sidecar.runs.last_mut() {
-            run.display.clone_from(display);
+        match self.sidecar.runs.last_mut() {
+            Some(run) if self.goes_on => run.display.clone_from(display),
+            _ => return Ok(()),
         }
         write_json(&self.path("beh.json"), &self.sidecar.of_trials())?;
         write_json(&self.path("frames.json"), &self.sidecar.of_frames())
