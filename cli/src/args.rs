@@ -207,6 +207,9 @@ pub(crate) struct PlayArgs {
     /// These inputs play: tab-separated trial, ms, input (up, down, neutral, fixate, release).
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
+    /// An observer (as --agent) plays the same trials beside the person; its paddle is feedback.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["script", "agent", "ends", "headless"])]
+    pub(crate) beside: Option<String>,
     /// Records of others (beh.tsv) to name on the last screen; may be repeated.
     #[arg(long, value_name = "FILE")]
     pub(crate) against: Vec<PathBuf>,

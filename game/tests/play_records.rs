@@ -291,6 +291,40 @@ fn two_runs_into_one_folder_are_refused() {
 }
 
 #[test]
+fn an_observer_beside_has_a_file_of_its_own_that_resumes_too() {
+    let out = tempfile::tempdir().unwrap();
+    let plan = small(3);
+    let all = finished(&plan, &mut agent(KinematicKind::Oracle));
+    let beside = finished(&plan, &mut agent(KinematicKind::LastSeen));
+    let with = |n: usize| {
+        let mut done = all[n].clone();
+        done.beside = Some(beside[n].trial.clone());
+        done
+    };
+    let open = || Recorder::open(out.path(), &name(), &plan, run("oracle")).unwrap();
+    let mut recorder = open();
+    for n in 0..3 {
+        recorder.record(&with(n)).unwrap();
+    }
+    drop(recorder);
+    // Killed after the observer's third trial, before the row beside it.
+    let path = tsv(out.path(), "beh.tsv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').take(3).collect();
+    std::fs::write(&path, lines.concat()).unwrap();
+    let mut recorder = open();
+    for n in 2..5 {
+        recorder.record(&with(n)).unwrap();
+    }
+    let rows = read_trials(tsv(out.path(), "desc-lastseen_beh.tsv"))
+        .unwrap()
+        .rows;
+    let expected: Vec<TrialRow> = beside.iter().map(|f| f.trial.clone()).collect();
+    assert_eq!(rows, expected);
+    assert_eq!(read_trials(&path).unwrap().rows.len(), 5);
+}
+
+#[test]
 fn a_whole_session_is_left_as_it_is() {
     let out = tempfile::tempdir().unwrap();
     let plan = small(3);

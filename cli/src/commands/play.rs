@@ -285,6 +285,7 @@ mod window {
     use mental_pong_game::play::app::{Game, Sink, WindowSize, run as run_app};
     use mental_pong_game::play::timing::timing_test as measure;
     use mental_pong_game::play::{PlaySettings, ScreenGeometry};
+    use mental_pong_game::task::companion::Companion;
     use mental_pong_game::task::session::Finished;
 
     use super::*;
@@ -313,6 +314,15 @@ mod window {
         let settings = settings(args)?;
         let hz = checked_hz(args.hz)?;
         let observer = hands.as_ref().map_or_else(|| "person".into(), |h| h.name());
+        let beside = match &args.beside {
+            Some(name) => {
+                let kind: KinematicKind = name.parse()?;
+                Some(Companion::new(AgentHands::new(Box::new(
+                    KinematicAgent::new(kind),
+                ))))
+            }
+            None => None,
+        };
         let started = Some(utc_now());
         let recorder = Recorder::open(&args.out, name, &plan, run(&observer, hz, started))?;
         warn_torn(&recorder);
@@ -333,6 +343,7 @@ mod window {
             settings,
             window: size(args),
             leave_at_end: args.leave_at_end,
+            beside,
             seat: hands,
             sink: Box::new(ToRecords(Arc::clone(&recorder))),
             stopped: Box::new(progress.stopper()),

@@ -20,6 +20,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::records::{Display, TrialRow};
 use crate::task::agent::Hands;
+use crate::task::companion::Companion;
 use crate::task::session::{Finished, Session, Stage};
 
 /// The window.
@@ -73,6 +74,8 @@ pub struct Game {
     pub settings: PlaySettings,
     /// The window.
     pub window: WindowSize,
+    /// An observer that plays the same trials beside a person.
+    pub beside: Option<Companion>,
     /// Who plays instead of a person.
     pub seat: Option<Box<dyn Hands + Send + Sync>>,
     /// Takes the finished trials.
@@ -138,6 +141,7 @@ pub fn run(game: Game) -> Result<Ended> {
         .insert_resource(PlaySession {
             done: game.done,
             others: game.others,
+            beside: game.beside,
             ..PlaySession::new(game.session)
         })
         .insert_resource(Told {

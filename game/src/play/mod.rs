@@ -29,8 +29,10 @@ use bevy::prelude::*;
 use crate::error::{Error, Result};
 use crate::records::TrialRow;
 use crate::task::agent::Hands;
+use crate::task::companion::Companion;
 use crate::task::headless::fixed_ms;
 use crate::task::session::{Finished, FrameInput, FrameOutput, Session, Stage};
+use crate::task::trial::Shown;
 
 pub use angle::ScreenGeometry;
 pub use input::{FixationSource, Frame};
@@ -83,6 +85,12 @@ pub struct PlaySession {
     pub others: Vec<(String, f64)>,
     /// What the last frame gave.
     pub output: Option<FrameOutput>,
+    /// An observer that plays the same trials; its paddle is shown as feedback.
+    pub beside: Option<Companion>,
+    /// What the companion's screen shows.
+    pub beside_shown: Option<Shown>,
+    /// The companion's trials.
+    pub beside_done: Vec<TrialRow>,
     /// A line for the person, shown when no trial runs.
     pub notice: Option<String>,
 }
@@ -96,6 +104,9 @@ impl PlaySession {
             done: Vec::new(),
             others: Vec::new(),
             output: None,
+            beside: None,
+            beside_shown: None,
+            beside_done: Vec::new(),
             notice: None,
         }
     }
@@ -210,7 +221,7 @@ fn play(
         return;
     }
     let begun = play.session.trial_begun();
-    let output = play.session.frame(
+    let mut output = play.session.frame(
         frame.at_ms,
         &FrameInput {
             inputs: &frame.inputs,
@@ -219,13 +230,19 @@ fn play(
             unfocused: frame.unfocused,
         },
     );
-    if let Some(finished) = &output.finished {
+    let play = &mut *play;
+    if let Some(finished) = &mut output.finished {
+        finished.beside = play.beside.as_ref().and_then(|c| c.row(&finished.trial));
         if let Some(mut recording) = recording
             && let Err(error) = (recording.0)(finished)
         {
             failed.0 = Some(error);
         }
         play.done.push(finished.trial.clone());
+        play.beside_done.extend(finished.beside.clone());
+    }
+    if let Some(companion) = &mut play.beside {
+        play.beside_shown = companion.frame(&play.session, frame.at_ms);
     }
     if frame.go && output.stage == Stage::Running {
         play.notice = None;

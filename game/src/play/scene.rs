@@ -56,6 +56,10 @@ impl View {
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Showing(pub Option<Shown>);
 
+/// Height of a companion's paddle, degrees, shown as feedback beside the person's.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq)]
+pub struct ShowingBeside(pub Option<f64>);
+
 /// The camera of the game.
 #[derive(Component, Clone, Copy, Debug)]
 pub struct PlayCamera;
@@ -70,6 +74,7 @@ enum Piece {
     Occluder,
     PaddleWaiting,
     Paddle,
+    Ghost,
     Photodiode,
 }
 
@@ -87,6 +92,7 @@ struct Fading(Option<f64>);
 
 pub(super) fn build(app: &mut App, camera: bool) {
     app.init_resource::<Showing>()
+        .init_resource::<ShowingBeside>()
         .init_resource::<Fading>()
         .init_resource::<PaddleSize>()
         .insert_resource(SpawnCamera(camera))
@@ -204,6 +210,7 @@ fn spawn(
         (1.0, 1.0),
     );
     piece(Piece::Paddle, false, colors.paddle, 5.0, origin, (1.0, 1.0));
+    piece(Piece::Ghost, false, colors.accent, 5.0, origin, (1.0, 1.0));
     let side = PHOTODIODE_DEG;
     piece(
         Piece::Photodiode,
@@ -246,7 +253,17 @@ fn follow_window(
 }
 
 /// Shows what the session gives.
-fn take(play: Res<PlaySession>, mut showing: ResMut<Showing>, mut paddle: ResMut<PaddleSize>) {
+fn take(
+    play: Res<PlaySession>,
+    mut showing: ResMut<Showing>,
+    mut beside: ResMut<ShowingBeside>,
+    mut paddle: ResMut<PaddleSize>,
+) {
+    let ghost = play
+        .beside_shown
+        .filter(|shown| shown.phase == Phase::Feedback)
+        .map(|shown| shown.paddle_y_deg);
+    beside.set_if_neq(ShowingBeside(ghost));
     paddle.0 = play.session.plan().rules.paddle;
     let shown = play.output.as_ref().and_then(|output| output.shown);
     showing.set_if_neq(Showing(shown));
@@ -255,6 +272,7 @@ fn take(play: Res<PlaySession>, mut showing: ResMut<Showing>, mut paddle: ResMut
 /// Puts the pieces where they belong.
 fn draw(
     showing: Res<Showing>,
+    beside: Res<ShowingBeside>,
     settings: Res<PlaySettings>,
     paddle: Res<PaddleSize>,
     view: Res<View>,
@@ -313,6 +331,12 @@ fn draw(
                     alpha = Some(f64::from(colors.waiting_alpha));
                 }
                 of == *piece
+            }),
+            // Narrower and to the right: it does not hide the person's own.
+            Piece::Ghost => beside.0.is_some_and(|y| {
+                let (w, h) = (paddle.0.width_deg, paddle.0.height_deg);
+                place((INTERCEPT_X_DEG + 0.75 * w, y), Some((0.3 * w, h)));
+                true
             }),
             Piece::Photodiode => {
                 let half = |px: u32| 0.5 * f64::from(px) / view.px_per_deg;

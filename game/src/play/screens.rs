@@ -196,15 +196,13 @@ fn make(
     };
     if stage == Stage::End {
         let rules = &play.session.plan().rules;
+        let mut others = play.others.clone();
+        let beside = Summary::of(&play.beside_done).mae_occluded_deg;
+        if let (Some(companion), Some(mae)) = (&play.beside, beside) {
+            others.insert(0, (format!("{} (beside you)", companion.name()), mae));
+        }
         let reach = HitRule::reach_deg(rules.hit, &rules.paddle);
-        end(
-            &mut page,
-            &mut draft,
-            &text,
-            &summary(),
-            &play.others,
-            reach,
-        );
+        end(&mut page, &mut draft, &text, &summary(), &others, reach);
         return;
     }
     page.text(

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::files::{create_folder, write_atomic};
 use crate::records::columns::{FRAME_COLUMNS, TRIAL_COLUMNS, header};
 use crate::records::name::SessionName;
-use crate::records::reader::{read_frames, read_trials};
-use crate::records::rows::{FrameRow, TrialRow, to_tsv};
+use crate::records::reader::{ReadRows, read_frames, read_trials};
+use crate::records::rows::{TrialRow, to_tsv};
 use crate::records::sidecar::{Display, Run, Sidecar};
 use crate::task::schedule::Plan;
 use crate::task::session::Finished;
@@ -30,6 +30,8 @@ pub struct Recorder {
     sidecar: Sidecar,
     /// Whether this run has trials to play.
     goes_on: bool,
+    /// The file of the observer beside, once it has a trial.
+    beside: Option<(PathBuf, File)>,
 }
 
 impl Recorder {
@@ -118,6 +120,7 @@ impl Recorder {
             torn,
             sidecar,
             goes_on,
+            beside: None,
         })
     }
 
@@ -174,10 +177,42 @@ impl Recorder {
             &self.frames_path,
             to_tsv(&finished.frames),
         )?;
+        if let Some(row) = &finished.beside {
+            self.record_beside(row)?;
+        }
         let row = to_tsv(std::slice::from_ref(&finished.trial));
         put(&mut self.trials, &self.trials_path, row)?;
         self.done.push(finished.trial.clone());
         Ok(())
+    }
+
+    /// Appends the row of an observer beside to a file of its own, `…_desc-NAME_beh.tsv`.
+    fn record_beside(&mut self, row: &TrialRow) -> Result<()> {
+        if self.beside.is_none() {
+            let path = self.path(&format!("desc-{}_beh.tsv", label(&row.observer)));
+            if path.exists() {
+                cut_trials(&path, self.done.len() as u32)?;
+            }
+            let file = append(&path, &header(TRIAL_COLUMNS))?;
+            self.beside = Some((path, file));
+        }
+        match &mut self.beside {
+            Some((path, file)) => put(file, path, to_tsv(std::slice::from_ref(row))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The label of an observer in a file's name: its letters and digits.
+fn label(observer: &str) -> String {
+    let label: String = observer
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    if label.is_empty() {
+        "observer".into()
+    } else {
+        label
     }
 }
 
@@ -259,9 +294,18 @@ fn cut_frames(path: &Path, done: u32) -> Result<()> {
         return Ok(());
     }
     let read = read_frames(path)?;
-    let keep = read
-        .rows
-        .partition_point(|row: &FrameRow| row.trial <= done);
+    cut_rows(path, &read, |row| row.trial <= done)
+}
+
+/// Cuts off the trials after number `done`: they come again.
+fn cut_trials(path: &Path, done: u32) -> Result<()> {
+    let read = read_trials(path)?;
+    cut_rows(path, &read, |row| row.trial <= done)
+}
+
+/// Cuts off everything after the first rows that are kept.
+fn cut_rows<R>(path: &Path, read: &ReadRows<R>, keeps: impl Fn(&R) -> bool) -> Result<()> {
+    let keep = read.rows.partition_point(keeps);
     if keep == read.rows.len() && read.torn.is_none() {
         return Ok(());
     }

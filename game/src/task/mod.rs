@@ -2,6 +2,7 @@
 //! a trial, and the published splits.
 
 pub mod agent;
+pub mod companion;
 pub mod condition;
 pub mod conditions79;
 pub mod environment;

@@ -61,6 +61,8 @@ pub struct Finished {
     pub trial: TrialRow,
     /// `[frame]`: its frames.
     pub frames: Vec<FrameRow>,
+    /// The row of an observer that played beside: see [`crate::task::companion`].
+    pub beside: Option<TrialRow>,
 }
 
 /// Who plays what.
@@ -294,7 +296,12 @@ impl Session {
         let running = self.running.take()?;
         let trial = self.row(&running)?;
         let frames = running.frames;
-        Some((shown, Some(Finished { trial, frames })))
+        let finished = Finished {
+            trial,
+            frames,
+            beside: None,
+        };
+        Some((shown, Some(finished)))
     }
 
     fn row(&self, running: &Running) -> Option<TrialRow> {
