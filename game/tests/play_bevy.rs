@@ -118,7 +118,7 @@ fn the_plugin_leaves_the_records_of_the_session_without_a_window() {
 fn keys_play_a_session_from_the_first_screen_to_the_last() {
     let (mut app, done) = app(session("person", false));
     let window = app.world_mut().spawn_empty().id();
-    let mut press = |app: &mut App, key_code: KeyCode, state: ButtonState| {
+    let press = |app: &mut App, key_code: KeyCode, state: ButtonState| {
         app.world_mut().write_message(KeyboardInput {
             key_code,
             logical_key: Key::Enter,
