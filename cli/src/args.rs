@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Stimuli(StimuliArgs),
     /// Sets made by several machines: plan, find what is missing, merge.
     Shards(ShardsArgs),
+    /// Play the task, or let an observer play it.
+    Play(PlayArgs),
     /// Turn conditions into latents: [condition, step, latent].
     Predict(PredictArgs),
     /// Train an encoder or dynamics on playworld.
@@ -190,6 +192,82 @@ pub(crate) struct SplitsArgs {
     /// Format of the output; CSV lists training conditions, JSON both sides.
     #[arg(long, value_enum, default_value = "csv")]
     pub(crate) format: TableFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlayArgs {
+    /// Label of the subject: letters and digits.
+    #[arg(long, default_value = "01")]
+    pub(crate) subject: String,
+    /// Label of the session: letters and digits. A session that was stopped goes on.
+    #[arg(long, default_value = "01")]
+    pub(crate) session: String,
+    /// Schedule: TOML, or CSV with a condition in each row; the 79 recorded conditions without it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schedule: Option<PathBuf>,
+    /// Seed of the order; the schedule's own without it.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Law of motion: design or display; the schedule's own without it.
+    #[arg(long)]
+    pub(crate) law: Option<Law>,
+    /// Folder of the records, in the layout of BIDS.
+    #[arg(long, default_value = "records")]
+    pub(crate) out: PathBuf,
+    /// An observer plays: last-seen, constant-velocity, kinematic, oracle or still.
+    #[arg(long, value_name = "NAME", conflicts_with = "script")]
+    pub(crate) agent: Option<String>,
+    /// An observer plays that ends where this CSV says (condition_id,y_deg); --agent names it.
+    #[arg(long, value_name = "FILE", conflicts_with = "script")]
+    pub(crate) ends: Option<PathBuf>,
+    /// These inputs play: tab-separated trial, ms, input (up, down, neutral, fixate, release).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// An observer (as --agent) plays the same trials beside the person; its paddle is feedback.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["script", "agent", "ends", "headless"])]
+    pub(crate) beside: Option<String>,
+    /// Records of others (beh.tsv) to name on the last screen; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Vec<PathBuf>,
+    /// Without a window, on a clock that counts frames; needs --agent, --ends or --script.
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Refresh rate, frames per second: of the headless clock, or where a screen tells none.
+    #[arg(long, default_value_t = 60.0)]
+    pub(crate) hz: f64,
+    /// Width and height of the window, pixels.
+    #[arg(long, default_value_t = 1000, value_name = "PX")]
+    pub(crate) window: u32,
+    /// The whole screen.
+    #[arg(long)]
+    pub(crate) fullscreen: bool,
+    /// Width of the screen's picture, cm; kept in the settings.
+    #[arg(long, value_name = "CM")]
+    pub(crate) screen_cm: Option<f64>,
+    /// From the eye to the screen, cm; kept in the settings.
+    #[arg(long, value_name = "CM")]
+    pub(crate) distance_cm: Option<f64>,
+    /// Colours: published or high-contrast.
+    #[arg(long)]
+    pub(crate) palette: Option<String>,
+    /// Fade the occluder as feedback instead of taking it away at once.
+    #[arg(long)]
+    pub(crate) reduced_flash: bool,
+    /// Show a square for a photodiode, white while the ball moves.
+    #[arg(long)]
+    pub(crate) photodiode: bool,
+    /// Settings (TOML: palette, reduced_flash, photodiode, keys, screen); the user's own without it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+    /// Measure the display over this many frames instead, with a square for a photodiode.
+    #[arg(long, value_name = "FRAMES", num_args = 0..=1, default_missing_value = "600")]
+    pub(crate) timing_test: Option<usize>,
+    /// Close the window after the last trial.
+    #[arg(long)]
+    pub(crate) leave_at_end: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Splits(args) => commands::task::splits(args),
         Command::Stimuli(args) => commands::stimuli::stimuli(args, &progress),
         Command::Shards(args) => commands::stimuli::shards(args, &progress),
+        Command::Play(args) => commands::play::play(args, &progress),
         Command::Predict(args) => commands::predict::predict(args, &progress),
         Command::Train(args) => match &args.what {
             TrainWhat::Encoder(args) => commands::train::encoder(args, &progress),

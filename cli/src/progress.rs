@@ -57,6 +57,13 @@ impl Progress {
         }
     }
 
+    /// Whether it was asked to stop, for those who cannot hold on to it.
+    #[cfg(feature = "play")]
+    pub(crate) fn stopper(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let stopped = Arc::clone(&self.stopped);
+        move || stopped.load(Ordering::SeqCst)
+    }
+
     /// Clears the bar.
     pub(crate) fn finish(&self) {
         if let Ok(bar) = self.bar.lock() {

@@ -113,6 +113,22 @@ pub enum Error {
         /// What is wrong and what helps.
         message: String,
     },
+    /// A schedule of play that cannot be read.
+    #[error("{path} is not a schedule: {message}", path = path.display())]
+    BadSchedule {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        message: String,
+    },
+    /// A folder that another run writes to, or that holds another run's records.
+    #[error("{path} {message}", path = path.display())]
+    RecordsTaken {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// A manifest that is no manifest.
     #[error("{path} is not a manifest of a stimulus set: {source}", path = path.display())]
     BadManifest {

@@ -46,6 +46,12 @@ pub mod frames;
 
 pub mod stimuli;
 
+pub mod records;
+
+#[cfg(feature = "play")]
+pub mod play;
+
+
 pub mod files;
 
 pub mod monitor;

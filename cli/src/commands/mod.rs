@@ -4,6 +4,7 @@ pub(crate) mod about;
 pub(crate) mod eval;
 pub(crate) mod fetch;
 mod memory;
+pub(crate) mod play;
 pub(crate) mod predict;
 pub(crate) mod recordings;
 pub(crate) mod run;

@@ -1,0 +1,333 @@
+//! Writing records so that a run which is killed loses at most the running trial.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::files::{create_folder, write_atomic};
+use crate::records::columns::{FRAME_COLUMNS, TRIAL_COLUMNS, header};
+use crate::records::name::SessionName;
+use crate::records::reader::{ReadRows, read_frames, read_trials};
+use crate::records::rows::{TrialRow, to_tsv};
+use crate::records::sidecar::{Display, Run, Sidecar};
+use crate::task::schedule::Plan;
+use crate::task::session::Finished;
+
+/// The open records of a session.
+#[derive(Debug)]
+pub struct Recorder {
+    folder: PathBuf,
+    name: SessionName,
+    trials: File,
+    trials_path: PathBuf,
+    frames: File,
+    frames_path: PathBuf,
+    /// Held as long as the records are open; the system lets go of it when the process ends, however.
+    _lock: File,
+    done: Vec<TrialRow>,
+    torn: Option<String>,
+    sidecar: Sidecar,
+    /// Whether this run has trials to play.
+    goes_on: bool,
+    /// The file of the observer beside, once it has a trial.
+    beside: Option<(PathBuf, File)>,
+}
+
+impl Recorder {
+    /// Opens the records of `name` below `out`, new or to go on with.
+    ///
+    /// Where a run was stopped or killed, its whole trials are kept, what was torn is cut off, and
+    /// [`Self::done`] says how far it came.
+    ///
+    /// # Errors
+    /// [`Error::RecordsTaken`] where another run writes there, or the folder holds the records of
+    /// another schedule; [`Error::BadRow`] for records that are damaged elsewhere than at their end;
+    /// [`Error::Io`].
+    pub fn open(out: &Path, name: &SessionName, plan: &Plan, run: Run) -> Result<Self> {
+        let folder = name.folder(out);
+        create_folder(&folder)?;
+        let path = |suffix: &str| folder.join(name.file(suffix));
+        let lock = lock(&path("beh.lock"))?;
+
+        let schedule_path = path("schedule.tsv");
+        let trials_path = path("beh.tsv");
+        let frames_path = path("frames.tsv");
+        let sidecar_path = path("beh.json");
+        let fresh = Sidecar::new(plan);
+        let mut sidecar = if trials_path.exists() {
+            let known = read_sidecar(&sidecar_path)?;
+            if known.schedule_sha256() != fresh.schedule_sha256() {
+                return Err(Error::RecordsTaken {
+                    path: folder,
+                    message: format!(
+                        "holds records of another schedule ({} there, {} here): give another \
+                         session or folder, or the same schedule, seed and rules",
+                        short(known.schedule_sha256()),
+                        short(fresh.schedule_sha256()),
+                    ),
+                });
+            }
+            known
+        } else {
+            write_atomic(&schedule_path, |out| {
+                out.write_all(plan.to_tsv().as_bytes())
+            })?;
+            fresh
+        };
+        let (done, torn) = if trials_path.exists() {
+            let read = read_trials(&trials_path)?;
+            let in_order =
+                read.rows.iter().zip(&plan.trials).all(|(row, t)| {
+                    row.trial == t.number && row.condition_id == t.spec.condition.id
+                });
+            if !in_order || read.rows.len() > plan.trials.len() {
+                return Err(Error::RecordsTaken {
+                    path: trials_path,
+                    message: "does not hold the schedule's trials in their order".into(),
+                });
+            }
+            if read.torn.is_some() || read.whole_bytes == 0 {
+                cut(&trials_path, read.whole_bytes)?;
+            }
+            (read.rows, read.torn)
+        } else {
+            (Vec::new(), None)
+        };
+        // A session that is whole already has no further run.
+        let goes_on = done.len() < plan.trials.len();
+        if goes_on {
+            sidecar.runs.push(Run {
+                from_trial: done.len() as u32 + 1,
+                ..run
+            });
+        }
+        // The sidecar is there before the first row that it describes.
+        write_json(&sidecar_path, &sidecar.of_trials())?;
+        write_json(&path("frames.json"), &sidecar.of_frames())?;
+        cut_frames(&frames_path, done.len() as u32)?;
+        let trials = append(&trials_path, &header(TRIAL_COLUMNS))?;
+        let frames = append(&frames_path, &header(FRAME_COLUMNS))?;
+        Ok(Self {
+            folder,
+            name: name.clone(),
+            trials,
+            trials_path,
+            frames,
+            frames_path,
+            _lock: lock,
+            done,
+            torn,
+            sidecar,
+            goes_on,
+            beside: None,
+        })
+    }
+
+    /// The trials that earlier runs recorded, in order.
+    #[must_use]
+    pub fn done(&self) -> &[TrialRow] {
+        &self.done
+    }
+
+    /// What a killed run had written of a trial; it was cut off, and that trial comes again.
+    #[must_use]
+    pub fn torn(&self) -> Option<&str> {
+        self.torn.as_deref()
+    }
+
+    /// The folder of the records.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file of the trials.
+    #[must_use]
+    pub fn trials_path(&self) -> &Path {
+        &self.trials_path
+    }
+
+    /// Where a further file of the session belongs.
+    #[must_use]
+    pub fn path(&self, suffix: &str) -> PathBuf {
+        self.folder.join(self.name.file(suffix))
+    }
+
+    /// Says what shows the task in this run, once that is known.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn describe(&mut self, display: &Display) -> Result<()> {
+        match self.sidecar.runs.last_mut() {
+            Some(run) if self.goes_on => run.display.clone_from(display),
+            _ => return Ok(()),
+        }
+        write_json(&self.path("beh.json"), &self.sidecar.of_trials())?;
+        write_json(&self.path("frames.json"), &self.sidecar.of_frames())
+    }
+
+    /// Appends a trial and syncs it: its frames first, so that a trial that is there has them.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn record(&mut self, finished: &Finished) -> Result<()> {
+        put(
+            &mut self.frames,
+            &self.frames_path,
+            to_tsv(&finished.frames),
+        )?;
+        if let Some(row) = &finished.beside {
+            self.record_beside(row)?;
+        }
+        let row = to_tsv(std::slice::from_ref(&finished.trial));
+        put(&mut self.trials, &self.trials_path, row)?;
+        self.done.push(finished.trial.clone());
+        Ok(())
+    }
+
+    /// Appends the row of an observer beside to a file of its own, `…_desc-NAME_beh.tsv`.
+    fn record_beside(&mut self, row: &TrialRow) -> Result<()> {
+        if self.beside.is_none() {
+            let path = self.path(&format!("desc-{}_beh.tsv", label(&row.observer)));
+            if path.exists() {
+                cut_trials(&path, self.done.len() as u32)?;
+            }
+            let file = append(&path, &header(TRIAL_COLUMNS))?;
+            self.beside = Some((path, file));
+        }
+        match &mut self.beside {
+            Some((path, file)) => put(file, path, to_tsv(std::slice::from_ref(row))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The label of an observer in a file's name: its letters and digits.
+fn label(observer: &str) -> String {
+    let label: String = observer
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    if label.is_empty() {
+        "observer".into()
+    } else {
+        label
+    }
+}
+
+fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
+    write_atomic(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        out.write_all(b"\n")
+    })
+}
+
+fn put(file: &mut File, path: &Path, text: std::io::Result<Vec<u8>>) -> Result<()> {
+    text.and_then(|text| file.write_all(&text))
+        .and_then(|()| file.sync_data())
+        .map_err(Error::io("write", path))
+}
+
+fn short(sha256: &str) -> &str {
+    sha256.get(..12).unwrap_or("none")
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(Error::io("open", path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            return Err(Error::RecordsTaken {
+                path: path.to_path_buf(),
+                message: format!(
+                    "is held: another run ({}) writes these records; end it, or give another \
+                     session or folder",
+                    holder.trim()
+                ),
+            });
+        }
+        Err(TryLockError::Error(e)) => return Err(Error::io("lock", path)(e)),
+    }
+    // For people only: the lock itself is the system's, so that none outlives its process.
+    file.set_len(0)
+        .and_then(|()| file.seek(SeekFrom::Start(0)))
+        .and_then(|_| writeln!(file, "process {}", std::process::id()))
+        .map_err(Error::io("write", path))?;
+    Ok(file)
+}
+
+fn read_sidecar(path: &Path) -> Result<Sidecar> {
+    let text = std::fs::read(path).map_err(Error::io("read", path))?;
+    serde_json::from_slice(&text)
+        .ok()
+        .and_then(|value| Sidecar::from_json(&value))
+        .ok_or_else(|| Error::RecordsTaken {
+            path: path.to_path_buf(),
+            message: "does not say which schedule the records beside it are of".into(),
+        })
+}
+
+/// Shortens a file to its whole rows.
+fn cut(path: &Path, bytes: u64) -> Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .and_then(|file| {
+            file.set_len(bytes)?;
+            file.sync_all()
+        })
+        .map_err(Error::io("shorten", path))
+}
+
+/// Cuts off the frames of trials after number `done`: those trials come again.
+fn cut_frames(path: &Path, done: u32) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let read = read_frames(path)?;
+    cut_rows(path, &read, |row| row.trial <= done)
+}
+
+/// Cuts off the trials after number `done`: they come again.
+fn cut_trials(path: &Path, done: u32) -> Result<()> {
+    let read = read_trials(path)?;
+    cut_rows(path, &read, |row| row.trial <= done)
+}
+
+/// Cuts off everything after the first rows that are kept.
+fn cut_rows<R>(path: &Path, read: &ReadRows<R>, keeps: impl Fn(&R) -> bool) -> Result<()> {
+    let keep = read.rows.partition_point(keeps);
+    if keep == read.rows.len() && read.torn.is_none() {
+        return Ok(());
+    }
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    // The header is a line too. Rows hold no line break.
+    let end: usize = bytes
+        .split_inclusive(|&b| b == b'\n')
+        .take(keep + usize::from(read.whole_bytes > 0))
+        .map(<[u8]>::len)
+        .sum();
+    cut(path, end as u64)
+}
+
+/// Opens a file to append to, with its header.
+fn append(path: &Path, header: &str) -> Result<File> {
+    let open = || {
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        if file.metadata()?.len() == 0 {
+            file.write_all(header.as_bytes())?;
+            file.sync_all()?;
+        }
+        Ok(file)
+    };
+    open().map_err(Error::io("open", path))
+}

@@ -1,0 +1,683 @@
+//! Which trials a session has, in which order.
+//!
+//! A [`Schedule`] is what a file says; a [`Plan`] is the list of trials that follows from it and its
+//! seed, the same on every machine. A session that is stopped goes on in the same list.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::files::sha256_hex;
+use crate::rng::Stream;
+use crate::task::condition::Condition;
+use crate::task::conditions79::PRIMATE79_IDS;
+use crate::task::law::Law;
+use crate::task::own::{OWN_ID_FIRST, Rule, Start, own_condition};
+use crate::task::table::{Set, select};
+use crate::task::trial::{TrialKind, TrialRules, TrialSpec};
+
+/// More trials than a session can have: a slip of the pen in a file is found before it runs.
+pub const MOST_TRIALS: usize = 100_000;
+
+/// The order of the trials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Shuffled with the seed.
+    #[default]
+    Random,
+    /// As listed.
+    Listed,
+}
+
+/// One condition of a schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Entry {
+    /// Id in the generator's table; without it a trial of one's own, by the four fields below.
+    #[serde(alias = "condition_id")]
+    pub id: Option<u32>,
+    /// Start, degrees.
+    pub x0_deg: Option<f64>,
+    /// Start, degrees.
+    pub y0_deg: Option<f64>,
+    /// First heading, degrees of angle, 0 = right, up positive.
+    pub heading_deg: Option<f64>,
+    /// Speed, degrees per second.
+    pub speed_deg_per_s: Option<f64>,
+    /// How often it comes; 1 without it. Not where `trials` draws by weight.
+    pub repeats: Option<u32>,
+    /// Its weight where `trials` draws; 1 without it.
+    pub weight: Option<f64>,
+    /// Occluded or visible always; without it as `visible_share` says.
+    pub trial_type: Option<TrialKind>,
+}
+
+/// What a schedule file says. Every field has a default; an unknown one is an error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Schedule {
+    /// Seed of order, draws and trial types. Default 0.
+    pub seed: u64,
+    /// The law of motion. Default `display`, what the animals saw.
+    pub law: Law,
+    /// A published set; `primate79` where neither `set`, `ids` nor `condition` is given.
+    pub set: Option<Set>,
+    /// Conditions by id.
+    pub ids: Vec<u32>,
+    /// Conditions with settings of their own, or trials of one's own.
+    pub condition: Vec<Entry>,
+    /// How often the whole list comes. Default 1.
+    pub repeats: u32,
+    /// Draw so many trials by weight instead, with replacement.
+    pub trials: Option<u32>,
+    /// Share of visible trials among those without a `trial_type`, 0 to 1. Default 0.25.
+    pub visible_share: f64,
+    /// Number of blocks, with a rest between them. Default 4.
+    pub blocks: u32,
+    /// Practice trials without an occluder before the first block. Default 4.
+    pub practice: u32,
+    /// Random or listed. Default random.
+    pub order: Order,
+    /// Times, sizes and criteria of a trial.
+    pub rules: TrialRules,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            law: Law::Display,
+            set: None,
+            ids: Vec::new(),
+            condition: Vec::new(),
+            repeats: 1,
+            trials: None,
+            visible_share: 0.25,
+            blocks: 4,
+            practice: 4,
+            order: Order::Random,
+            rules: TrialRules::default(),
+        }
+    }
+}
+
+/// One trial of a plan.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScheduledTrial {
+    /// Its number, from 1, practice included.
+    pub number: u32,
+    /// Its block, from 1; practice is block 0.
+    pub block: u32,
+    /// Which trial it is.
+    pub spec: TrialSpec,
+}
+
+/// The trials of a session, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The seed that it came from.
+    pub seed: u64,
+    /// The law of motion.
+    pub law: Law,
+    /// Times, sizes and criteria.
+    pub rules: TrialRules,
+    /// Number of blocks, practice not counted.
+    pub blocks: u32,
+    /// The trials.
+    pub trials: Vec<ScheduledTrial>,
+}
+
+impl Schedule {
+    /// Reads a schedule: TOML, or, by the extension `.csv`, a table with a condition in each row
+    /// and the columns of [`Entry`] (`condition_id` or `id`).
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::BadSchedule`], or [`Error::BadRow`] with the row and the field.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        if path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("csv"))
+        {
+            Self::from_csv(&text, path)
+        } else {
+            Self::from_toml(&text, path)
+        }
+    }
+
+    /// Reads TOML; `path` names it in errors.
+    ///
+    /// # Errors
+    /// [`Error::BadSchedule`] with what the TOML reader says: the line, the field, what it expected.
+    pub fn from_toml(text: &str, path: &Path) -> Result<Self> {
+        toml::from_str(text).map_err(|e| Error::BadSchedule {
+            path: path.to_path_buf(),
+            message: e.to_string().trim_end().to_owned(),
+        })
+    }
+
+    /// Reads a table of conditions, with the defaults for everything else; `path` names it in
+    /// errors.
+    ///
+    /// # Errors
+    /// [`Error::BadRow`] with the row and the field, [`Error::BadSchedule`] where there is no row.
+    pub fn from_csv(text: &str, path: &Path) -> Result<Self> {
+        let bad = |row: u64, field: &str, expected: String, found: String| Error::BadRow {
+            path: path.to_path_buf(),
+            row,
+            field: field.to_owned(),
+            expected,
+            found,
+        };
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes());
+        let header = reader
+            .headers()
+            .map_err(|e| bad(0, "?", "a header".into(), e.to_string()))?
+            .clone();
+        let mut condition = Vec::new();
+        for (record, row) in reader.records().zip(1..) {
+            let record = record.map_err(|e| {
+                bad(
+                    row,
+                    "?",
+                    "as many fields as the header".into(),
+                    e.to_string(),
+                )
+            })?;
+            let mut entry = Entry::default();
+            for (name, value) in header.iter().zip(&record).filter(|(_, v)| !v.is_empty()) {
+                let expect = |what: &str| bad(row, name, what.to_owned(), format!("`{value}`"));
+                let number = || {
+                    value
+                        .parse::<f64>()
+                        .ok()
+                        .filter(|v| v.is_finite())
+                        .ok_or_else(|| expect("a number"))
+                };
+                let whole = || value.parse::<u32>().map_err(|_| expect("a whole number"));
+                match name {
+                    "condition_id" | "id" => entry.id = Some(whole()?),
+                    "repeats" => entry.repeats = Some(whole()?),
+                    "weight" => entry.weight = Some(number()?),
+                    "x0_deg" => entry.x0_deg = Some(number()?),
+                    "y0_deg" => entry.y0_deg = Some(number()?),
+                    "heading_deg" => entry.heading_deg = Some(number()?),
+                    "speed_deg_per_s" => entry.speed_deg_per_s = Some(number()?),
+                    "trial_type" => {
+                        let kind = TrialKind::ALL.into_iter().find(|k| k.name() == value);
+                        entry.trial_type = Some(kind.ok_or_else(|| expect("occluded or visible"))?);
+                    }
+                    _ => {
+                        return Err(bad(
+                            0,
+                            name,
+                            "condition_id, repeats, weight, trial_type, x0_deg, y0_deg, \
+                             heading_deg or speed_deg_per_s"
+                                .into(),
+                            format!("`{name}`"),
+                        ));
+                    }
+                }
+            }
+            condition.push(entry);
+        }
+        if condition.is_empty() {
+            return Err(Error::BadSchedule {
+                path: path.to_path_buf(),
+                message: "there is no condition in it".into(),
+            });
+        }
+        Ok(Self {
+            condition,
+            ..Self::default()
+        })
+    }
+
+    /// The trials that follow. `path` names the schedule in errors.
+    ///
+    /// # Errors
+    /// [`Error::BadRow`] with the entry (from 1) and the field of a condition that does not exist or
+    /// cannot be; [`Error::UnknownCondition`] for one of `ids`; [`Error::BadValue`] for a number out
+    /// of its range, no trial at all, or more than [`MOST_TRIALS`].
+    pub fn plan(&self, path: &Path) -> Result<Plan> {
+        self.check()?;
+        let entries = self.entries(path)?;
+        let listed = match self.trials {
+            Some(n) => self.drawn(&entries, n as usize)?,
+            None => self.repeated(&entries)?,
+        };
+        let order = match self.order {
+            Order::Random => Stream::new(self.seed, "schedule.order", 0).permutation(listed.len()),
+            Order::Listed => (0..listed.len()).collect(),
+        };
+        let chosen: Vec<&(Condition, Entry)> =
+            order.into_iter().map(|i| &entries[listed[i]]).collect();
+
+        let mut trials = Vec::with_capacity(chosen.len() + self.practice as usize);
+        let mut push = |block, condition, kind, practice| {
+            trials.push(ScheduledTrial {
+                number: trials.len() as u32 + 1,
+                block,
+                spec: TrialSpec {
+                    condition,
+                    kind,
+                    law: self.law,
+                    practice,
+                },
+            });
+        };
+        let practice = Stream::new(self.seed, "schedule.practice", 0).permutation(entries.len());
+        for &i in practice.iter().cycle().take(self.practice as usize) {
+            push(0, entries[i].0, TrialKind::Visible, true);
+        }
+        let (n, blocks) = (chosen.len(), self.blocks as usize);
+        let (mut mixed_before, mut visible_before) = (0, 0);
+        for block in 0..blocks {
+            let part = &chosen[block * n / blocks..(block + 1) * n / blocks];
+            let mixed: Vec<usize> = (0..part.len())
+                .filter(|&i| part[i].1.trial_type.is_none())
+                .collect();
+            // The share holds at the end of every block, to the nearest trial.
+            mixed_before += mixed.len();
+            let visible = (mixed_before as f64 * self.visible_share).round() as usize;
+            let n_visible = (visible - visible_before).min(mixed.len());
+            visible_before += n_visible;
+            let mut kinds: Vec<TrialKind> = part
+                .iter()
+                .map(|(_, entry)| entry.trial_type.unwrap_or(TrialKind::Occluded))
+                .collect();
+            let shuffled =
+                Stream::new(self.seed, "schedule.kind", block as u64).permutation(mixed.len());
+            for &i in &shuffled[..n_visible] {
+                kinds[mixed[i]] = TrialKind::Visible;
+            }
+            for ((condition, _), kind) in part.iter().zip(kinds) {
+                push(block as u32 + 1, *condition, kind, false);
+            }
+        }
+        Ok(Plan {
+            seed: self.seed,
+            law: self.law,
+            rules: self.rules,
+            blocks: self.blocks,
+            trials,
+        })
+    }
+
+    fn check(&self) -> Result<()> {
+        let bad = |field, expected: &str, found: String| {
+            Err(Error::BadValue {
+                field,
+                expected: expected.to_owned(),
+                found,
+            })
+        };
+        if !(0.0..=1.0).contains(&self.visible_share) {
+            return bad("visible_share", "0 to 1", self.visible_share.to_string());
+        }
+        if self.blocks == 0 || self.blocks as usize > MOST_TRIALS {
+            return bad("blocks", "1 to 100000", self.blocks.to_string());
+        }
+        if self.practice as usize > MOST_TRIALS {
+            return bad("practice", "0 to 100000", self.practice.to_string());
+        }
+        if self.trials == Some(0) {
+            return bad("trials", "1 or more", "0".into());
+        }
+        if self.repeats == 0 {
+            return bad("repeats", "1 or more", "0".into());
+        }
+        self.rules.check()
+    }
+
+    /// The conditions, each with its settings.
+    fn entries(&self, path: &Path) -> Result<Vec<(Condition, Entry)>> {
+        let mut all = Vec::new();
+        let none = self.set.is_none() && self.ids.is_empty() && self.condition.is_empty();
+        if let Some(set) = self.set.or(none.then_some(Set::Primate79)) {
+            all.extend(set.conditions()?.into_iter().map(|c| (c, Entry::default())));
+        }
+        all.extend(
+            select(&self.ids)?
+                .into_iter()
+                .map(|c| (c, Entry::default())),
+        );
+
+        let mut ids: Vec<u32> = self.condition.iter().filter_map(|e| e.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        // Ids that there are; the others are told by their row below.
+        ids.retain(|&id| (id as usize) < crate::task::N_TRIALS);
+        let known = if ids.is_empty() {
+            Vec::new()
+        } else {
+            select(&ids)?
+        };
+        for (entry, row) in self.condition.iter().zip(1_u32..) {
+            all.push((self.condition_of(entry, row, &known, path)?, *entry));
+        }
+        Ok(all)
+    }
+
+    fn condition_of(
+        &self,
+        entry: &Entry,
+        row: u32,
+        known: &[Condition],
+        path: &Path,
+    ) -> Result<Condition> {
+        let bad = |field: &str, expected: String, found: String| Error::BadRow {
+            path: path.to_path_buf(),
+            row: u64::from(row),
+            field: field.to_owned(),
+            expected,
+            found,
+        };
+        if entry.repeats == Some(0) {
+            return Err(bad("repeats", "1 or more".into(), "0".into()));
+        }
+        if let Some(weight) = entry.weight.filter(|w| !(w.is_finite() && *w > 0.0)) {
+            return Err(bad(
+                "weight",
+                "a positive number".into(),
+                weight.to_string(),
+            ));
+        }
+        let own = [
+            ("x0_deg", entry.x0_deg),
+            ("y0_deg", entry.y0_deg),
+            ("heading_deg", entry.heading_deg),
+            ("speed_deg_per_s", entry.speed_deg_per_s),
+        ];
+        if let Some(id) = entry.id {
+            if let Some((field, value)) = own.iter().find_map(|(f, v)| Some((f, (*v)?))) {
+                return Err(bad(field, "nothing beside an id".into(), value.to_string()));
+            }
+            return known
+                .binary_search_by_key(&id, |c| c.id)
+                .map(|at| known[at])
+                .map_err(|_| {
+                    let last = crate::task::N_TRIALS - 1;
+                    bad("condition_id", format!("0 to {last}"), id.to_string())
+                });
+        }
+        let value = |at: usize| {
+            let (field, value) = own[at];
+            value.ok_or_else(|| {
+                bad(
+                    field,
+                    "a number, or a condition_id in its place".into(),
+                    "nothing".into(),
+                )
+            })
+        };
+        let start = Start::from_deg(value(0)?, value(1)?, value(2)?, value(3)?);
+        own_condition(OWN_ID_FIRST + row - 1, start, Rule::Possible).map_err(|e| match e {
+            Error::BadValue {
+                field,
+                expected,
+                found,
+            } => bad(field, expected, found),
+            other => other,
+        })
+    }
+
+    /// `[trial]`: which entry each trial is of, drawn by weight.
+    fn drawn(&self, entries: &[(Condition, Entry)], n: usize) -> Result<Vec<usize>> {
+        too_many(n)?;
+        if let Some((_, entry)) = entries.iter().find(|(_, e)| e.repeats.is_some()) {
+            return Err(Error::BadValue {
+                field: "repeats",
+                expected: "none where `trials` draws by weight".into(),
+                found: format!("{:?}", entry.repeats),
+            });
+        }
+        let mut up_to = Vec::with_capacity(entries.len());
+        let mut total = 0.0;
+        for (_, entry) in entries {
+            total += entry.weight.unwrap_or(1.0);
+            up_to.push(total);
+        }
+        let mut stream = Stream::new(self.seed, "schedule.draw", 0);
+        Ok((0..n)
+            .map(|_| {
+                let at = stream.uniform(0.0, total);
+                up_to
+                    .partition_point(|&end| end <= at)
+                    .min(entries.len() - 1)
+            })
+            .collect())
+    }
+
+    /// `[trial]`: which entry each trial is of, the list as often as asked for.
+    fn repeated(&self, entries: &[(Condition, Entry)]) -> Result<Vec<usize>> {
+        let of = |entry: &Entry| entry.repeats.unwrap_or(1) as usize;
+        let once = entries
+            .iter()
+            .fold(0_usize, |sum, (_, entry)| sum.saturating_add(of(entry)));
+        too_many(once.saturating_mul(self.repeats as usize))?;
+        let list: Vec<usize> = entries
+            .iter()
+            .enumerate()
+            .flat_map(|(i, (_, entry))| std::iter::repeat_n(i, of(entry)))
+            .collect();
+        Ok(list.repeat(self.repeats as usize))
+    }
+}
+
+fn too_many(n: usize) -> Result<()> {
+    if (1..=MOST_TRIALS).contains(&n) {
+        Ok(())
+    } else {
+        Err(Error::BadValue {
+            field: "trials",
+            expected: format!("1 to {MOST_TRIALS} in a session"),
+            found: n.to_string(),
+        })
+    }
+}
+
+impl Plan {
+    /// The list as a table, a row a trial, tab-separated, with a header: what the records keep.
+    #[must_use]
+    pub fn to_tsv(&self) -> String {
+        let mut text = String::from(
+            "trial\tblock\tcondition_id\ttrial_type\tpractice\tlaw\tx0_deg\ty0_deg\theading_deg\tspeed_deg_per_s\n",
+        );
+        for trial in &self.trials {
+            let (spec, c) = (&trial.spec, &trial.spec.condition);
+            text.push_str(&format!(
+                "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
+                trial.number,
+                trial.block,
+                c.id,
+                spec.kind.name(),
+                spec.practice,
+                spec.law,
+                c.x0_deg(),
+                c.y0_deg(),
+                c.heading0_deg(),
+                c.speed_deg_per_s(),
+            ));
+        }
+        text
+    }
+
+    /// The SHA-256 of the list and the rules: two sessions with the same one have the same trials.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let rules = serde_json::to_string(&self.rules).unwrap_or_default();
+        sha256_hex(format!("{}{rules}\n", self.to_tsv()).as_bytes())
+    }
+
+    /// Whether the ids of the published 79 are all that it holds.
+    #[must_use]
+    pub fn is_of_the_79(&self) -> bool {
+        self.trials
+            .iter()
+            .all(|t| PRIMATE79_IDS.contains(&t.spec.condition.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn file() -> &'static Path {
+        Path::new("schedule.toml")
+    }
+
+    fn toml(text: &str) -> Result<Plan> {
+        Schedule::from_toml(text, file())?.plan(file())
+    }
+
+    fn csv(text: &str) -> Result<Plan> {
+        let path = Path::new("schedule.csv");
+        Schedule::from_csv(text, path)?.plan(path)
+    }
+
+    #[test]
+    fn the_default_is_the_79_with_a_quarter_visible() {
+        let plan = toml("").unwrap();
+        let (practice, main): (Vec<ScheduledTrial>, Vec<ScheduledTrial>) =
+            plan.trials.iter().copied().partition(|t| t.spec.practice);
+        assert_eq!((practice.len(), main.len()), (4, 79));
+        let visible = main
+            .iter()
+            .filter(|t| t.spec.kind == TrialKind::Visible)
+            .count();
+        assert_eq!(visible, 20);
+        let mut ids: Vec<u32> = main.iter().map(|t| t.spec.condition.id).collect();
+        assert_ne!(ids, PRIMATE79_IDS);
+        ids.sort_unstable();
+        assert_eq!(ids, PRIMATE79_IDS);
+        let sizes: Vec<usize> = (1..=4)
+            .map(|b| main.iter().filter(|t| t.block == b).count())
+            .collect();
+        assert_eq!(sizes, [19, 20, 20, 20]);
+        assert!(plan.trials.iter().zip(1..).all(|(t, n)| t.number == n));
+        assert!(plan.is_of_the_79());
+    }
+
+    #[test]
+    fn same_seed_same_plan_and_another_seed_another() {
+        let plan = |seed: u64| toml(&format!("seed = {seed}")).unwrap();
+        assert_eq!(plan(7), plan(7));
+        assert_eq!(plan(7).sha256(), plan(7).sha256());
+        assert_ne!(plan(7).to_tsv(), plan(8).to_tsv());
+        // Set once by hand: a change here means that sessions can no longer be resumed.
+        let order: Vec<u32> = plan(7).trials[4..9]
+            .iter()
+            .map(|t| t.spec.condition.id)
+            .collect();
+        assert_eq!(order, FIRST_FIVE_OF_SEED_7);
+        // The rules are part of the name of a plan.
+        let mut other = plan(7);
+        other.rules.still_ms = 400.0;
+        assert_ne!(other.sha256(), plan(7).sha256());
+    }
+
+    const FIRST_FIVE_OF_SEED_7: [u32; 5] = [325_813, 55_062, 58_244, 204_678, 218_791];
+
+    #[test]
+    fn repeats_weights_and_types_are_kept() {
+        let plan = toml(
+            "repeats = 2\nblocks = 1\npractice = 0\nvisible_share = 0.5\norder = 'listed'\n\
+             [[condition]]\nid = 55062\nrepeats = 3\ntrial_type = 'visible'\n\
+             [[condition]]\nid = 29337\n",
+        )
+        .unwrap();
+        let of = |id| {
+            plan.trials
+                .iter()
+                .filter(|t| t.spec.condition.id == id)
+                .count()
+        };
+        assert_eq!((of(55_062), of(29_337)), (6, 2));
+        let visible = |id| {
+            plan.trials
+                .iter()
+                .filter(|t| t.spec.condition.id == id && t.spec.kind == TrialKind::Visible)
+                .count()
+        };
+        assert_eq!((visible(55_062), visible(29_337)), (6, 1));
+
+        let plan = toml(
+            "trials = 4000\npractice = 0\n[[condition]]\nid = 55062\nweight = 3\n[[condition]]\nid = 29337\n",
+        )
+        .unwrap();
+        let heavy = plan
+            .trials
+            .iter()
+            .filter(|t| t.spec.condition.id == 55_062)
+            .count();
+        // 3000 expected, standard deviation 27.
+        assert!((2865..3135).contains(&heavy), "{heavy}");
+    }
+
+    #[test]
+    fn trials_of_ones_own_stand_beside_published_ones() {
+        let plan = csv(
+            "condition_id,x0_deg,y0_deg,heading_deg,speed_deg_per_s,repeats\n\
+             55062,,,,,2\n,-5,0,10,7.5,\n",
+        )
+        .unwrap();
+        let ids: Vec<u32> = plan.trials.iter().map(|t| t.spec.condition.id).collect();
+        assert!(ids.contains(&1_000_001) && ids.contains(&55_062));
+        assert!(!plan.is_of_the_79());
+    }
+
+    #[test]
+    fn bad_files_are_refused_with_row_and_field() {
+        let says = |result: Result<Plan>, parts: &[&str]| {
+            let message = result.unwrap_err().to_string();
+            for part in parts {
+                assert!(message.contains(part), "{message} has no {part}");
+            }
+        };
+        says(toml("sed = 1"), &["schedule.toml", "sed", "seed"]);
+        says(toml("seed = 'x'"), &["schedule.toml", "line 1"]);
+        says(toml("ids = [472225]"), &["no condition 472225"]);
+        says(
+            toml("[[condition]]\nid = 3\n[[condition]]\nid = 472225"),
+            &["row 2", "condition_id", "472225"],
+        );
+        says(toml("visible_share = 1.5"), &["visible_share is 1.5"]);
+        says(toml("blocks = 0"), &["blocks is 0"]);
+        says(toml("repeats = 4000000000"), &["trials"]);
+        says(toml("[rules]\nstill_ms = -1"), &["still_ms is -1"]);
+        says(toml("[rules]\nstil_ms = 1"), &["stil_ms"]);
+        says(
+            csv("condition_id\nsix\n"),
+            &["schedule.csv, row 1", "condition_id", "`six`"],
+        );
+        says(csv("condition_id,colour\n3,red\n"), &["colour"]);
+        says(csv("condition_id\n"), &["no condition"]);
+        says(
+            csv("condition_id,trial_type\n3,hidden\n"),
+            &["row 1", "trial_type", "`hidden`"],
+        );
+        says(
+            csv("x0_deg,y0_deg,heading_deg,speed_deg_per_s\n0,0,0,7.5\n6,0,0,7.5\n"),
+            &["row 2", "x0_deg", "left of the occluder"],
+        );
+        says(csv("x0_deg,y0_deg\n0,0\n"), &["row 1", "heading_deg"]);
+        says(csv("condition_id,x0_deg\n3,1\n"), &["row 1", "x0_deg"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn no_text_makes_a_reader_panic(text in "(?s).{0,300}") {
+            let _ = toml(&text);
+            let _ = csv(&text);
+            let _ = csv(&format!("condition_id,x0_deg,trial_type\n{text}"));
+        }
+    }
+}

@@ -1,0 +1,901 @@
+//! One trial as it runs: fixation, still ball, flight, arrival, feedback, pause.
+//!
+//! A [`Trial`] is a pure function of the times of its frames and of its inputs. It knows no window
+//! and no clock, so that the window, the browser and a test run the same one.
+//!
+//! The order is the published one (Rajalingham et al. 2025, Methods): a fixation point held for
+//! 200 ms; then frame, paddle and still ball; 300 ms later the ball moves; it is seen until x = 5°,
+//! hidden until x = 10°; the occluder goes as feedback, the ball bounces off the paddle or flies on;
+//! 750 ms pause. What the source leaves open is a parameter of [`TrialRules`] with our default.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::frames::FrameScene;
+use crate::task::condition::Condition;
+use crate::task::geometry::{BALL_RADIUS_DISPLAY_DEG, INTERCEPT_X_DEG};
+use crate::task::law::{Law, Trajectory, trajectory, trajectory_until};
+use crate::task::paddle::{Direction, Paddle, PaddleRule};
+
+/// Times that differ by less than this are the same, milliseconds: a sum of frame times differs
+/// from the time it stands for in its last bits.
+const SAME_MS: f64 = 1e-6;
+
+/// Whether the occluder hides the ball.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrialKind {
+    /// It does.
+    Occluded,
+    /// It is 95 % opaque: the control trials, in which the ball can be followed.
+    Visible,
+}
+
+impl TrialKind {
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::Occluded, Self::Visible];
+
+    /// The kind's name in the records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Occluded => "occluded",
+            Self::Visible => "visible",
+        }
+    }
+}
+
+/// When the ball counts as met. The published text does not say; the ball's centre is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HitRule {
+    /// Within half the paddle's height (1.25°).
+    #[default]
+    HalfPaddle,
+    /// Within half the paddle's height and the ball's radius (1.45°): they touch.
+    Touch,
+}
+
+impl HitRule {
+    /// The largest distance of ball and paddle that is a hit, degrees.
+    #[must_use]
+    pub fn reach_deg(self, paddle: &PaddleRule) -> f64 {
+        let half = 0.5 * paddle.height_deg;
+        match self {
+            Self::HalfPaddle => half,
+            Self::Touch => half + BALL_RADIUS_DISPLAY_DEG,
+        }
+    }
+}
+
+/// Where the ball stands between two frames of its law.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Motion {
+    /// At the nearest frame of the law: on a 60 Hz screen each frame of the law `display` once.
+    #[default]
+    Frames,
+    /// On the straight line between them, for screens with another rate and the law `design`.
+    Smooth,
+}
+
+/// What a trial follows. Defaults are the published values, or ours where none was published.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrialRules {
+    /// How long fixation has to be held, milliseconds. Published: 200. 0 leaves fixation out.
+    pub fixation_hold_ms: f64,
+    /// Across the window within which the eye counts as fixating, degrees. Published: 4. Used by
+    /// an eye tracker; a key or click is always inside.
+    pub fixation_window_deg: f64,
+    /// Without fixation for so long the trial is ignored, milliseconds; none waits for ever (ours).
+    pub fixation_timeout_ms: Option<f64>,
+    /// From the first picture of the ball to its motion, milliseconds. Published: 300.
+    pub still_ms: f64,
+    /// From arrival to the empty screen, milliseconds. Not published; ours is 500.
+    pub feedback_ms: f64,
+    /// Empty screen before the next trial, milliseconds. Published: 750.
+    pub pause_ms: f64,
+    /// Opacity of the occluder in visible trials, 0 to 1. Published: 0.95.
+    pub faint_alpha: f64,
+    /// When the ball counts as met. Not published; ours is half the paddle's height.
+    pub hit: HitRule,
+    /// Where the ball stands between frames of its law.
+    pub motion: Motion,
+    /// The paddle.
+    pub paddle: PaddleRule,
+}
+
+impl Default for TrialRules {
+    fn default() -> Self {
+        Self {
+            fixation_hold_ms: 200.0,
+            fixation_window_deg: 4.0,
+            fixation_timeout_ms: None,
+            still_ms: 300.0,
+            feedback_ms: 500.0,
+            pause_ms: 750.0,
+            faint_alpha: 0.95,
+            hit: HitRule::default(),
+            motion: Motion::default(),
+            paddle: PaddleRule::default(),
+        }
+    }
+}
+
+impl TrialRules {
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] with the field that cannot be.
+    pub fn check(&self) -> Result<()> {
+        for (field, value) in [
+            ("fixation_hold_ms", self.fixation_hold_ms),
+            ("still_ms", self.still_ms),
+            ("feedback_ms", self.feedback_ms),
+            ("pause_ms", self.pause_ms),
+            (
+                "fixation_timeout_ms",
+                self.fixation_timeout_ms.unwrap_or(0.0),
+            ),
+        ] {
+            if !(0.0..=60_000.0).contains(&value) {
+                return Err(Error::BadValue {
+                    field,
+                    expected: "0 to 60000 ms".into(),
+                    found: value.to_string(),
+                });
+            }
+        }
+        if !(0.0..=1.0).contains(&self.faint_alpha) {
+            return Err(Error::BadValue {
+                field: "faint_alpha",
+                expected: "0 to 1".into(),
+                found: self.faint_alpha.to_string(),
+            });
+        }
+        if !(self.fixation_window_deg.is_finite() && self.fixation_window_deg > 0.0) {
+            return Err(Error::BadValue {
+                field: "fixation_window_deg",
+                expected: "a positive number".into(),
+                found: self.fixation_window_deg.to_string(),
+            });
+        }
+        self.paddle.check()
+    }
+}
+
+/// Which trial to run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrialSpec {
+    /// The ball.
+    pub condition: Condition,
+    /// Whether the occluder hides it.
+    pub kind: TrialKind,
+    /// The law it flies by.
+    pub law: Law,
+    /// Practice: there is no occluder at all.
+    pub practice: bool,
+}
+
+impl TrialSpec {
+    /// Opacity of the occluder, 0 to 1.
+    #[must_use]
+    pub fn occluder_alpha(&self, rules: &TrialRules) -> f64 {
+        match (self.practice, self.kind) {
+            (true, _) => 0.0,
+            (false, TrialKind::Visible) => rules.faint_alpha,
+            (false, TrialKind::Occluded) => 1.0,
+        }
+    }
+}
+
+/// What the subject does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Holds the paddle's control in this state.
+    Paddle(Direction),
+    /// Fixates, or no longer does. A key or a click stands for gaze where there is no eye tracker.
+    Fixate(bool),
+}
+
+/// An input and when it came.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stamped {
+    /// When, milliseconds on the clock of the frames.
+    pub at_ms: f64,
+    /// What.
+    pub input: Input,
+}
+
+/// The part of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// The fixation point waits to be held.
+    Fixation,
+    /// Frame, paddle and still ball.
+    Still,
+    /// The ball flies, x < 5°.
+    Visible,
+    /// The ball flies, x ≥ 5°.
+    Occluded,
+    /// The ball has arrived; the occluder is gone.
+    Feedback,
+    /// The empty screen.
+    Pause,
+    /// The trial is over.
+    Done,
+}
+
+impl Phase {
+    /// The phase's name in the records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fixation => "fixation",
+            Self::Still => "still",
+            Self::Visible => "visible",
+            Self::Occluded => "occluded",
+            Self::Feedback => "feedback",
+            Self::Pause => "pause",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// How a trial ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The paddle met the ball.
+    Hit,
+    /// It did not.
+    Miss,
+    /// The trial was not taken up: no fixation in time.
+    Ignore,
+}
+
+impl Outcome {
+    /// The outcome's name in the records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Ignore => "ignore",
+        }
+    }
+}
+
+/// What a frame shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shown {
+    /// When the frame is meant to be seen, milliseconds.
+    pub at_ms: f64,
+    /// The part of the trial.
+    pub phase: Phase,
+    /// Whether the field's frame is drawn.
+    pub field: bool,
+    /// Ball, occluder, paddle, fixation point.
+    pub scene: FrameScene,
+    /// Where the ball stands, seen or not; nothing before it appears and after it is gone.
+    pub ball_deg: Option<(f64, f64)>,
+    /// Height of the paddle's centre, degrees.
+    pub paddle_y_deg: f64,
+    /// Whether the paddle has moved in this trial.
+    pub paddle_moved: bool,
+    /// The state of the paddle's control.
+    pub direction: Direction,
+    /// Whether the subject fixates.
+    pub fixating: bool,
+}
+
+/// What a finished trial leaves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrialResult {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Height of the ball at x = 10° under the trial's law, degrees.
+    pub y_true_deg: f64,
+    /// Height of the paddle when the ball arrived, degrees; nothing if it did not.
+    pub paddle_y_deg: Option<f64>,
+    /// First movement of the paddle after the ball began to move, milliseconds; negative if it
+    /// came before; nothing if the paddle stayed.
+    pub rt_ms: Option<f64>,
+    /// Whether the paddle moved.
+    pub paddle_moved: bool,
+    /// First frame of the still ball, milliseconds.
+    pub still_on_ms: Option<f64>,
+    /// When the ball began to move, milliseconds.
+    pub motion_on_ms: Option<f64>,
+}
+
+impl TrialResult {
+    /// Paddle minus ball at arrival, degrees.
+    #[must_use]
+    pub fn error_deg(&self) -> Option<f64> {
+        self.paddle_y_deg.map(|y| y - self.y_true_deg)
+    }
+}
+
+/// A trial as it runs.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    spec: TrialSpec,
+    rules: TrialRules,
+    path: Trajectory,
+    phase: Phase,
+    now_ms: Option<f64>,
+    /// When this phase began.
+    since_ms: f64,
+    fixated_since_ms: Option<f64>,
+    still_on_ms: Option<f64>,
+    motion_on_ms: f64,
+    arrival_ms: f64,
+    paddle: Paddle,
+    direction: Direction,
+    fixating: bool,
+    first_move_ms: Option<f64>,
+    outcome: Option<Outcome>,
+}
+
+impl Trial {
+    /// A trial that has not begun. What the subject holds at its first frame is `direction` and
+    /// `fixating`.
+    #[must_use]
+    pub fn new(spec: TrialSpec, rules: TrialRules, direction: Direction, fixating: bool) -> Self {
+        let end = trajectory(&spec.condition, spec.law);
+        let beyond = (rules.feedback_ms.max(0.0) / end.step_ms()).ceil() as usize + 3;
+        let path = trajectory_until(&spec.condition, spec.law, end.len() + beyond);
+        Self {
+            spec,
+            rules,
+            path,
+            phase: Phase::Fixation,
+            now_ms: None,
+            since_ms: 0.0,
+            fixated_since_ms: None,
+            still_on_ms: None,
+            motion_on_ms: f64::INFINITY,
+            arrival_ms: f64::INFINITY,
+            paddle: Paddle::default(),
+            direction,
+            fixating,
+            first_move_ms: None,
+            outcome: None,
+        }
+    }
+
+    /// Which trial it is.
+    #[must_use]
+    pub const fn spec(&self) -> &TrialSpec {
+        &self.spec
+    }
+
+    /// What it follows.
+    #[must_use]
+    pub const fn rules(&self) -> &TrialRules {
+        &self.rules
+    }
+
+    /// The part that it is in.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The ball's path, frames of the law from motion onset.
+    #[must_use]
+    pub const fn path(&self) -> &Trajectory {
+        &self.path
+    }
+
+    /// Milliseconds since the ball began to move; nothing before.
+    #[must_use]
+    pub fn flight_ms(&self) -> Option<f64> {
+        let ms = self.now_ms? - self.motion_on_ms;
+        (ms >= -SAME_MS).then_some(ms.max(0.0))
+    }
+
+    /// Takes the inputs since the frame before and shows the frame at `at_ms`.
+    ///
+    /// An input counts from its own time; one that is stamped before the last frame counts from
+    /// that frame, one stamped after this frame from this frame. Inputs are in the order of their
+    /// times. Frames do not go back in time: an earlier `at_ms` is taken as the last one.
+    pub fn frame(&mut self, at_ms: f64, inputs: &[Stamped]) -> Shown {
+        let last = match self.now_ms {
+            None => {
+                self.since_ms = at_ms;
+                self.fixated_since_ms = self.fixating.then_some(at_ms);
+                at_ms
+            }
+            Some(last) => last,
+        };
+        self.now_ms = Some(last);
+        let at_ms = at_ms.max(last);
+        for stamped in inputs {
+            self.elapse(stamped.at_ms.min(at_ms));
+            self.take(stamped.input);
+        }
+        self.elapse(at_ms);
+        self.turn(at_ms);
+        self.shown(at_ms)
+    }
+
+    /// What the trial leaves, once the ball has arrived or the trial was ignored.
+    #[must_use]
+    pub fn result(&self) -> Option<TrialResult> {
+        let outcome = self.outcome?;
+        let arrived = outcome != Outcome::Ignore;
+        Some(TrialResult {
+            outcome,
+            y_true_deg: self.path.y_x10_deg(),
+            paddle_y_deg: arrived.then_some(self.paddle.y_deg),
+            rt_ms: self.first_move_ms.map(|ms| ms - self.motion_on_ms),
+            paddle_moved: self.paddle.moved,
+            still_on_ms: self.still_on_ms,
+            motion_on_ms: self.still_on_ms.map(|_| self.motion_on_ms),
+        })
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Paddle(direction) => self.direction = direction,
+            Input::Fixate(on) => {
+                if on != self.fixating {
+                    self.fixating = on;
+                    self.fixated_since_ms = self.now_ms.filter(|_| on);
+                }
+            }
+        }
+    }
+
+    /// Lets time go by, with the inputs as they are.
+    fn elapse(&mut self, to_ms: f64) {
+        let Some(from_ms) = self.now_ms.filter(|&from| to_ms > from) else {
+            return;
+        };
+        self.now_ms = Some(to_ms);
+        if !matches!(self.phase, Phase::Still | Phase::Visible | Phase::Occluded) {
+            return;
+        }
+        // The paddle stands still once the ball has arrived.
+        let held_ms = to_ms.min(self.arrival_ms) - from_ms;
+        if self.direction != Direction::Neutral && held_ms > 0.0 {
+            self.first_move_ms.get_or_insert(from_ms);
+        }
+        self.paddle
+            .hold(&self.rules.paddle, self.direction, held_ms);
+        if to_ms >= self.arrival_ms - SAME_MS {
+            let apart = (self.paddle.y_deg - self.path.y_x10_deg()).abs();
+            let hit = apart <= self.rules.hit.reach_deg(&self.rules.paddle);
+            self.outcome = Some(if hit { Outcome::Hit } else { Outcome::Miss });
+            self.phase = Phase::Feedback;
+            self.since_ms = self.arrival_ms;
+        }
+    }
+
+    /// Changes of phase that come with a frame.
+    fn turn(&mut self, at_ms: f64) {
+        let lasts = |since_ms: f64, ms: f64| at_ms - since_ms >= ms - SAME_MS;
+        if self.phase == Phase::Fixation {
+            let held = self
+                .fixated_since_ms
+                .is_some_and(|since| lasts(since, self.rules.fixation_hold_ms));
+            if held || self.rules.fixation_hold_ms <= 0.0 {
+                self.phase = Phase::Still;
+                self.since_ms = at_ms;
+                self.still_on_ms = Some(at_ms);
+                self.motion_on_ms = at_ms + self.rules.still_ms;
+                self.arrival_ms = self.motion_on_ms + self.path.t_x10_ms();
+            } else if (self.rules.fixation_timeout_ms).is_some_and(|ms| lasts(self.since_ms, ms)) {
+                self.outcome = Some(Outcome::Ignore);
+                self.phase = Phase::Pause;
+                self.since_ms = at_ms;
+            }
+        }
+        if self.phase == Phase::Still && lasts(self.motion_on_ms, 0.0) {
+            self.phase = Phase::Visible;
+        }
+        if self.phase == Phase::Visible && lasts(self.motion_on_ms, self.path.t_x5_ms()) {
+            self.phase = Phase::Occluded;
+        }
+        if self.phase == Phase::Feedback && lasts(self.since_ms, self.rules.feedback_ms) {
+            self.phase = Phase::Pause;
+            self.since_ms = at_ms;
+        }
+        if self.phase == Phase::Pause && lasts(self.since_ms, self.rules.pause_ms) {
+            self.phase = Phase::Done;
+        }
+    }
+
+    /// Where the ball stands `ms` after it began to move.
+    fn ball_at(&self, ms: f64) -> (f64, f64) {
+        let last = self.path.len() - 1;
+        let steps = (ms / self.path.step_ms()).clamp(0.0, last as f64);
+        let (x, y) = match self.rules.motion {
+            Motion::Frames => {
+                let n = steps.round() as usize;
+                (self.path.x_deg[n], self.path.y_deg[n])
+            }
+            Motion::Smooth => {
+                let n = (steps.floor() as usize).min(last.saturating_sub(1));
+                let part = steps - n as f64;
+                let along = |of: &[f64]| of[n] + part * (of[n + 1] - of[n]);
+                (along(&self.path.x_deg), along(&self.path.y_deg))
+            }
+        };
+        // Off the paddle the ball goes back, mirrored at the plane where it was met.
+        if self.outcome == Some(Outcome::Hit) && x > INTERCEPT_X_DEG {
+            (2.0 * INTERCEPT_X_DEG - x, y)
+        } else {
+            (x, y)
+        }
+    }
+
+    fn shown(&self, at_ms: f64) -> Shown {
+        let field = matches!(
+            self.phase,
+            Phase::Still | Phase::Visible | Phase::Occluded | Phase::Feedback
+        );
+        let ball = field.then(|| self.ball_at(at_ms - self.motion_on_ms));
+        let alpha = self.spec.occluder_alpha(&self.rules);
+        let occluder = (field && self.phase != Phase::Feedback && alpha > 0.0).then_some(alpha);
+        Shown {
+            at_ms,
+            phase: self.phase,
+            field,
+            scene: FrameScene {
+                ball,
+                occluder,
+                paddle: field.then(|| (self.paddle.y_deg, self.paddle.look())),
+                fixation: self.phase == Phase::Fixation,
+            },
+            ball_deg: ball,
+            paddle_y_deg: self.paddle.y_deg,
+            paddle_moved: self.paddle.moved,
+            direction: self.direction,
+            fixating: self.fixating,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::PaddleLook;
+    use crate::task::conditions79::primate79;
+    use proptest::prelude::*;
+
+    fn spec(k: usize, law: Law) -> TrialSpec {
+        TrialSpec {
+            condition: primate79()[k],
+            kind: TrialKind::Occluded,
+            law,
+            practice: false,
+        }
+    }
+
+    fn at(at_ms: f64, input: Input) -> Stamped {
+        Stamped { at_ms, input }
+    }
+
+    /// Every frame at `hz` until the trial is over, with inputs at their times.
+    fn play(trial: &mut Trial, hz: f64, inputs: &[Stamped]) -> Vec<Shown> {
+        let mut shown = Vec::new();
+        let mut last = f64::NEG_INFINITY;
+        for n in 0..10_000 {
+            let now = f64::from(n) * 1000.0 / hz;
+            let due: Vec<Stamped> = inputs
+                .iter()
+                .filter(|i| i.at_ms > last && i.at_ms <= now)
+                .copied()
+                .collect();
+            shown.push(trial.frame(now, &due));
+            last = now;
+            if trial.phase() == Phase::Done {
+                return shown;
+            }
+        }
+        panic!("the trial does not end");
+    }
+
+    #[test]
+    fn the_phases_last_as_long_as_published() {
+        let mut trial = Trial::new(
+            spec(0, Law::Display),
+            TrialRules::default(),
+            Direction::Neutral,
+            true,
+        );
+        let shown = play(&mut trial, 60.0, &[]);
+        let count = |phase| shown.iter().filter(|s| s.phase == phase).count();
+        // 200 ms and 300 ms are 12 and 18 frames at 60 Hz.
+        assert_eq!(count(Phase::Fixation), 12);
+        assert_eq!(count(Phase::Still), 18);
+        // Condition 0: x = 10 after 2534.5 ms, by the published table.
+        let flight = count(Phase::Visible) + count(Phase::Occluded);
+        assert_eq!(flight, (2534.5_f64 * 0.06).ceil() as usize);
+        assert_eq!(
+            count(Phase::Visible),
+            trajectory(&primate79()[0], Law::Display).occlusion_frame
+        );
+        assert_eq!(count(Phase::Feedback), 30);
+        assert_eq!(count(Phase::Pause), 45);
+    }
+
+    #[test]
+    fn at_60_hz_every_frame_of_the_display_law_is_shown_once() {
+        for condition in primate79() {
+            let mut trial = Trial::new(
+                TrialSpec {
+                    condition,
+                    ..spec(0, Law::Display)
+                },
+                TrialRules::default(),
+                Direction::Neutral,
+                true,
+            );
+            let path = trajectory(&condition, Law::Display);
+            let flight: Vec<(f64, f64)> = play(&mut trial, 60.0, &[])
+                .iter()
+                .filter(|s| matches!(s.phase, Phase::Visible | Phase::Occluded))
+                .filter_map(|s| s.scene.ball)
+                .collect();
+            assert_eq!(flight.len(), path.end_frame);
+            for (n, ball) in flight.iter().enumerate() {
+                assert_eq!(*ball, (path.x_deg[n], path.y_deg[n]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_screen_that_trembles_still_shows_every_frame_once() {
+        // ±4 ms around the grid.
+        let mut trial = Trial::new(
+            spec(1, Law::Display),
+            TrialRules::default(),
+            Direction::Neutral,
+            true,
+        );
+        let path = trajectory(&primate79()[1], Law::Display);
+        let mut balls = Vec::new();
+        for n in 0..400_u32 {
+            let tremble = f64::from((n * 7919) % 9) - 4.0;
+            let tremble = if n <= 12 { 0.0 } else { tremble };
+            let shown = trial.frame(f64::from(n) * 1000.0 / 60.0 + tremble, &[]);
+            if matches!(shown.phase, Phase::Visible | Phase::Occluded) {
+                balls.push(shown.scene.ball.unwrap().0);
+            }
+        }
+        assert!(balls.len() + 1 >= path.end_frame);
+        for (n, x) in balls.iter().skip(1).enumerate() {
+            assert!(path.x_deg[n..n + 3].contains(x), "{n}: {x}");
+        }
+    }
+
+    #[test]
+    fn a_paddle_in_the_right_place_is_a_hit_and_the_ball_comes_back() {
+        let y = trajectory(&primate79()[0], Law::Display).y_x10_deg();
+        assert!(y.abs() < 1.25);
+        let mut trial = Trial::new(
+            spec(0, Law::Display),
+            TrialRules::default(),
+            Direction::Neutral,
+            true,
+        );
+        let shown = play(&mut trial, 60.0, &[]);
+        let result = trial.result().unwrap();
+        assert_eq!(result.outcome, Outcome::Hit);
+        assert_eq!(result.error_deg(), Some(-y));
+        assert_eq!((result.rt_ms, result.paddle_moved), (None, false));
+        let back: Vec<f64> = shown
+            .iter()
+            .filter(|s| s.phase == Phase::Feedback)
+            .map(|s| s.scene.ball.unwrap().0)
+            .collect();
+        assert!(back.iter().all(|&x| x <= 10.0) && back[29] < 8.0);
+        assert!(
+            shown
+                .iter()
+                .filter(|s| s.phase == Phase::Feedback)
+                .all(|s| s.scene.occluder.is_none())
+        );
+    }
+
+    #[test]
+    fn a_paddle_elsewhere_is_a_miss_and_the_ball_flies_on() {
+        let mut trial = Trial::new(
+            spec(0, Law::Display),
+            TrialRules::default(),
+            Direction::Neutral,
+            true,
+        );
+        // Motion begins at 500 ms; up from 600 ms for 200 ms is 2°.
+        let shown = play(
+            &mut trial,
+            60.0,
+            &[
+                at(600.0, Input::Paddle(Direction::Up)),
+                at(800.0, Input::Paddle(Direction::Neutral)),
+            ],
+        );
+        let result = trial.result().unwrap();
+        assert_eq!(result.outcome, Outcome::Miss);
+        assert!((result.paddle_y_deg.unwrap() - 2.0).abs() < 1e-9);
+        assert!((result.rt_ms.unwrap() - 100.0).abs() < 1e-9);
+        let last = shown.iter().rfind(|s| s.phase == Phase::Feedback).unwrap();
+        assert!(last.scene.ball.unwrap().0 > 12.0);
+        assert_eq!(last.scene.paddle.unwrap().1, PaddleLook::Full);
+        let still = shown.iter().find(|s| s.phase == Phase::Still).unwrap();
+        assert_eq!(still.scene.paddle.unwrap(), (0.0, PaddleLook::Waiting));
+    }
+
+    #[test]
+    fn an_input_between_frames_counts_from_its_own_time() {
+        let ends: Vec<f64> = [30.0, 60.0, 240.0]
+            .iter()
+            .map(|&hz| {
+                let mut trial = Trial::new(
+                    spec(0, Law::Display),
+                    TrialRules::default(),
+                    Direction::Neutral,
+                    true,
+                );
+                let inputs = [
+                    at(701.3, Input::Paddle(Direction::Down)),
+                    at(1003.9, Input::Paddle(Direction::Neutral)),
+                ];
+                play(&mut trial, hz, &inputs);
+                trial.result().unwrap().paddle_y_deg.unwrap()
+            })
+            .collect();
+        for end in ends {
+            assert!((end + 3.026).abs() < 1e-9, "{end}");
+        }
+    }
+
+    #[test]
+    fn fixation_has_to_be_held_without_a_break() {
+        let mut trial = Trial::new(
+            spec(0, Law::Display),
+            TrialRules::default(),
+            Direction::Neutral,
+            false,
+        );
+        let shown = play(
+            &mut trial,
+            60.0,
+            &[
+                at(100.0, Input::Fixate(true)),
+                at(250.0, Input::Fixate(false)),
+                at(400.0, Input::Fixate(true)),
+            ],
+        );
+        let still = shown.iter().find(|s| s.phase == Phase::Still).unwrap();
+        assert!((still.at_ms - 600.0).abs() < 1e-6);
+        assert!(shown[0].scene.fixation && !shown[0].field);
+    }
+
+    #[test]
+    fn without_fixation_in_time_the_trial_is_ignored() {
+        let rules = TrialRules {
+            fixation_timeout_ms: Some(1000.0),
+            ..TrialRules::default()
+        };
+        let mut trial = Trial::new(spec(0, Law::Display), rules, Direction::Neutral, false);
+        let shown = play(&mut trial, 60.0, &[]);
+        let result = trial.result().unwrap();
+        assert_eq!(
+            (result.outcome, result.paddle_y_deg),
+            (Outcome::Ignore, None)
+        );
+        assert!(shown.iter().all(|s| s.scene.ball.is_none()));
+    }
+
+    #[test]
+    fn the_hit_rule_and_the_paddle_height_are_parameters() {
+        // The paddle stays at 0; condition 13 arrives at −1.6974.
+        let outcome = |hit, height_deg| {
+            let rules = TrialRules {
+                hit,
+                paddle: PaddleRule {
+                    height_deg,
+                    ..PaddleRule::default()
+                },
+                ..TrialRules::default()
+            };
+            let mut trial = Trial::new(spec(13, Law::Display), rules, Direction::Neutral, true);
+            play(&mut trial, 60.0, &[]);
+            trial.result().unwrap().outcome
+        };
+        assert_eq!(outcome(HitRule::HalfPaddle, 2.5), Outcome::Miss);
+        assert_eq!(outcome(HitRule::HalfPaddle, 3.4), Outcome::Hit);
+        assert_eq!(outcome(HitRule::Touch, 3.1), Outcome::Hit);
+        assert_eq!(outcome(HitRule::HalfPaddle, 3.1), Outcome::Miss);
+    }
+
+    #[test]
+    fn control_trials_have_a_faint_occluder_and_practice_none() {
+        let rules = TrialRules::default();
+        let alpha = |kind, practice| {
+            TrialSpec {
+                kind,
+                practice,
+                ..spec(0, Law::Design)
+            }
+            .occluder_alpha(&rules)
+        };
+        assert_eq!(alpha(TrialKind::Occluded, false), 1.0);
+        assert_eq!(alpha(TrialKind::Visible, false), 0.95);
+        assert_eq!(alpha(TrialKind::Visible, true), 0.0);
+    }
+
+    #[test]
+    fn the_law_is_the_one_asked_for() {
+        // Condition 1 bounces: the laws end 0.6° apart.
+        let y = |law| {
+            let mut trial = Trial::new(
+                spec(1, law),
+                TrialRules::default(),
+                Direction::Neutral,
+                true,
+            );
+            play(&mut trial, 60.0, &[]);
+            trial.result().unwrap().y_true_deg
+        };
+        assert!((y(Law::Display) - -5.0421).abs() < 5e-5);
+        assert!((y(Law::Design) - y(Law::Display)) > 0.4);
+    }
+
+    #[test]
+    fn rules_that_cannot_be_are_refused() {
+        let bad = TrialRules {
+            faint_alpha: 1.5,
+            ..TrialRules::default()
+        };
+        assert!(
+            bad.check()
+                .unwrap_err()
+                .to_string()
+                .contains("faint_alpha is 1.5")
+        );
+        let bad = TrialRules {
+            still_ms: f64::NAN,
+            ..TrialRules::default()
+        };
+        assert!(bad.check().unwrap_err().to_string().contains("still_ms"));
+        assert!(TrialRules::default().check().is_ok());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_trial_always_ends_and_is_judged_by_its_rule(
+            k in 0..79_usize,
+            design: bool,
+            smooth: bool,
+            hz in 24.0..240.0_f64,
+            presses in prop::collection::vec((0.0..5000.0_f64, 0..3_usize), 0..12),
+        ) {
+            let law = if design { Law::Design } else { Law::Display };
+            let motion = if smooth { Motion::Smooth } else { Motion::Frames };
+            let rules = TrialRules { motion, ..TrialRules::default() };
+            let mut inputs: Vec<Stamped> = presses
+                .into_iter()
+                .map(|(ms, way)| {
+                    let way = [Direction::Down, Direction::Neutral, Direction::Up][way];
+                    at(ms, Input::Paddle(way))
+                })
+                .collect();
+            inputs.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
+            let mut trial = Trial::new(spec(k, law), rules, Direction::Neutral, true);
+            play(&mut trial, hz, &inputs);
+            let result = trial.result().unwrap();
+            let hit = result.error_deg().unwrap().abs() <= 1.25;
+            prop_assert_eq!(result.outcome == Outcome::Hit, hit);
+            prop_assert_eq!(result.paddle_moved, result.rt_ms.is_some());
+        }
+    }
+}
