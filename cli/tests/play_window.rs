@@ -157,7 +157,7 @@ fn a_window_is_played_by_keys_and_looks_like_the_rasteriser() {
     let apart = difference(&still, &expected);
     println!("{apart:?}");
     assert!(
-        apart.mean < 0.25 && apart.share_above_2 < 0.006,
+        apart.mean < 0.02 && apart.share_above_2 < 0.001,
         "{apart:?}"
     );
     assert!(difference(&welcome, &expected).share_above_2 > 0.2);
