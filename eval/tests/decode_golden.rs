@@ -15,7 +15,7 @@ use mental_pong_eval::decode::{
     two_stage, variables,
 };
 use mental_pong_eval::linear::Readout;
-use mental_pong_eval::recordings::dmfc::{Mask, Recording, Responses, TrialType};
+use mental_pong_eval::recordings::dmfc::{Mask, Population, Recording, Responses, TrialType};
 use serde_json::Value;
 
 const CONDITIONS: usize = 79;
@@ -679,6 +679,9 @@ fn masks_and_derived_variables_are_those_of_the_recording() {
     assert_eq!(at_end("ball_final_y"), at_end("ball_pos_y"));
     assert!(at_end("paddle_pos_y").iter().all(|v| v.is_finite()));
     let mut from = FromRecording::published();
+    // This small recording has no 50 factors.
+    assert!(Inputs::from_recording(&recording, &from).is_err());
+    from.population = Population::All;
     let inputs = Inputs::from_recording(&recording, &from).unwrap();
     assert_eq!(inputs.layout.target_names(), variables::PUBLISHED_23);
     let count = |i: &Inputs| i.features.iter().map(Array2::rows).sum::<usize>();

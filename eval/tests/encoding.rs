@@ -261,7 +261,8 @@ fn constant_and_missing_units_are_undefined() {
         w.variables[0].1.clone(),
     ];
     let found = run(&w, &units, Folds::default());
-    assert_eq!(found.n_undefined, 2);
+    let full: Vec<f64> = found.units.iter().map(|u| u.pvaf[0]).collect();
+    assert_eq!(found.n_undefined, 2, "{full:?}");
     assert!(found.units[0].pvaf[0].is_nan() && found.units[1].pvaf[0].is_nan());
     assert!(found.units[2].pvaf[0] > 0.99);
     assert!(found.mean_partition.iter().all(|v| v.is_finite()));

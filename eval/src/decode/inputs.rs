@@ -366,7 +366,7 @@ pub fn motion(x: &Array2, y: &Array2) -> Result<Motion> {
     let of =
         |f: fn(f64, f64) -> f64| Array2::from_fn(rows, bins, |c, b| f(dx.get(c, b), dy.get(c, b)));
     Ok(Motion {
-        speed: of(|a, b| a.hypot(b)),
+        speed: of(f64::hypot),
         heading: of(|a, b| b.atan2(a)),
         dx,
         dy,

@@ -380,8 +380,11 @@ impl<'a> OnlineDecoder<'a> {
                 let rows = self.stacked_rows(&p);
                 let scores = (0..self.truth.len())
                     .map(|t| {
-                        let column = p.values.col(t).try_as_col_major().map(|c| c.as_slice());
-                        scoring::score(column.unwrap_or(&[]), &self.truth[t], &rows, scratch)
+                        // Columns of an owned matrix are contiguous.
+                        match p.values.col(t).try_as_col_major() {
+                            Some(c) => scoring::score(c.as_slice(), &self.truth[t], &rows, scratch),
+                            None => scoring::score(&p.column(t), &self.truth[t], &rows, scratch),
+                        }
                     })
                     .collect();
                 Ok(PooledSplit {

@@ -40,7 +40,8 @@ impl Default for EncodingOptions {
     }
 }
 
-/// What is found for one unit. Values are NaN for a unit with missing responses, or without variance in a test fold.
+/// What is found for one unit. Values are NaN for a unit with missing responses at any lag (its `lag_bins` then says nothing),
+/// or without variance in a test fold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UnitEncoding {
     /// Lag with the largest log-likelihood of the full model, bins; the first of equals.
@@ -466,6 +467,10 @@ fn unit(by_lag: &[Vec<UnitSums>], folds: &[Fold], options: &EncodingOptions) -> 
         partition: Partition::new([f64::NAN; 7]),
         partition_last_fold: Partition::new([f64::NAN; 7]),
     };
+    // A lag that misses a response cannot be compared with one that does not.
+    if found.log_likelihood_by_lag.iter().any(|v| v.is_nan()) {
+        return found;
+    }
     for model in 0..MODELS {
         let fits = over_folds(&by_lag[best], model);
         let n = fits.len() as f64;

@@ -172,7 +172,7 @@ impl GramTable {
                 format!("condition {c} of {}", self.grams.len()),
             ));
         }
-        if let Some(fit) = self.from_kernel(&train, readout) {
+        if let Some(fit) = self.fit_by_kernel(&train, readout) {
             return Ok(fit);
         }
         let sums = self.centred(&train)?;
@@ -296,7 +296,7 @@ impl GramTable {
     }
 
     /// The fit from inner products of rows; `None` where there are none or they do not serve.
-    fn from_kernel(&self, train: &[usize], readout: Readout) -> Option<LeastSquares> {
+    fn fit_by_kernel(&self, train: &[usize], readout: Readout) -> Option<LeastSquares> {
         let kernel = self.kernel.as_ref()?;
         let n: usize = train.iter().map(|&c| self.grams[c].rows).sum();
         if n < 2 {
