@@ -323,13 +323,23 @@ pub(crate) struct TrainDynamicsArgs {
     #[arg(long, value_name = "DIR|playworld:N", requires = "clips")]
     pub(crate) validation: Option<String>,
     /// A published encoder by name (see `weights list`), for a published recipe; the bundled one without it.
-    #[arg(long, value_name = "NAME", requires = "clips", conflicts_with = "encoder")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "clips",
+        conflicts_with = "encoder"
+    )]
     pub(crate) model: Option<String>,
     /// Its weights (.pth, .pt or .safetensors); looked for in the folder `weights` without it.
     #[arg(long, value_name = "FILE", requires = "model")]
     pub(crate) weights: Option<PathBuf>,
     /// Draw its weights at random; a control.
-    #[arg(long, value_name = "SEED", requires = "model", conflicts_with = "weights")]
+    #[arg(
+        long,
+        value_name = "SEED",
+        requires = "model",
+        conflicts_with = "weights"
+    )]
     pub(crate) random_weights: Option<u64>,
     /// Folder of encoded frames, kept for the next time; OUT/cache without it.
     #[arg(long, value_name = "DIR", requires = "clips")]

@@ -44,21 +44,41 @@ fn folders_of_frames_come_in_natural_order() {
         let dir = folder.path().join("set").join(clip);
         std::fs::create_dir_all(&dir).unwrap();
         for t in 0..frames {
-            ramp(t).write_png(&dir.join(format!("frame{t}.png"))).unwrap();
+            ramp(t)
+                .write_png(&dir.join(format!("frame{t}.png")))
+                .unwrap();
         }
     }
     std::fs::write(folder.path().join("notes.txt"), "x").unwrap();
     let clips = open(folder.path(), &Tools::default()).unwrap();
-    assert_eq!((clips.len(), clips.id(0), clips.id(1)), (2, "set/b9".into(), "set/b10".into()));
-    assert_eq!((clips.n_frames(0).unwrap(), clips.n_frames(1).unwrap()), (12, 3));
-    assert_eq!(clips.frames(0, &[2, 10, 11]).unwrap(), [ramp(2), ramp(10), ramp(11)]);
+    assert_eq!(
+        (clips.len(), clips.id(0), clips.id(1)),
+        (2, "set/b9".into(), "set/b10".into())
+    );
+    assert_eq!(
+        (clips.n_frames(0).unwrap(), clips.n_frames(1).unwrap()),
+        (12, 3)
+    );
+    assert_eq!(
+        clips.frames(0, &[2, 10, 11]).unwrap(),
+        [ramp(2), ramp(10), ramp(11)]
+    );
     let message = clips.frames(1, &[3]).unwrap_err().to_string();
-    assert!(message.contains("b10") && message.contains("0 to 2"), "{message}");
+    assert!(
+        message.contains("b10") && message.contains("0 to 2"),
+        "{message}"
+    );
     // Another size in the same clip, and a damaged file.
     let odd = folder.path().join("set/b10/frame1.png");
-    Picture::new(4, 4, vec![0; 48]).unwrap().write_png(&odd).unwrap();
+    Picture::new(4, 4, vec![0; 48])
+        .unwrap()
+        .write_png(&odd)
+        .unwrap();
     let message = clips.frames(1, &[0, 1]).unwrap_err().to_string();
-    assert!(message.contains("20 x 14") && message.contains("4 x 4"), "{message}");
+    assert!(
+        message.contains("20 x 14") && message.contains("4 x 4"),
+        "{message}"
+    );
     let whole = std::fs::read(folder.path().join("set/b10/frame0.png")).unwrap();
     std::fs::write(&odd, &whole[..whole.len() / 2]).unwrap();
     let message = clips.frames(1, &[1]).unwrap_err().to_string();
@@ -75,13 +95,27 @@ fn grey_deep_and_clear_pngs_are_rgb() {
         let mut encoder = png::Encoder::new(&mut bytes, 2, 1);
         encoder.set_color(color);
         encoder.set_depth(depth);
-        encoder.write_header().unwrap().write_image_data(data).unwrap();
-        decode_picture("memory".as_ref(), &bytes).unwrap().pixels().to_vec()
+        encoder
+            .write_header()
+            .unwrap()
+            .write_image_data(data)
+            .unwrap();
+        decode_picture("memory".as_ref(), &bytes)
+            .unwrap()
+            .pixels()
+            .to_vec()
     };
     use png::{BitDepth, ColorType};
-    assert_eq!(encode(ColorType::Grayscale, BitDepth::Eight, &[7, 9]), [7, 7, 7, 9, 9, 9]);
     assert_eq!(
-        encode(ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 0, 4, 5, 6, 255]),
+        encode(ColorType::Grayscale, BitDepth::Eight, &[7, 9]),
+        [7, 7, 7, 9, 9, 9]
+    );
+    assert_eq!(
+        encode(
+            ColorType::Rgba,
+            BitDepth::Eight,
+            &[1, 2, 3, 0, 4, 5, 6, 255]
+        ),
         [1, 2, 3, 4, 5, 6]
     );
     assert_eq!(
@@ -93,10 +127,19 @@ fn grey_deep_and_clear_pngs_are_rgb() {
 #[test]
 fn a_huge_picture_is_refused_by_its_header() {
     let mut bytes = Vec::new();
-    png::Encoder::new(&mut bytes, 30_000, 30_000).write_header().unwrap();
-    let message = decode_picture("big.png".as_ref(), &bytes).unwrap_err().to_string();
-    assert!(message.contains("big.png") && message.contains("30000 x 30000"), "{message}");
-    let message = decode_picture("a.png".as_ref(), b"GIF89a").unwrap_err().to_string();
+    png::Encoder::new(&mut bytes, 30_000, 30_000)
+        .write_header()
+        .unwrap();
+    let message = decode_picture("big.png".as_ref(), &bytes)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("big.png") && message.contains("30000 x 30000"),
+        "{message}"
+    );
+    let message = decode_picture("a.png".as_ref(), b"GIF89a")
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("PNG or JPEG"), "{message}");
 }
 
@@ -104,8 +147,14 @@ fn a_huge_picture_is_refused_by_its_header() {
 #[test]
 fn physions_layout_is_read() {
     let clips = open(&common::data("clips"), &Tools::default());
-    // The folder also holds a picture: two kinds.
-    assert!(clips.err().unwrap().to_string().contains("1 HDF5 files, 1 pictures"));
+    // The folder also holds pictures: two kinds.
+    assert!(
+        clips
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("1 HDF5 files, 3 pictures")
+    );
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("Roll/Roll/pilot.hdf5");
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -148,6 +197,19 @@ fn a_jpeg_is_within_a_few_levels_of_libjpeg() {
     assert!(off <= 6 && mean < 0.6, "{off} {mean}");
     let whole = std::fs::read(&path).unwrap();
     assert!(decode_picture(&path, &whole[..whole.len() / 2]).is_err());
+}
+
+#[test]
+fn grey_and_progressive_jpegs_are_rgb() {
+    let pillow = std::fs::read(common::data("clips/grey_progressive.rgb")).unwrap();
+    let size = 21 * 19 * 3;
+    for (k, name) in ["grey", "progressive"].iter().enumerate() {
+        let path = common::data(&format!("clips/{name}.jpg"));
+        let picture = decode_picture(&path, &std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!((picture.width(), picture.height()), (19, 21));
+        let off = largest(picture.pixels(), &pillow[k * size..(k + 1) * size]);
+        assert!(off <= 3, "{name} {off}");
+    }
 }
 
 #[test]
@@ -211,7 +273,15 @@ fn videos_need_an_ffmpeg_and_are_read_to_the_pixel() {
     };
     // FFV1 in RGB keeps every value.
     let mut child = Command::new(&ffmpeg)
-        .args(["-loglevel", "error", "-y", "-f", "rawvideo", "-pixel_format", "rgb24"])
+        .args([
+            "-loglevel",
+            "error",
+            "-y",
+            "-f",
+            "rawvideo",
+            "-pixel_format",
+            "rgb24",
+        ])
         .args(["-video_size", "20x14", "-framerate", "30", "-i", "pipe:0"])
         .args(["-c:v", "ffv1", "-pix_fmt", "bgr0"])
         .arg(&file)
@@ -229,16 +299,34 @@ fn videos_need_an_ffmpeg_and_are_read_to_the_pixel() {
     };
     let clips = open(folder.path(), &tools).unwrap();
     assert_eq!((clips.len(), clips.n_frames(0).unwrap()), (1, 30));
-    assert_eq!(clips.frames(0, &[0, 6, 29]).unwrap(), [ramp(0), ramp(6), ramp(29)]);
-    assert!(clips.frames(0, &[30]).unwrap_err().to_string().contains("clip.mkv"));
+    assert_eq!(
+        clips.frames(0, &[0, 6, 29]).unwrap(),
+        [ramp(0), ramp(6), ramp(29)]
+    );
+    assert!(
+        clips
+            .frames(0, &[30])
+            .unwrap_err()
+            .to_string()
+            .contains("clip.mkv")
+    );
     std::fs::write(&file, "not a video").unwrap();
-    assert!(clips.n_frames(0).unwrap_err().to_string().contains("clip.mkv"));
+    assert!(
+        clips
+            .n_frames(0)
+            .unwrap_err()
+            .to_string()
+            .contains("clip.mkv")
+    );
 }
 
 #[test]
 fn a_folder_without_clips_says_what_would_be_one() {
     let folder = tempfile::tempdir().unwrap();
     let message = refused(folder.path());
-    assert!(message.contains("stimulus set") && message.contains(".hdf5"), "{message}");
+    assert!(
+        message.contains("stimulus set") && message.contains(".hdf5"),
+        "{message}"
+    );
     assert!(refused(&folder.path().join("nowhere")).contains("nowhere"));
 }

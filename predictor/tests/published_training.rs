@@ -44,7 +44,10 @@ impl Clips for Squares {
         at.iter()
             .map(|&t| {
                 let mut pixels = vec![20_u8; 30 * 24 * 3];
-                let (x, y) = ((t * (1 + clip % 3) / 2 + clip) % 24, (clip * 5 + t / 3) % 18);
+                let (x, y) = (
+                    (t * (1 + clip % 3) / 2 + clip) % 24,
+                    (clip * 5 + t / 3) % 18,
+                );
                 for row in y..y + 6 {
                     pixels[(row * 30 + x) * 3..(row * 30 + x + 6) * 3].fill(self.shade);
                 }
@@ -110,7 +113,12 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     ];
     names
         .iter()
-        .map(|name| ((*name).to_string(), std::fs::read(folder.join(name)).unwrap()))
+        .map(|name| {
+            (
+                (*name).to_string(),
+                std::fs::read(folder.join(name)).unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -155,8 +163,14 @@ fn resumed_equals_uninterrupted_to_the_byte() {
         let at = |name: &str| folder.path().join(name);
         let run = train(&config(cell), &at("whole"));
         // 14 clips, one too short for 20 frames; 3 of 13 are held out; 10 in batches of 4.
-        assert_eq!((run.short_clips, run.validation_clips, run.training_clips), (1, 3, 10));
-        assert_eq!(run.log.iter().map(|row| row.step).collect::<Vec<_>>(), [3, 6, 9]);
+        assert_eq!(
+            (run.short_clips, run.validation_clips, run.training_clips),
+            (1, 3, 10)
+        );
+        assert_eq!(
+            run.log.iter().map(|row| row.step).collect::<Vec<_>>(),
+            [3, 6, 9]
+        );
         let whole = files(&at("whole"));
         // In the middle of an epoch, at its end, and twice.
         for (name, stops) in [("middle", vec![5]), ("end", vec![3]), ("twice", vec![2, 2])] {
@@ -252,10 +266,16 @@ fn training_learns_and_the_best_epoch_is_kept() {
     assert_eq!(last.metadata["clips_sha256"], run.clips_sha256);
     assert_eq!(last.metadata["command"], "a test");
     assert!(last.metadata["training"].contains("learning_rate = 0.003"));
-    assert_eq!(best.model.latent_dim(), PixelEncoder::default().latent_dim());
+    assert_eq!(
+        best.model.latent_dim(),
+        PixelEncoder::default().latent_dim()
+    );
     let log = std::fs::read_to_string(folder.path().join("log.csv")).unwrap();
     assert_eq!(log.lines().count() as u64, run.epochs + 1);
-    assert!(log.starts_with("step,rate,loss,validation\n3,0.003,"), "{log}");
+    assert!(
+        log.starts_with("step,rate,loss,validation\n3,0.003,"),
+        "{log}"
+    );
 }
 
 /// The pixels, said to look back.
@@ -315,14 +335,53 @@ fn other_clips_settings_or_too_little_memory_are_refused() {
         shade: 9,
     };
     let message = refused(&config(CellKind::Ctrnn), &short);
-    assert!(message.contains("20 frames") && message.contains("19"), "{message}");
+    assert!(
+        message.contains("20 frames") && message.contains("19"),
+        "{message}"
+    );
     for (wrong, field) in [
-        (PublishedTraining { cell: CellKind::Gru, ..config(CellKind::Ctrnn) }, "cell"),
-        (PublishedTraining { context: 10, ..config(CellKind::Ctrnn) }, "context"),
-        (PublishedTraining { batch: 0, ..config(CellKind::Ctrnn) }, "batch"),
-        (PublishedTraining { epochs: 0, ..config(CellKind::Ctrnn) }, "epochs"),
-        (PublishedTraining { learning_rate: f64::NAN, ..config(CellKind::Ctrnn) }, "learning_rate"),
-        (PublishedTraining { validation_share: 0.9, ..config(CellKind::Ctrnn) }, "validation_share"),
+        (
+            PublishedTraining {
+                cell: CellKind::Gru,
+                ..config(CellKind::Ctrnn)
+            },
+            "cell",
+        ),
+        (
+            PublishedTraining {
+                context: 10,
+                ..config(CellKind::Ctrnn)
+            },
+            "context",
+        ),
+        (
+            PublishedTraining {
+                batch: 0,
+                ..config(CellKind::Ctrnn)
+            },
+            "batch",
+        ),
+        (
+            PublishedTraining {
+                epochs: 0,
+                ..config(CellKind::Ctrnn)
+            },
+            "epochs",
+        ),
+        (
+            PublishedTraining {
+                learning_rate: f64::NAN,
+                ..config(CellKind::Ctrnn)
+            },
+            "learning_rate",
+        ),
+        (
+            PublishedTraining {
+                validation_share: 0.9,
+                ..config(CellKind::Ctrnn)
+            },
+            "validation_share",
+        ),
     ] {
         let message = refused(&wrong, &squares());
         assert!(message.contains(field), "{message}");
@@ -335,10 +394,18 @@ fn other_clips_settings_or_too_little_memory_are_refused() {
         max_bytes: Some(10_000),
         notes: &[],
     };
-    let message = train_published(&config(CellKind::Ctrnn), &small, &folder.path().join("new"), &Quiet)
-        .unwrap_err()
-        .to_string();
-    assert!(message.contains("memory") && message.contains("10000"), "{message}");
+    let message = train_published(
+        &config(CellKind::Ctrnn),
+        &small,
+        &folder.path().join("new"),
+        &Quiet,
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(
+        message.contains("memory") && message.contains("10000"),
+        "{message}"
+    );
     // A file that is no checkpoint.
     std::fs::write(folder.path().join("checkpoint.safetensors"), "x").unwrap();
     assert!(refused(&config(CellKind::Ctrnn), &squares()).contains("checkpoint.safetensors"));
@@ -360,11 +427,28 @@ fn held_out_clips_of_their_own_start_at_their_first_frame() {
         };
         train_published(&config(CellKind::Ctrnn), &sources, &folder_of(name), &Quiet).unwrap()
     };
-    let one = run(&Squares { lengths: vec![20, 20], shade: 99 }, "one");
+    let one = run(
+        &Squares {
+            lengths: vec![20, 20],
+            shade: 99,
+        },
+        "one",
+    );
     // Longer clips that begin alike: nothing but their first window is looked at.
-    let two = run(&Squares { lengths: vec![60, 70], shade: 99 }, "two");
+    let two = run(
+        &Squares {
+            lengths: vec![60, 70],
+            shade: 99,
+        },
+        "two",
+    );
     assert_eq!((one.training_clips, one.validation_clips), (13, 2));
     assert_eq!(one.log, two.log);
     assert_ne!(one.clips_sha256, two.clips_sha256);
-    assert!(std::fs::read_dir(folder.path().join("cache")).unwrap().count() > 13);
+    assert!(
+        std::fs::read_dir(folder.path().join("cache"))
+            .unwrap()
+            .count()
+            > 13
+    );
 }

@@ -50,7 +50,13 @@ pub(super) fn train(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
     };
     let training = open(training, "--clips", "published clips", &config, &tools)?;
     let validation = match &args.validation {
-        Some(text) => Some(open(text, "--validation", "published validation clips", &config, &tools)?),
+        Some(text) => Some(open(
+            text,
+            "--validation",
+            "published validation clips",
+            &config,
+            &tools,
+        )?),
         None => None,
     };
     let encoder = encoder(args)?;
@@ -62,9 +68,10 @@ pub(super) fn train(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
         "training on {}: {} clips{}; encoder {}",
         training.describe(),
         training.len(),
-        validation
-            .as_ref()
-            .map_or(String::new(), |v| format!(", validation on {}", v.describe())),
+        validation.as_ref().map_or(String::new(), |v| format!(
+            ", validation on {}",
+            v.describe()
+        )),
         encoder.identity().name
     ));
     let start = Instant::now();
@@ -97,8 +104,18 @@ pub(super) fn train(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
     }
     write_figure(&args.out, "dynamics", &run.log)?;
     let wall_s = start.elapsed().as_secs_f64();
-    let card = card(args, command, &config, &run, encoder.as_ref(), training.as_ref(), wall_s)?;
-    write_atomic(args.out.join("card.md"), |out| out.write_all(card.as_bytes()))?;
+    let card = card(
+        args,
+        command,
+        &config,
+        &run,
+        encoder.as_ref(),
+        training.as_ref(),
+        wall_s,
+    )?;
+    write_atomic(args.out.join("card.md"), |out| {
+        out.write_all(card.as_bytes())
+    })?;
     let weights = run.best_file.as_ref().unwrap_or(&run.last);
     output(|out| writeln!(out, "{}", weights.display()))
 }
@@ -170,19 +187,44 @@ fn card(
     let best = run.best.map_or("no validation clips".into(), |best| {
         format!("{:.6} at epoch {}", best.validation, best.epoch)
     });
-    let part = if args.resume { ", of the resumed part" } else { "" };
+    let part = if args.resume {
+        ", of the resumed part"
+    } else {
+        ""
+    };
     let mut rows = vec![
         ("command", format!("`{command}`")),
         ("seed", config.seed.to_string()),
-        ("clips", format!("{}: {} trained on, {} held out, {} too short", clips.describe(), run.training_clips, run.validation_clips, run.short_clips)),
-        ("sha256 of names, lengths and first latents", run.clips_sha256.clone()),
+        (
+            "clips",
+            format!(
+                "{}: {} trained on, {} held out, {} too short",
+                clips.describe(),
+                run.training_clips,
+                run.validation_clips,
+                run.short_clips
+            ),
+        ),
+        (
+            "sha256 of names, lengths and first latents",
+            run.clips_sha256.clone(),
+        ),
         ("encoder", encoder.identity().name.clone()),
         ("encoder sha256", encoder.identity().weights_sha256.clone()),
         ("epochs", run.epochs.to_string()),
         ("steps", last.map_or(0, |row| row.step).to_string()),
-        ("last training loss", last.map_or(f64::NAN, |row| row.loss).to_string()),
+        (
+            "last training loss",
+            last.map_or(f64::NAN, |row| row.loss).to_string(),
+        ),
         ("best validation loss", best),
-        ("wall time", format!("{wall_s:.0} s on {} threads{part}", rayon::current_num_threads())),
+        (
+            "wall time",
+            format!(
+                "{wall_s:.0} s on {} threads{part}",
+                rayon::current_num_threads()
+            ),
+        ),
         ("sha256 of last.safetensors", sha256_file(&run.last)?),
     ];
     if let Some(file) = &run.best_file {
@@ -192,6 +234,9 @@ fn card(
     for (name, value) in rows {
         card.push_str(&format!("| {name} | {value} |\n"));
     }
-    card.push_str(&format!("\n## Configuration\n\n```toml\n{}```\n", to_toml(config)?));
+    card.push_str(&format!(
+        "\n## Configuration\n\n```toml\n{}```\n",
+        to_toml(config)?
+    ));
     Ok(card)
 }

@@ -42,7 +42,12 @@ pub(super) fn decode(scene: &Scene, out: &mut Out) -> Result<()> {
     let mut rows = Vec::new();
     let mut done: Vec<OnlineResult> = Vec::new();
     let axis = scene.axis()?;
-    let ball: Vec<Array2> = scene.layout.conditions().iter().map(|c| c.targets.clone()).collect();
+    let ball: Vec<Array2> = scene
+        .layout
+        .conditions()
+        .iter()
+        .map(|c| c.targets.clone())
+        .collect();
     for system in &scene.systems {
         scene.stop_if_asked()?;
         let result = OnlineDecoder::new(&scene.layout, &system.features)?
@@ -355,7 +360,13 @@ fn controls(
     let bin = (HEADLINE_MS / scene.layout.bin_ms()) as usize;
     let n = format!("{} splits", scene.config.splits);
     let shuffles = scene.config.resamples.min(SHUFFLES);
-    let null = decoder.shuffled(&scene.splits, FIFTY, Part::Hidden, shuffles, scene.config.seed)?;
+    let null = decoder.shuffled(
+        &scene.splits,
+        FIFTY,
+        Part::Hidden,
+        shuffles,
+        scene.config.seed,
+    )?;
     if let (Some(s), Some(Some(p))) = (null.null.get(bin), null.p.get(bin)) {
         scores.push(
             Score::new(
@@ -367,7 +378,10 @@ fn controls(
                 format!("{} deals of the end heights", null.n_shuffles),
             )
             .between(s.p025, s.p975, "2.5th to 97.5th percentile over deals")
-            .noting(format!("p of the true heights {:.4}, smallest possible {:.4}", p.p, p.floor)),
+            .noting(format!(
+                "p of the true heights {:.4}, smallest possible {:.4}",
+                p.p, p.floor
+            )),
         );
     }
     let (second, held) = two_stage(

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::{Clips, bad, checked, decode_picture, last_part, no_frame, relative};
 use crate::encoders::Picture;
 use crate::{Error, Result};
@@ -73,7 +75,7 @@ impl Clips for FrameFolders {
     fn frames(&self, clip: usize, at: &[usize]) -> Result<Vec<Picture>> {
         let (folder, files) = &self.clips[clip];
         let pictures = at
-            .iter()
+            .par_iter()
             .map(|&frame| {
                 let file = files
                     .get(frame)
