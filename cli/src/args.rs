@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Play(PlayArgs),
     /// Turn conditions into latents: [condition, step, latent].
     Predict(PredictArgs),
-    /// Train an encoder or dynamics on playworld.
+    /// Train an encoder on playworld, or dynamics on playworld or clips of your own.
     Train(TrainArgs),
     /// Look at recordings, or convert them to an open layout.
     Recordings(RecordingsArgs),
@@ -379,6 +379,10 @@ pub(crate) enum Recipe {
     Ctrnn,
     /// Long short-term memory.
     Lstm,
+    /// The published training of a CTRNN on --clips: one step ahead, constant rate.
+    PublishedCtrnn,
+    /// The same of an LSTM.
+    PublishedLstm,
 }
 
 #[derive(Debug, Args)]
@@ -386,16 +390,55 @@ pub(crate) struct TrainDynamicsArgs {
     /// Recipe that settings start from.
     #[arg(long, value_enum, default_value = "ctrnn")]
     pub(crate) recipe: Recipe,
-    /// Encoder weights; the bundled ones without it.
+    /// Encoder weights of your own (from `mpong train encoder`); the bundled ones without it.
     #[arg(long, value_name = "FILE")]
     pub(crate) encoder: Option<PathBuf>,
+    /// Clips of a published recipe: a folder of folders of PNG or JPEG frames, of videos (needs ffmpeg), of HDF5 files in
+    /// Physion's layout, or a stimulus set; or playworld:N, N procedural videos.
+    #[arg(long, value_name = "DIR|playworld:N")]
+    pub(crate) clips: Option<String>,
+    /// Clips of the validation loss, as --clips; a share of those (setting validation_share) without it.
+    #[arg(long, value_name = "DIR|playworld:N", requires = "clips")]
+    pub(crate) validation: Option<String>,
+    /// A published encoder by name (see `weights list`), for a published recipe; the bundled one without it.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "clips",
+        conflicts_with = "encoder"
+    )]
+    pub(crate) model: Option<String>,
+    /// Its weights (.pth, .pt or .safetensors); looked for in the folder `weights` without it.
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Draw its weights at random; a control.
+    #[arg(
+        long,
+        value_name = "SEED",
+        requires = "model",
+        conflicts_with = "weights"
+    )]
+    pub(crate) random_weights: Option<u64>,
+    /// Folder of encoded frames, kept for the next time; OUT/cache without it.
+    #[arg(long, value_name = "DIR", requires = "clips")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Largest size of that folder, as 8G; entries not used for longest go first.
+    #[arg(long, value_name = "BYTES", default_value = "64G")]
+    pub(crate) cache_bytes: String,
+    /// Refuse to begin what takes more memory, as 8G or 500M; what the machine has to give without it.
+    #[arg(long, value_name = "BYTES", requires = "clips")]
+    pub(crate) max_memory: Option<String>,
+    /// The ffmpeg that decodes videos; the one on the path without it.
+    #[arg(long, value_name = "FILE", requires = "clips")]
+    pub(crate) ffmpeg: Option<PathBuf>,
     /// Folder of the run: checkpoint, log, figure, weights.
     #[arg(long)]
     pub(crate) out: PathBuf,
     /// Go on from the checkpoint in the folder; without it a folder with one is refused.
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Settings; those of the recipe without them.
+    /// Settings; those of the recipe without them. Of a published recipe: cell, hidden, context, seq_len, subsample, batch,
+    /// learning_rate, epochs, seed, init, validation_share, patience.
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 }

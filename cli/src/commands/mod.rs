@@ -11,6 +11,7 @@ pub(crate) mod run;
 pub(crate) mod stimuli;
 pub(crate) mod task;
 pub(crate) mod train;
+mod train_published;
 pub(crate) mod weights;
 
 use std::io::{BufWriter, Write};

@@ -27,7 +27,7 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 
 /// Folder that `mpong weights fetch` writes to.
-const WEIGHTS_FOLDER: &str = "weights";
+pub(super) const WEIGHTS_FOLDER: &str = "weights";
 /// Names of the bundled predictors.
 const BUNDLED: [&str; 4] = ["ctrnn", "lstm", "no-dynamics", "encoder"];
 /// Name of the pixels' principal components.

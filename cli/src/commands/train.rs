@@ -62,7 +62,16 @@ pub(crate) fn dynamics(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
     let recipe = match args.recipe {
         Recipe::Ctrnn => CTRNN,
         Recipe::Lstm => LSTM,
+        Recipe::PublishedCtrnn | Recipe::PublishedLstm => {
+            return super::train_published::train(args, progress);
+        }
     };
+    if args.clips.is_some() {
+        return Err(Failure::Usage(
+            "--clips: only the recipes published-ctrnn and published-lstm train on clips; the others make playworld videos"
+                .into(),
+        ));
+    }
     let config: DynamicsTraining = load(&bundled_recipe(recipe)?, &args.config)?;
     let encoder = match &args.encoder {
         Some(path) => load_encoder(path)?,
@@ -74,8 +83,8 @@ pub(crate) fn dynamics(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
     let finished = Finished {
         what: "dynamics",
         command: match args.recipe {
-            Recipe::Ctrnn => "mpong train dynamics --recipe ctrnn",
             Recipe::Lstm => "mpong train dynamics --recipe lstm",
+            _ => "mpong train dynamics --recipe ctrnn",
         },
         config: to_toml(&config)?,
         seed: config.seed,
@@ -110,19 +119,7 @@ impl Finished<'_> {
         let bytes = network_bytes(params, network, &notes)?;
         let weights = folder.join("weights.safetensors");
         write_atomic(&weights, |out| out.write_all(&bytes))?;
-        let points: Vec<LossPoint> = self
-            .log
-            .iter()
-            .map(|row| LossPoint {
-                step: row.step,
-                loss: row.loss,
-                validation: row.validation,
-            })
-            .collect();
-        let figure = loss_figure(self.what, &points);
-        write_atomic(folder.join("loss.svg"), |out| {
-            out.write_all(figure.as_bytes())
-        })?;
+        write_figure(folder, self.what, self.log)?;
         let card = self.card(&sha256_hex(&bytes), bytes.len());
         write_atomic(folder.join("card.md"), |out| out.write_all(card.as_bytes()))?;
         output(|out| writeln!(out, "{}", weights.display()))
@@ -161,8 +158,25 @@ impl Finished<'_> {
     }
 }
 
+/// Draws the loss.
+pub(super) fn write_figure(folder: &Path, what: &str, log: &[LogRow]) -> Done {
+    let points: Vec<LossPoint> = log
+        .iter()
+        .map(|row| LossPoint {
+            step: row.step,
+            loss: row.loss,
+            validation: row.validation,
+        })
+        .collect();
+    let figure = loss_figure(what, &points);
+    write_atomic(folder.join("loss.svg"), |out| {
+        out.write_all(figure.as_bytes())
+    })?;
+    Ok(())
+}
+
 /// Refuses a folder with a checkpoint unless it is to be resumed.
-fn fresh(folder: &Path, resume: bool) -> Done {
+pub(super) fn fresh(folder: &Path, resume: bool) -> Done {
     let checkpoint = folder.join("checkpoint.safetensors");
     match (checkpoint.exists(), resume) {
         (true, false) => Err(Failure::Usage(format!(
@@ -177,10 +191,10 @@ fn fresh(folder: &Path, resume: bool) -> Done {
     }
 }
 
-fn bundled_recipe<C: serde::de::DeserializeOwned>(text: &str) -> Result<C, Failure> {
+pub(super) fn bundled_recipe<C: serde::de::DeserializeOwned>(text: &str) -> Result<C, Failure> {
     toml::from_str(text).map_err(|e| Failure::Internal(format!("bundled recipe: {e}")))
 }
 
-fn to_toml(config: &impl Serialize) -> Result<String, Failure> {
+pub(super) fn to_toml(config: &impl Serialize) -> Result<String, Failure> {
     toml::to_string(config).map_err(|e| Failure::Internal(e.to_string()))
 }

@@ -22,7 +22,9 @@ pub use agreement::{
     against_people, per_scenario_accuracy,
 };
 pub use folds::StratifiedKFold;
+pub use kappa::{model_with_people, people_with_people};
 pub use logistic::{LogisticFit, LogisticPath};
 pub use model::{ContactModel, ContactSettings, GridPoint};
+pub use people::{Exclusions, People, Responses, read_files, read_responses};
 pub use scaler::Scaler;
 pub use scenario::{Scenario, clip_name};

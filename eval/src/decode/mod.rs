@@ -15,7 +15,7 @@ pub use endpoint::{
     BehaviorRelation, EndpointCurve, EndpointDecoder, EndpointPoint, EndpointResult, SecondStage,
     ShuffledEndpoint, two_stage,
 };
-pub use inputs::{Epochs, FromRecording, Inputs, Pairing};
+pub use inputs::{Epochs, FromRecording, Inputs, Pairing, Variable, variable};
 pub use layout::{ConditionRows, Epoch, Layout, Split};
 pub use online::{
     EpochTarget, HeldOut, OnlineDecoder, OnlineResult, OverTime, PooledScores, PooledSplit, Score,

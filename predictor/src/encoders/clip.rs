@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::named::Named;
 use super::vit::{attend, cut};
-use super::{Encoder, EncoderIdentity, Preprocess};
+use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess, in_batches};
 use crate::{Error, Result};
 
 /// ε of every layer norm.
@@ -190,7 +190,7 @@ impl Clip {
         })
     }
 
-    fn latents(&self, frames: &[&[u8]]) -> Result<Vec<f32>> {
+    fn latents<F: Frame>(&self, frames: &[F]) -> Result<Vec<f32>> {
         let patches = cut(&self.preprocess.tensor(frames)?, self.config.patch)?;
         let cls = self.cls.repeat((frames.len(), 1, 1))?;
         let x = Tensor::cat(&[&cls, &self.patch.forward(&patches)?], 1)?;
@@ -218,10 +218,10 @@ impl Encoder for Clip {
 
     /// A latent depends on its own frame alone.
     fn encode(&self, frames: &[&[u8]]) -> Result<Vec<f32>> {
-        let parts: Vec<Vec<f32>> = frames
-            .chunks(BATCH)
-            .map(|chunk| self.latents(chunk))
-            .collect::<Result<_>>()?;
-        Ok(parts.concat())
+        in_batches(frames, BATCH, |chunk| self.latents(chunk))
+    }
+
+    fn encode_pictures(&self, pictures: &[&Picture]) -> Result<Vec<f32>> {
+        in_batches(pictures, BATCH, |chunk| self.latents(chunk))
     }
 }

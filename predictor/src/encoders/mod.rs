@@ -28,7 +28,7 @@ pub use pixel_pca::PixelPca;
 pub use pixels::PixelEncoder;
 pub(crate) use playnet::with_before;
 pub use playnet::{GRID, PATCH_INPUTS, PlayNet, PlayNetConfig, patches};
-pub use preprocess::{Filter, Picture, Preprocess};
+pub use preprocess::{Filter, Frame, Picture, Preprocess};
 pub use published::{Architecture, PublishedEncoder};
 pub use resnet::{Resnet, ResnetBlock, ResnetConfig};
 pub use vgg::{Vgg, VggConfig};
@@ -78,6 +78,43 @@ pub trait Encoder: Send + Sync {
     /// # Errors
     /// [`crate::Error::Shape`] for a frame of another size.
     fn encode(&self, frames: &[&[u8]]) -> Result<Vec<f32>>;
+
+    /// As [`Encoder::encode`], for pictures of any size: of a published encoder its own resize and
+    /// crop; of one that takes the screen's pixels the shorter side is resampled to [`FRAME_SIZE`]
+    /// (bilinear, as Pillow) and the middle cut out first, unless the picture has that size.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] for an encoder of another preset's frames.
+    fn encode_pictures(&self, pictures: &[&Picture]) -> Result<Vec<f32>> {
+        if self.preset() != Preset::Model224 {
+            return Err(crate::Error::Config {
+                place: "encoder".into(),
+                field: "name".into(),
+                expected: "an encoder of colour pictures".into(),
+                found: self.identity().name.clone(),
+            });
+        }
+        let fitted = Preprocess {
+            resize: Some((FRAME_SIZE, Filter::Bilinear)),
+            ..Preprocess::whole_frame()
+        };
+        let pictures: Vec<Picture> = pictures
+            .iter()
+            .map(|picture| fitted.picture(picture))
+            .collect::<Result<_>>()?;
+        let views: Vec<&[u8]> = pictures.iter().map(Picture::pixels).collect();
+        self.encode(&views)
+    }
+}
+
+/// Latents of frames, `batch` of them at a time.
+fn in_batches<F>(
+    frames: &[F],
+    batch: usize,
+    latents: impl Fn(&[F]) -> Result<Vec<f32>>,
+) -> Result<Vec<f32>> {
+    let parts: Vec<Vec<f32>> = frames.chunks(batch).map(latents).collect::<Result<_>>()?;
+    Ok(parts.concat())
 }
 
 /// Refuses a frame that is not [`FRAME_BYTES`] long.

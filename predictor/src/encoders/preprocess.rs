@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -270,6 +272,34 @@ fn taps(from: usize, to: usize, filter: Filter) -> Vec<Taps> {
         .collect()
 }
 
+/// A frame that an encoder can take.
+pub trait Frame: Copy + Sync {
+    /// It as a picture.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for pixels that are not those of [`FRAME_SIZE`] squared.
+    fn picture(&self) -> Result<Cow<'_, Picture>>;
+}
+
+/// Pixels of [`FRAME_SIZE`] squared, `[y, x, channel]`.
+impl Frame for &[u8] {
+    fn picture(&self) -> Result<Cow<'_, Picture>> {
+        check_frames(&[self])?;
+        Ok(Cow::Owned(Picture::new(
+            FRAME_SIZE,
+            FRAME_SIZE,
+            self.to_vec(),
+        )?))
+    }
+}
+
+/// A picture of any size.
+impl Frame for &Picture {
+    fn picture(&self) -> Result<Cow<'_, Picture>> {
+        Ok(Cow::Borrowed(self))
+    }
+}
+
 /// What an encoder does to a frame before its first layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -384,15 +414,15 @@ impl Preprocess {
         Ok(input)
     }
 
-    /// The first layer's input for frames of [`FRAME_SIZE`] squared: `[frame, channel, y, x]`.
+    /// The first layer's input for frames of [`FRAME_SIZE`] squared or pictures of any size:
+    /// `[frame, channel, y, x]`.
     ///
     /// # Errors
     /// [`Error::Shape`] for a frame of another size or a crop that is larger than a frame.
-    pub fn tensor(&self, frames: &[&[u8]]) -> Result<Tensor> {
-        check_frames(frames)?;
+    pub fn tensor<F: Frame>(&self, frames: &[F]) -> Result<Tensor> {
         let inputs: Vec<Vec<f32>> = frames
             .par_iter()
-            .map(|frame| self.input(&Picture::new(FRAME_SIZE, FRAME_SIZE, frame.to_vec())?))
+            .map(|frame| self.input(&*frame.picture()?))
             .collect::<Result<_>>()?;
         let shape = (frames.len(), 3, self.crop, self.crop);
         Ok(Tensor::from_vec(inputs.concat(), shape, &Device::Cpu)?)

@@ -5,7 +5,7 @@ use candle_nn::{Linear, Module};
 use serde::{Deserialize, Serialize};
 
 use super::named::Named;
-use super::{Encoder, EncoderIdentity, Preprocess};
+use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess, in_batches};
 use crate::{Error, Result};
 
 /// ε of every batch norm (torchvision).
@@ -303,7 +303,7 @@ impl Resnet {
         &self.preprocess
     }
 
-    fn latents(&self, frames: &[&[u8]]) -> Result<Vec<f32>> {
+    fn latents<F: Frame>(&self, frames: &[F]) -> Result<Vec<f32>> {
         let x = self
             .stem
             .forward(&self.preprocess.tensor(frames)?)?
@@ -339,10 +339,10 @@ impl Encoder for Resnet {
 
     /// A latent depends on its own frame alone.
     fn encode(&self, frames: &[&[u8]]) -> Result<Vec<f32>> {
-        let parts: Vec<Vec<f32>> = frames
-            .chunks(BATCH)
-            .map(|chunk| self.latents(chunk))
-            .collect::<Result<_>>()?;
-        Ok(parts.concat())
+        in_batches(frames, BATCH, |chunk| self.latents(chunk))
+    }
+
+    fn encode_pictures(&self, pictures: &[&Picture]) -> Result<Vec<f32>> {
+        in_batches(pictures, BATCH, |chunk| self.latents(chunk))
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::named::Named;
 use super::transformer::{Block, BlockLayers, Buffers, Norm};
-use super::{Encoder, EncoderIdentity, Preprocess};
+use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess, in_batches};
 use crate::{Error, Result};
 
 /// ε of every layer norm (timm; MAE; DINO).
@@ -433,7 +433,7 @@ impl Vit {
         })
     }
 
-    fn latents(&self, frames: &[&[u8]]) -> Result<Vec<f32>> {
+    fn latents<F: Frame>(&self, frames: &[F]) -> Result<Vec<f32>> {
         let embedded = self.embed(&self.preprocess.tensor(frames)?)?;
         let tokens = embedded.dim(1)?;
         let mut buffers = Buffers::default();
@@ -469,10 +469,10 @@ impl Encoder for Vit {
 
     /// A latent depends on its own frame alone.
     fn encode(&self, frames: &[&[u8]]) -> Result<Vec<f32>> {
-        let parts: Vec<Vec<f32>> = frames
-            .chunks(BATCH)
-            .map(|chunk| self.latents(chunk))
-            .collect::<Result<_>>()?;
-        Ok(parts.concat())
+        in_batches(frames, BATCH, |chunk| self.latents(chunk))
+    }
+
+    fn encode_pictures(&self, pictures: &[&Picture]) -> Result<Vec<f32>> {
+        in_batches(pictures, BATCH, |chunk| self.latents(chunk))
     }
 }

@@ -6,7 +6,7 @@ use candle_nn::{LayerNorm, Linear, Module};
 use serde::{Deserialize, Serialize};
 
 use super::named::Named;
-use super::{Encoder, EncoderIdentity, Preprocess};
+use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess};
 use crate::{Error, Result};
 
 /// ε of every layer norm.
@@ -345,7 +345,7 @@ impl Vjepa2 {
     ///
     /// # Errors
     /// [`Error::Shape`] for another number of frames than the window's, or a frame of another size.
-    pub fn tokens(&self, frames: &[&[u8]]) -> Result<Tensor> {
+    pub fn tokens<F: Frame>(&self, frames: &[F]) -> Result<Tensor> {
         if frames.len() != self.config.window {
             return Err(Error::Shape {
                 what: "window [frame]",
@@ -360,6 +360,26 @@ impl Vjepa2 {
             x = self.block(block, &x)?;
         }
         Ok(self.norm.forward(&x)?)
+    }
+
+    fn latents<F: Frame>(&self, frames: &[F]) -> Result<Vec<f32>> {
+        let mut latents = Vec::with_capacity(frames.len() * self.config.dim);
+        let window = self.config.window;
+        for end in 0..frames.len() {
+            let views: Vec<F> = (0..window)
+                .map(|k| frames[(end + 1 + k).saturating_sub(window)])
+                .collect();
+            let tokens = self.tokens(&views)?;
+            let last = match self.config.pooling {
+                Pooling::MeanOfLastTubelet => self.config.side().pow(2),
+                Pooling::MeanOfWindow => self.config.tokens(),
+            };
+            let pooled = tokens
+                .narrow(0, self.config.tokens() - last, last)?
+                .mean(0)?;
+            latents.extend(pooled.to_vec1::<f32>()?);
+        }
+        Ok(latents)
     }
 }
 
@@ -381,22 +401,10 @@ impl Encoder for Vjepa2 {
     }
 
     fn encode(&self, frames: &[&[u8]]) -> Result<Vec<f32>> {
-        let mut latents = Vec::with_capacity(frames.len() * self.config.dim);
-        let window = self.config.window;
-        for end in 0..frames.len() {
-            let views: Vec<&[u8]> = (0..window)
-                .map(|k| frames[(end + 1 + k).saturating_sub(window)])
-                .collect();
-            let tokens = self.tokens(&views)?;
-            let last = match self.config.pooling {
-                Pooling::MeanOfLastTubelet => self.config.side().pow(2),
-                Pooling::MeanOfWindow => self.config.tokens(),
-            };
-            let pooled = tokens
-                .narrow(0, self.config.tokens() - last, last)?
-                .mean(0)?;
-            latents.extend(pooled.to_vec1::<f32>()?);
-        }
-        Ok(latents)
+        self.latents(frames)
+    }
+
+    fn encode_pictures(&self, pictures: &[&Picture]) -> Result<Vec<f32>> {
+        self.latents(pictures)
     }
 }

@@ -7,7 +7,7 @@ use mental_pong_game::files::{create_folder, sha256_hex, write_atomic};
 use sha2::{Digest, Sha256};
 
 use crate::Result;
-use crate::encoders::Encoder;
+use crate::encoders::{Encoder, Picture};
 
 /// Size of a cache that nobody bounds otherwise, bytes.
 pub const CACHE_BYTES: u64 = 4 << 30;
@@ -68,24 +68,66 @@ impl Cache {
     /// # Errors
     /// As [`Cache::encode`].
     pub fn encode_views(&self, encoder: &dyn Encoder, views: &[&[u8]]) -> Result<Vec<f32>> {
+        self.looked_up(
+            encoder,
+            views.len(),
+            |hash| {
+                for frame in views {
+                    hash.update((frame.len() as u64).to_le_bytes());
+                    hash.update(frame);
+                }
+            },
+            || encoder.encode(views),
+        )
+    }
+
+    /// As [`Cache::encode`], for pictures of any size; see [`Encoder::encode_pictures`].
+    ///
+    /// # Errors
+    /// As [`Cache::encode`].
+    pub fn encode_pictures(
+        &self,
+        encoder: &dyn Encoder,
+        pictures: &[&Picture],
+    ) -> Result<Vec<f32>> {
+        self.looked_up(
+            encoder,
+            pictures.len(),
+            |hash| {
+                hash.update(b"pictures v1");
+                for picture in pictures {
+                    hash.update((picture.width() as u64).to_le_bytes());
+                    hash.update((picture.height() as u64).to_le_bytes());
+                    hash.update(picture.pixels());
+                }
+            },
+            || encoder.encode_pictures(pictures),
+        )
+    }
+
+    /// The entry of (encoder, what `content` hashes), or what `encode` gives, which is kept.
+    fn looked_up(
+        &self,
+        encoder: &dyn Encoder,
+        frames: usize,
+        content: impl FnOnce(&mut Sha256),
+        encode: impl FnOnce() -> Result<Vec<f32>>,
+    ) -> Result<Vec<f32>> {
         let Some(folder) = &self.folder else {
-            return encoder.encode(views);
+            return encode();
         };
         let mut hash = Sha256::new();
         hash.update(encoder.identity().key().as_bytes());
-        for frame in views {
-            hash.update((frame.len() as u64).to_le_bytes());
-            hash.update(frame);
-        }
+        content(&mut hash);
         let digest = hash.finalize();
         let key: String = digest.iter().map(|b| format!("{b:02x}")).collect();
         let path = folder.join(format!("{key}.safetensors"));
-        let len = views.len() * encoder.latent_dim();
+        let len = frames * encoder.latent_dim();
         if let Some(latents) = read_entry(&path, &key, len) {
             used(&path);
             return Ok(latents);
         }
-        let latents = encoder.encode(views)?;
+        let latents = encode()?;
         let tensor = Tensor::from_slice(&latents, latents.len(), &Device::Cpu)?;
         let tensors = BTreeMap::from([("latents".to_string(), tensor)]);
         let check = checksum(&latents);

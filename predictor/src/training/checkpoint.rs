@@ -117,7 +117,7 @@ impl RunFolder {
         Ok(Some(state.log))
     }
 
-    fn write_log(&self, log: &[LogRow]) -> Result<()> {
+    pub(super) fn write_log(&self, log: &[LogRow]) -> Result<()> {
         let path = self.file("log.csv");
         write_atomic(&path, |out| {
             writeln!(out, "step,rate,loss,validation")?;

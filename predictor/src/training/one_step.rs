@@ -100,8 +100,16 @@ impl OneStep {
     /// From parameters as [`crate::dynamics::Recurrent::init`] draws them.
     ///
     /// # Errors
-    /// [`Error::Config`] for a module with inertia, which was not published; an error where a tensor is missing.
+    /// [`Error::Config`] for a GRU or a module with inertia, which were not published; an error where a tensor is missing.
     pub fn new(config: DynamicsConfig, params: &Params) -> Result<Self> {
+        if config.cell == CellKind::Gru {
+            return Err(Error::Config {
+                place: "one-step training".into(),
+                field: "cell".into(),
+                expected: "ctrnn or lstm".into(),
+                found: "gru".into(),
+            });
+        }
         if config.skip != Skip::None {
             return Err(Error::Config {
                 place: "one-step training".into(),
@@ -157,6 +165,50 @@ impl OneStep {
                 Ok((name.clone(), tensor))
             })
             .collect()
+    }
+
+    /// Parameters and Adam's moments, `p/<name>`, `m/<name>`, `v/<name>`: with [`OneStep::step`] all that
+    /// training goes on from.
+    ///
+    /// # Errors
+    /// When the tensor library runs out of memory.
+    pub fn checkpoint(&self) -> Result<BTreeMap<String, Tensor>> {
+        let mut all = BTreeMap::new();
+        for (name, slot) in &self.slots {
+            for (part, values) in [("p", &slot.values), ("m", &slot.mean), ("v", &slot.square)] {
+                let shape = slot.shape.as_slice();
+                let tensor = Tensor::from_slice(values, shape, &candle_core::Device::Cpu)?;
+                all.insert(format!("{part}/{name}"), tensor);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Takes back what [`OneStep::checkpoint`] gave after `step` steps.
+    ///
+    /// # Errors
+    /// Where a tensor is missing, or of another shape.
+    pub fn restore(&mut self, checkpoint: &BTreeMap<String, Tensor>, step: u64) -> Result<()> {
+        for (name, slot) in &mut self.slots {
+            for (part, values) in [
+                ("p", &mut slot.values),
+                ("m", &mut slot.mean),
+                ("v", &mut slot.square),
+            ] {
+                let key = format!("{part}/{name}");
+                let tensor = checkpoint.get(&key).ok_or_else(|| missing(&key))?;
+                if tensor.dims() != slot.shape.as_slice() {
+                    return Err(Error::Shape {
+                        what: "tensor of a checkpoint",
+                        expected: slot.shape.clone(),
+                        found: tensor.dims().to_vec(),
+                    });
+                }
+                *values = tensor.flatten_all()?.to_vec1()?;
+            }
+        }
+        self.step = step;
+        Ok(())
     }
 
     fn slot(&self, name: &str) -> Result<&Slot> {

@@ -1,0 +1,197 @@
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::decode::check_size;
+use super::{Clips, Tools, bad, checked, last_part, no_frame, relative};
+use crate::encoders::Picture;
+use crate::{Error, Result};
+
+/// The program's name on the path, if it can be run.
+#[must_use]
+pub fn ffmpeg_on_path() -> Option<PathBuf> {
+    let name = PathBuf::from("ffmpeg");
+    mental_pong_game::stimuli::ffmpeg_version(&name)
+        .is_ok()
+        .then_some(name)
+}
+
+/// Videos of a folder, every frame as it is stored, decoded by ffmpeg to RGB of 8 bits. Colours are
+/// converted by ffmpeg's exact paths; another version of it can still give other values.
+#[derive(Clone, Debug)]
+pub struct VideoFiles {
+    root: PathBuf,
+    files: Vec<PathBuf>,
+    ffmpeg: PathBuf,
+}
+
+impl VideoFiles {
+    pub(super) fn new(root: &Path, files: Vec<PathBuf>, tools: &Tools) -> Result<Self> {
+        let ffmpeg = tools.ffmpeg.clone().ok_or_else(|| {
+            bad(
+                root,
+                "clips",
+                "an ffmpeg to decode videos with (install it, or name it)",
+                "none; or decode them to folders of PNG frames yourself".into(),
+            )
+        })?;
+        Ok(Self {
+            root: root.to_path_buf(),
+            files,
+            ffmpeg,
+        })
+    }
+
+    fn command(&self, file: &Path) -> Command {
+        let mut command = Command::new(&self.ffmpeg);
+        command
+            .args([
+                "-nostdin",
+                "-hide_banner",
+                "-loglevel",
+                "error",
+                "-noautorotate",
+            ])
+            .arg("-i")
+            .arg(file)
+            .args(["-map", "0:v:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        command
+    }
+
+    fn start(&self, command: &mut Command) -> Result<Child> {
+        command.spawn().map_err(|e| Error::io(&self.ffmpeg, e))
+    }
+}
+
+fn broken(file: &Path, why: String) -> Error {
+    bad(file, "video", "frames that ffmpeg can decode", why)
+}
+
+impl Clips for VideoFiles {
+    fn describe(&self) -> String {
+        format!("videos in {}", last_part(&self.root))
+    }
+
+    fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    fn id(&self, clip: usize) -> String {
+        relative(&self.root, &self.files[clip])
+    }
+
+    /// Counts the stored packets; nothing is decoded.
+    fn n_frames(&self, clip: usize) -> Result<usize> {
+        let file = &self.files[clip];
+        let mut child = self.start(
+            self.command(file)
+                .args(["-c", "copy", "-f", "framecrc", "-"]),
+        )?;
+        let mut frames = 0;
+        if let Some(out) = child.stdout.take() {
+            for line in BufReader::new(out).lines() {
+                let line = line.map_err(|e| Error::io(file, e))?;
+                frames += usize::from(!line.starts_with('#') && !line.is_empty());
+            }
+        }
+        let status = child.wait().map_err(|e| Error::io(file, e))?;
+        if !status.success() || frames == 0 {
+            return Err(broken(file, format!("{frames} frames, {status}")));
+        }
+        Ok(frames)
+    }
+
+    fn frames(&self, clip: usize, at: &[usize]) -> Result<Vec<Picture>> {
+        let file = &self.files[clip];
+        let Some(&last) = at.last() else {
+            return Ok(Vec::new());
+        };
+        // A stream of PPM pictures: raw RGB with the size before each.
+        let mut child = self.start(
+            self.command(file)
+                .args([
+                    "-fps_mode",
+                    "passthrough",
+                    "-frames:v",
+                    &(last + 1).to_string(),
+                ])
+                .args([
+                    "-sws_flags",
+                    "bilinear+accurate_rnd+full_chroma_int+bitexact",
+                ])
+                .args(["-pix_fmt", "rgb24", "-c:v", "ppm", "-f", "image2pipe", "-"]),
+        )?;
+        let mut pictures = Vec::with_capacity(at.len());
+        let mut read = Ok(());
+        if let Some(out) = child.stdout.take() {
+            let mut out = BufReader::with_capacity(1 << 20, out);
+            let mut wanted = at.iter().peekable();
+            for frame in 0..=last {
+                match ppm(&mut out, file) {
+                    Ok(Some(picture)) => {
+                        while wanted.next_if(|w| **w == frame).is_some() {
+                            pictures.push(picture.clone());
+                        }
+                    }
+                    Ok(None) => {
+                        read = Err(no_frame(file, last, frame));
+                        break;
+                    }
+                    Err(error) => {
+                        read = Err(error);
+                        break;
+                    }
+                }
+            }
+        }
+        if read.is_err() {
+            // It may still be writing to a pipe that nobody reads.
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(|e| Error::io(file, e))?;
+        read?;
+        if !status.success() {
+            return Err(broken(file, status.to_string()));
+        }
+        checked(file, pictures)
+    }
+}
+
+/// The next binary PPM of a stream; none at its end.
+fn ppm(out: &mut impl BufRead, file: &Path) -> Result<Option<Picture>> {
+    let mut line = || -> Result<String> {
+        let mut text = Vec::new();
+        out.by_ref()
+            .take(64)
+            .read_until(b'\n', &mut text)
+            .map_err(|e| Error::io(file, e))?;
+        Ok(String::from_utf8_lossy(&text).trim().to_string())
+    };
+    let magic = line()?;
+    if magic.is_empty() {
+        return Ok(None);
+    }
+    let (sides, most) = (line()?, line()?);
+    let side = |k: usize| {
+        sides
+            .split(' ')
+            .nth(k)
+            .and_then(|s| s.parse::<usize>().ok())
+    };
+    let (Some(width), Some(height), "P6", "255") =
+        (side(0), side(1), magic.as_str(), most.as_str())
+    else {
+        return Err(broken(
+            file,
+            format!("a frame that begins {magic} {sides} {most}"),
+        ));
+    };
+    check_size(file, width, height)?;
+    let mut pixels = vec![0; 3 * width * height];
+    out.read_exact(&mut pixels)
+        .map_err(|e| broken(file, e.to_string()))?;
+    Picture::new(width, height, pixels).map(Some)
+}
