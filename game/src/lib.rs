@@ -51,7 +51,6 @@ pub mod records;
 #[cfg(feature = "play")]
 pub mod play;
 
-
 pub mod files;
 
 pub mod monitor;
