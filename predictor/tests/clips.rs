@@ -169,8 +169,9 @@ fn physions_layout_is_read() {
         assert_eq!(*frame, ramp(t), "{t}");
     }
     let pillow = std::fs::read(common::data("clips/frame_11.rgb")).unwrap();
+    // Colours that jump from pixel to pixel, stored at half the resolution.
     let off = largest(frames[11].pixels(), &pillow);
-    assert!(off <= 3, "{off}");
+    assert!(off <= 10, "{off}");
     assert!(clips.frames(0, &[12]).is_err());
     // A file cut short, and one of another layout.
     let bytes = std::fs::read(&file).unwrap();
@@ -194,7 +195,7 @@ fn a_jpeg_is_within_a_few_levels_of_libjpeg() {
         .map(|(a, b)| f64::from(a.abs_diff(*b)))
         .sum::<f64>()
         / pillow.len() as f64;
-    assert!(off <= 6 && mean < 0.6, "{off} {mean}");
+    assert!(off <= 4 && mean < 0.5, "{off} {mean}");
     let whole = std::fs::read(&path).unwrap();
     assert!(decode_picture(&path, &whole[..whole.len() / 2]).is_err());
 }
