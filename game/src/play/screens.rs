@@ -49,10 +49,10 @@ pub(super) fn build(app: &mut App) {
 #[must_use]
 pub fn key_label(name: &str) -> String {
     match name {
-        "ArrowUp" => "the up arrow".to_owned(),
-        "ArrowDown" => "the down arrow".to_owned(),
-        "ArrowLeft" => "the left arrow".to_owned(),
-        "ArrowRight" => "the right arrow".to_owned(),
+        "ArrowUp" => "arrow up".to_owned(),
+        "ArrowDown" => "arrow down".to_owned(),
+        "ArrowLeft" => "arrow left".to_owned(),
+        "ArrowRight" => "arrow right".to_owned(),
         "Space" => "the space bar".to_owned(),
         other => other
             .strip_prefix("Key")
@@ -92,7 +92,7 @@ pub fn words(stage: Stage, session: &Session, keys: &Keys, summary: &Summary) ->
                      Move the paddle to where the ball will come out.\n\n\
                      1.  Look at the white point and hold {}.\n\
                      2.  The ball appears, waits a moment, and flies.\n\
-                     3.  {} and {} move the paddle, at one speed.\n\
+                     3.  {} and {} move the paddle.\n\
                      4.  The curtain goes: the ball bounces off, or it is missed.\n\n\
                      A mouse, a finger or a stick will do as well.\n{more}",
                     key(&keys.fixate),
@@ -212,12 +212,16 @@ fn make(
         (-9.5, 8.2),
         Anchor::CENTER_LEFT,
     );
-    page.text(&text.body, 0.5, colors.text, (-9.5, 6.4), Anchor::TOP_LEFT);
+    let size = if stage == Stage::Welcome { 0.5 } else { 0.62 };
+    page.text(&text.body, size, colors.text, (-9.5, 6.4), Anchor::TOP_LEFT);
+    if stage == Stage::Welcome {
+        sketch(&mut page, &mut draft);
+    }
     page.text(
         &text.hint,
         0.46,
         colors.faint,
-        (-9.5, -8.6),
+        (-9.5, -10.0),
         Anchor::BOTTOM_LEFT,
     );
 }
@@ -275,6 +279,57 @@ impl Page<'_, '_, '_> {
             )),
         ));
     }
+}
+
+/// The task at a glance: the ball's way, the curtain, the paddle where the ball comes out.
+fn sketch(page: &mut Page<'_, '_, '_>, draft: &mut Draft<'_>) {
+    let colors = page.colors;
+    let unit = Mesh2d(draft.meshes.add(Rectangle::new(1.0, 1.0)));
+    let disc = Mesh2d(draft.meshes.add(Circle::new(0.5).mesh().resolution(32)));
+    let mut paint = |rgb: Rgb, alpha: f32| {
+        draft.materials.add(ColorMaterial {
+            color: color(rgb).with_alpha(alpha),
+            ..default()
+        })
+    };
+    // A field of 9.2° × 4.6° around (-4.8, -3.7), with a quarter behind the curtain as in the task.
+    let (x, y, w, h) = (-4.8, -3.7, 9.2, 4.6);
+    let (frame, field) = (paint(colors.frame, 1.0), paint(colors.background, 1.0));
+    page.shape(unit.clone(), &frame, (x, y, 2.0), (w + 0.1, h + 0.1));
+    page.shape(unit.clone(), &field, (x, y, 3.0), (w, h));
+    let curtain = paint(colors.occluder, 1.0);
+    page.shape(
+        unit.clone(),
+        &curtain,
+        (x + 0.375 * w, y, 4.0),
+        (0.25 * w, h),
+    );
+    // Eight places of the ball on a line; those behind the curtain are hidden.
+    for n in 0..6 {
+        let along = f64::from(n) / 8.0;
+        let at = (
+            x - 0.42 * w + 0.92 * w * along,
+            y - 0.3 * h + 0.55 * h * along,
+        );
+        let ball = paint(colors.ball, 0.3 + 0.14 * n as f32);
+        page.shape(disc.clone(), &ball, (at.0, at.1, 5.0), (0.26, 0.26));
+    }
+    let paddle = paint(colors.paddle, 1.0);
+    page.shape(unit, &paddle, (x + 0.5 * w, y + 0.25 * h, 6.0), (0.24, 1.2));
+    let label = |page: &mut Page<'_, '_, '_>, text: &str, at: (f64, f64)| {
+        page.text(text, 0.42, colors.faint, at, Anchor::CENTER_LEFT);
+    };
+    label(page, "the ball is seen", (x - 0.42 * w, y - 0.4 * h));
+    label(
+        page,
+        "the paddle meets it here",
+        (x + 0.5 * w + 0.4, y + 0.25 * h),
+    );
+    label(
+        page,
+        "hidden behind the curtain",
+        (x + 0.5 * w + 0.4, y - 0.15 * h),
+    );
 }
 
 /// The last screen: how it went, and the errors against where the balls arrived.
