@@ -1,20 +1,118 @@
 //! A real window on a virtual screen, played by injected keys and photographed.
 //!
-//! `cargo test --release -p mental-pong --features play --test play_window -- --ignored`, with Xvfb,
-//! xdotool, ImageMagick's `import` and a Vulkan driver (lavapipe is enough).
-#![cfg(feature = "play")]
-#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+//! `cargo test --release -p mental-pong-game --features play --test play_window -- --ignored`, with Xvfb,
+//! xdotool, ImageMagick and a Vulkan driver (lavapipe is enough). The test starts itself a second time
+//! as the game: a window needs a process's main thread, which the usual harness keeps for itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a step that fails is a test that fails"
+)]
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mental_pong_game::Result;
 use mental_pong_game::frames::{FrameScene, PaddleLook, Preset, render};
+use mental_pong_game::play::PlaySettings;
+use mental_pong_game::play::app::{Game, Sink, WindowSize, run};
 use mental_pong_game::play::offscreen::difference;
-use mental_pong_game::records::{read_frames, read_trials};
-use mental_pong_game::task::trial::{Outcome, Phase};
+use mental_pong_game::records::{
+    Display, Recorder, Run, SessionName, Sidecar, read_frames, read_trials,
+};
+use mental_pong_game::task::schedule::{Plan, Schedule};
+use mental_pong_game::task::session::{Finished, Session, SessionSetup};
+use mental_pong_game::task::trial::{Outcome, Phase, TrialRules};
 use mental_pong_game::task::{Law, primate79, trajectory};
+
+/// The folder of the records, for the process that is the game.
+const GAME: &str = "MENTAL_PONG_TEST_WINDOW";
+/// Where the photographs are kept, for who wants to look at them.
+const PHOTOS: &str = "MENTAL_PONG_TEST_PHOTOS";
+
+fn main() {
+    if let Some(out) = std::env::var_os(GAME) {
+        game(Path::new(&out)).unwrap();
+        return;
+    }
+    let asked = std::env::args().any(|a| a == "--ignored" || a == "--include-ignored");
+    if asked {
+        a_window_is_played_by_keys_and_looks_like_the_rasteriser();
+        println!("test a_window_is_played_by_keys_and_looks_like_the_rasteriser ... ok");
+    } else {
+        println!("ignored: needs Xvfb, xdotool, ImageMagick and a Vulkan driver");
+    }
+}
+
+fn plan() -> Plan {
+    let schedule = Schedule {
+        ids: vec![55_062],
+        visible_share: 0.0,
+        practice: 0,
+        blocks: 1,
+        rules: TrialRules {
+            // A ball that stands still long enough to be photographed.
+            still_ms: 8000.0,
+            ..TrialRules::default()
+        },
+        ..Schedule::default()
+    };
+    schedule.plan(Path::new("schedule")).unwrap()
+}
+
+struct ToRecords(Recorder);
+
+impl Sink for ToRecords {
+    fn trial(&mut self, finished: &Finished) -> Result<()> {
+        self.0.record(finished)
+    }
+
+    fn display(&mut self, display: &Display) -> Result<()> {
+        self.0.describe(display)
+    }
+}
+
+fn game(out: &Path) -> Result<()> {
+    let name = SessionName::new("01", "01")?;
+    let recorder = Recorder::open(
+        out,
+        &name,
+        &plan(),
+        Run {
+            from_trial: 1,
+            software_version: env!("CARGO_PKG_VERSION").into(),
+            observer: "person".into(),
+            display: Display::headless(60.0),
+            started: None,
+        },
+    )?;
+    let setup = SessionSetup {
+        name,
+        observer: "person".into(),
+        hz: 60.0,
+        from: 0,
+        unattended: false,
+    };
+    run(Game {
+        session: Session::new(plan(), setup),
+        done: Vec::new(),
+        others: Vec::new(),
+        settings: PlaySettings::default(),
+        window: WindowSize {
+            width_px: 480,
+            height_px: 480,
+            fullscreen: false,
+        },
+        beside: None,
+        seat: None,
+        sink: Box::new(ToRecords(recorder)),
+        leave_at_end: false,
+        stopped: Box::new(|| false),
+    })?;
+    Ok(())
+}
 
 /// Ends the process with the test.
 struct Running(Child);
@@ -95,29 +193,13 @@ fn wait(what: &str, mut until: impl FnMut() -> bool) {
     }
 }
 
-#[test]
-#[ignore = "needs Xvfb, xdotool, ImageMagick and a Vulkan driver"]
 fn a_window_is_played_by_keys_and_looks_like_the_rasteriser() {
     let (_server, display) = screen();
     let folder = tempfile::tempdir().unwrap();
-    let schedule = folder.path().join("schedule.toml");
-    // A ball that stands still long enough to be photographed.
-    std::fs::write(
-        &schedule,
-        "ids = [55062]\nvisible_share = 0\npractice = 0\nblocks = 1\n[rules]\nstill_ms = 8000\n",
-    )
-    .unwrap();
-    let settings = folder.path().join("play.toml");
-    std::fs::write(&settings, "").unwrap();
     let out = folder.path().join("records");
     let mut game = Running(
-        Command::new(env!("CARGO_BIN_EXE_mpong"))
-            .args(["play", "--window", "480", "--schedule"])
-            .arg(&schedule)
-            .arg("--settings")
-            .arg(&settings)
-            .arg("--out")
-            .arg(&out)
+        Command::new(std::env::current_exe().unwrap())
+            .env(GAME, &out)
             .env("DISPLAY", &display)
             .spawn()
             .unwrap(),
@@ -131,8 +213,8 @@ fn a_window_is_played_by_keys_and_looks_like_the_rasteriser() {
     tool(&display, "xdotool", &["windowmove", &window, "0", "0"]);
     tool(&display, "xdotool", &["windowfocus", &window]);
     std::thread::sleep(Duration::from_secs(3));
-    let photos = std::env::var_os("MPONG_TEST_PHOTOS")
-        .map_or_else(|| folder.path().to_path_buf(), Into::into);
+    let photos =
+        std::env::var_os(PHOTOS).map_or_else(|| folder.path().to_path_buf(), PathBuf::from);
     let welcome = photograph(&display, 480, &photos.join("welcome.png"));
     let lit = welcome.chunks(3).filter(|px| px[0] > 60).count();
     assert!(
@@ -187,4 +269,15 @@ fn a_window_is_played_by_keys_and_looks_like_the_rasteriser() {
         read_frames(trials.with_file_name("sub-01_ses-01_task-mentalpong_frames.tsv")).unwrap();
     assert_eq!(frames.rows.len(), row.n_frames as usize);
     assert!(frames.rows.iter().any(|f| f.phase == Phase::Occluded));
+    // What showed the task is told.
+    let about = std::fs::read(trials.with_extension("json")).unwrap();
+    let about = Sidecar::from_json(&serde_json::from_slice(&about).unwrap()).unwrap();
+    let shown_by = &about.runs[0].display;
+    assert_eq!((shown_by.width_px, shown_by.height_px), (480, 480));
+    assert_eq!((shown_by.px_per_deg, shown_by.calibrated), (20.0, false));
+    assert_eq!(
+        (shown_by.clock.as_str(), shown_by.palette.as_str()),
+        ("real", "published")
+    );
+    assert!(!shown_by.renderer.is_empty() && shown_by.renderer != "none");
 }
