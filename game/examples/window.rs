@@ -63,10 +63,7 @@ fn main() -> Result<()> {
         },
         window: WindowSize::default(),
         beside: Some(Companion::new(agent("last-seen")?)),
-        seat: match seat {
-            Some(seat) => Some(Box::new(seat)),
-            None => None,
-        },
+        seat: seat.map(|seat| Box::new(seat) as Box<dyn Hands + Send + Sync>),
         sink: Box::new(Printed),
         leave_at_end: false,
         stopped: Box::new(|| false),

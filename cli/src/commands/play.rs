@@ -42,7 +42,7 @@ pub(crate) fn play(args: &PlayArgs, progress: &Progress) -> Done {
         })?;
         return play_headless(args, &plan, &name, hands, progress);
     }
-    window::play(args, plan, &name, hands, progress)
+    window::play(args, &plan, &name, hands, progress)
 }
 
 fn plan(args: &PlayArgs) -> Result<Plan, Failure> {
@@ -262,7 +262,7 @@ mod window {
 
     pub(super) fn play(
         _args: &PlayArgs,
-        _plan: Plan,
+        _plan: &Plan,
         _name: &SessionName,
         _hands: Option<Box<dyn Hands + Send + Sync>>,
         _progress: &Progress,
@@ -306,7 +306,7 @@ mod window {
 
     pub(super) fn play(
         args: &PlayArgs,
-        plan: Plan,
+        plan: &Plan,
         name: &SessionName,
         hands: Option<Box<dyn Hands + Send + Sync>>,
         progress: &Progress,
@@ -324,7 +324,7 @@ mod window {
             None => None,
         };
         let started = Some(utc_now());
-        let recorder = Recorder::open(&args.out, name, &plan, run(&observer, hz, started))?;
+        let recorder = Recorder::open(&args.out, name, plan, run(&observer, hz, started))?;
         warn_torn(&recorder);
         let done = recorder.done().to_vec();
         let from = done.len();
@@ -339,7 +339,7 @@ mod window {
         run_app(Game {
             session,
             done,
-            others: others(&plan, name, &args.against)?,
+            others: others(plan, name, &args.against)?,
             settings,
             window: size(args),
             leave_at_end: args.leave_at_end,
@@ -349,7 +349,7 @@ mod window {
             stopped: Box::new(progress.stopper()),
         })?;
         let recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
-        tell(args, &plan, &recorder)?;
+        tell(args, plan, &recorder)?;
         if progress.stopped() {
             return Err(Failure::Game(mental_pong_game::Error::Interrupted {
                 done: recorder.done().len() as u64,
