@@ -19,8 +19,8 @@ use mental_pong_predictor::Stream;
 use mental_pong_predictor::dynamics::{
     CellKind, Dynamics, DynamicsConfig, Init, Recurrent, Rollout, Skip,
 };
-use mental_pong_predictor::params::Params;
 use mental_pong_predictor::encoders::{Encoder, FRAME_BYTES, Preprocess, Vit, VitConfig};
+use mental_pong_predictor::params::Params;
 
 const LATENT: usize = 1024;
 const HIDDEN: usize = 1024;
@@ -50,7 +50,10 @@ struct Timed {
     output: Vec<f32>,
 }
 
-fn time(rounds: usize, mut work: impl FnMut() -> Result<Vec<f32>, Box<dyn Error>>) -> Result<Timed, Box<dyn Error>> {
+fn time(
+    rounds: usize,
+    mut work: impl FnMut() -> Result<Vec<f32>, Box<dyn Error>>,
+) -> Result<Timed, Box<dyn Error>> {
     let mut best = Timed {
         cpu_s: f64::INFINITY,
         wall_s: f64::INFINITY,
@@ -73,11 +76,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         let n: usize = shape.iter().product();
         let norm = name.contains("norm") && name.ends_with("weight");
         let values: Vec<f32> = (0..n)
-            .map(|_| if norm { 1.0 } else { 0.02 * rng.normal() as f32 })
+            .map(|_| {
+                if norm {
+                    1.0
+                } else {
+                    0.02 * rng.normal() as f32
+                }
+            })
             .collect();
         stored.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
     }
-    let vit = Vit::new(config, Preprocess::bicubic_256(), &stored, "speed", String::new())?;
+    let vit = Vit::new(
+        config,
+        Preprocess::bicubic_256(),
+        &stored,
+        "speed",
+        String::new(),
+    )?;
     let frames: Vec<Vec<u8>> = (0..8)
         .map(|_| (0..FRAME_BYTES).map(|_| rng.below(256) as u8).collect())
         .collect();
@@ -110,7 +125,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut params = Params::default();
         for (name, tensor) in drawn.tensors() {
             // The published initial read-out of the CTRNN is so large that a free rollout leaves all bounds.
-            let small = if name.contains("fc_h2y") { (tensor * 0.02)? } else { tensor };
+            let small = if name.contains("fc_h2y") {
+                (tensor * 0.02)?
+            } else {
+                tensor
+            };
             params.insert(&name, &small)?;
             file.insert(format!("{kind}/{name}"), small);
         }
@@ -125,7 +144,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("| work | CPU s | wall s |");
     println!("|---|---|---|");
     for (name, t) in &rows {
-        println!("| {name}, mental-pong, {} threads | {:.3} | {:.3} |", rayon::current_num_threads(), t.cpu_s, t.wall_s);
+        println!(
+            "| {name}, mental-pong, {} threads | {:.3} | {:.3} |",
+            rayon::current_num_threads(),
+            t.cpu_s,
+            t.wall_s
+        );
     }
     if let Some(python) = std::env::args().nth(1) {
         let folder = tempfile::tempdir()?;
@@ -142,7 +166,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             let name = value["name"].as_str().ok_or("no name")?;
             let theirs: Vec<f32> = serde_json::from_value(value["output"].clone())?;
             let own = rows.get(name).ok_or(format!("no {name} here"))?;
-            let largest = own.output.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let largest = own
+                .output
+                .iter()
+                .zip(&theirs)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f32::max);
             println!(
                 "| {name}, PyTorch, {} | {:.3} | {:.3} | ours over it: CPU {:.3}, wall {:.3}; largest difference {largest:.1e}",
                 value["threads"],
