@@ -224,6 +224,7 @@ fn trial_meta_is_cut_as_the_authors_cut_it() {
         trials.provenance.excluded,
         Exclusions {
             no_condition: 1,
+            practice: 0,
             ignored: 1,
             no_outcome: 1,
             no_occluder: 2,

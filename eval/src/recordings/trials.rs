@@ -18,8 +18,9 @@
 //! | `law` | `law` | law of motion of `truth`: `design` or `display` |
 //! | `outcome` | `outcome`, `hit` | `hit`, `miss`, `ignored`; or 1 and 0 |
 //! | `ignore`, `success`, `failure` | the same | 1 and 0, as in `trial_meta` |
+//! | `practice` | `practice` | `true` for a trial of practice |
 //!
-//! Missing values are `n/a`, `NA`, `NaN`, `nan`, `null` or nothing. Trials without a condition, without a paddle, that were
+//! Missing values are `n/a`, `NA`, `NaN`, `nan`, `null` or nothing. Trials of practice, without a condition, without a paddle, that were
 //! ignored, that have no outcome in `trial_meta`, without an occluder (`occ_alpha` 0) or with |paddle| above 10 degrees are
 //! left out by rule and counted: an ignored trial's paddle stands near 0 and is no answer.
 
@@ -30,6 +31,7 @@ use std::path::Path;
 
 use mental_pong_game::files::sha256_hex;
 use mental_pong_game::task::N_TRIALS;
+use mental_pong_game::task::own::OWN_ID_FIRST;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -70,11 +72,13 @@ pub enum Role {
     Success,
     /// 1 if it was missed.
     Failure,
+    /// True for a trial of practice.
+    Practice,
 }
 
 impl Role {
     /// All, in the order of the table above.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Condition,
         Self::Paddle,
         Self::TrialType,
@@ -87,6 +91,7 @@ impl Role {
         Self::Ignore,
         Self::Success,
         Self::Failure,
+        Self::Practice,
     ];
 
     /// Name of the role in a mapping.
@@ -105,6 +110,7 @@ impl Role {
             Self::Ignore => "ignore",
             Self::Success => "success",
             Self::Failure => "failure",
+            Self::Practice => "practice",
         }
     }
 
@@ -129,6 +135,7 @@ impl Role {
             Self::Ignore => &["ignore"],
             Self::Success => &["success"],
             Self::Failure => &["failure"],
+            Self::Practice => &["practice"],
         }
     }
 }
@@ -236,6 +243,8 @@ pub struct Provenance {
 pub struct Exclusions {
     /// No condition id.
     pub no_condition: usize,
+    /// A trial of practice.
+    pub practice: usize,
     /// The subject did not take part.
     pub ignored: usize,
     /// Neither success, failure nor ignored, where the table has these columns.
@@ -255,6 +264,7 @@ impl Exclusions {
         self.no_condition
             + self.ignored
             + self.no_outcome
+            + self.practice
             + self.no_occluder
             + self.no_paddle
             + self.lapses
@@ -635,11 +645,14 @@ impl<'a> Columns<'a> {
         law: &mut Option<String>,
     ) -> std::result::Result<Row, Problem> {
         // Bad values come before the other rules, so that a rule hides none.
-        let id = "a row of the published table, 0 to 472224";
+        let id = "a row of the published table, 0 to 472224, or an id of a schedule's own, from 1000000";
         let condition = match self.number(Role::Condition, row, id)? {
             None => None,
             #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-            Some(v) if v.fract() == 0.0 && (0.0..N_TRIALS as f64).contains(&v) =>
+            Some(v)
+                if v.fract() == 0.0
+                    && ((0.0..N_TRIALS as f64).contains(&v)
+                        || (f64::from(OWN_ID_FIRST)..=f64::from(u32::MAX)).contains(&v)) =>
             {
                 #[allow(
                     clippy::cast_possible_truncation,
@@ -686,6 +699,9 @@ impl<'a> Columns<'a> {
             Some(v) if v.fract() == 0.0 && v.abs() < 9e15 => v as i64,
             Some(v) => return Err(self.problem(Role::Trial, row, "a whole number", v.to_string())),
         };
+        if flag(Role::Practice)? == Some(true) {
+            return Ok(Row::Excluded(|e| &mut e.practice));
+        }
         if ignored || ignore == Some(true) {
             return Ok(Row::Excluded(|e| &mut e.ignored));
         }
