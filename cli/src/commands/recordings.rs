@@ -112,7 +112,13 @@ pub(crate) fn trials(args: &RecordingsTrialsArgs, monitor: &dyn Monitor) -> Done
         writeln!(
             out,
             "  left out by rule: {} without condition, {} of practice, {} ignored, {} without outcome, {} without occluder, {} without paddle, {} lapses (|paddle| > 10 deg)",
-            e.no_condition, e.practice, e.ignored, e.no_outcome, e.no_occluder, e.no_paddle, e.lapses
+            e.no_condition,
+            e.practice,
+            e.ignored,
+            e.no_outcome,
+            e.no_occluder,
+            e.no_paddle,
+            e.lapses
         )?;
         for problem in &about.problems {
             writeln!(

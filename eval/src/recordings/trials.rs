@@ -645,7 +645,8 @@ impl<'a> Columns<'a> {
         law: &mut Option<String>,
     ) -> std::result::Result<Row, Problem> {
         // Bad values come before the other rules, so that a rule hides none.
-        let id = "a row of the published table, 0 to 472224, or an id of a schedule's own, from 1000000";
+        let id =
+            "a row of the published table, 0 to 472224, or an id of a schedule's own, from 1000000";
         let condition = match self.number(Role::Condition, row, id)? {
             None => None,
             #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
