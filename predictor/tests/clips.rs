@@ -1,6 +1,14 @@
 //! Clips from every kind of source: order, pixels, and what is refused.
 
-#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a step that fails is a test that fails"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "the shared helpers print the largest error"
+)]
 
 mod common;
 

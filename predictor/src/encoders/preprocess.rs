@@ -556,6 +556,10 @@ mod tests {
         let picture = noise(10, 10, 1);
         assert!(picture.crop_centre(11).is_err());
         assert!(picture.resize(0, 3, Filter::Bilinear).is_err());
-        assert!(Preprocess::whole_frame().tensor(&[&[0; 12]]).is_err());
+        assert!(
+            Preprocess::whole_frame()
+                .tensor(&[[0_u8; 12].as_slice()])
+                .is_err()
+        );
     }
 }
