@@ -352,6 +352,10 @@ pub(crate) struct TrainArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "arguments are parsed once and never moved about"
+)]
 pub(crate) enum TrainWhat {
     /// Pretrain an encoder without labels.
     Encoder(TrainEncoderArgs),

@@ -239,6 +239,10 @@ pub(crate) struct ShardsArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "arguments are parsed once and never moved about"
+)]
 pub(crate) enum ShardsWhat {
     /// Say what each shard of a set will be, and note it in the folder.
     Plan(PlanArgs),

@@ -5,7 +5,7 @@ use mental_pong_eval::recordings::dmfc::Recording;
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_eval::report::write_texts;
 use mental_pong_eval::study::{
-    self, Analysis, Contact, Inputs, Model, Study, StudyConfig, read_layers,
+    self, Analysis, Contact, Inputs, Model, SideBySide, Study, StudyConfig, read_layers,
 };
 use mental_pong_game::files::{create_folder, sha256_file};
 use mental_pong_game::task::{Set, select};
@@ -155,7 +155,7 @@ fn file_name(path: &Path) -> String {
 
 /// A few lines for the terminal; the report says the rest.
 fn summary(study: &Study, folder: &Path) -> Done {
-    let (header, rows) = study.side_by_side();
+    let SideBySide { header, rows } = study.side_by_side();
     output(|out| {
         writeln!(out, "{}", study.card.data_statement)?;
         write!(out, "  {:20}", "")?;

@@ -566,7 +566,7 @@ impl Monitor for Timed<'_> {
             let each = self.start.elapsed().as_secs_f64() / *done as f64;
             let left = each * self.total.saturating_sub(*done) as f64;
             if first && left > 10.0 {
-                let text = format!("{each:.1} s a condition, about {:.0} s to go", left);
+                let text = format!("{each:.1} s a condition, about {left:.0} s to go");
                 self.inner.note(&text);
             }
         }

@@ -236,12 +236,15 @@ pub(crate) fn histogram(label: &str, axis: &str, values: &[f64], mark: Option<&M
     svg.finish()
 }
 
+/// x, y, lower and upper end of an interval.
+pub(crate) type Point = (f64, f64, f64, f64);
+
 /// One curve of [`curves`].
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Curve {
     pub(crate) name: String,
     /// (x, y, lower, upper); NaN in y is a gap, NaN bounds are no band.
-    pub(crate) points: Vec<(f64, f64, f64, f64)>,
+    pub(crate) points: Vec<Point>,
 }
 
 /// Curves over one axis, with bands. At most seven stay legible; more are not drawn.
@@ -270,9 +273,9 @@ pub(crate) fn curves(label: &str, x_axis: &str, y_axis: &str, curves: &[Curve]) 
             .flat_map(|c| c.points.iter())
             .filter(|p| p.0.is_finite() && p.1.is_finite())
     };
-    let bounds = |get: &dyn Fn(&(f64, f64, f64, f64)) -> [f64; 3]| {
+    let bounds = |get: &dyn Fn(&Point) -> [f64; 3]| {
         points()
-            .flat_map(|p| get(p))
+            .flat_map(get)
             .filter(|v| v.is_finite())
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
                 (l.min(v), h.max(v))

@@ -255,6 +255,15 @@ pub(crate) fn digits(value: f64) -> String {
     }
 }
 
+/// The table at the top of the page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SideBySide {
+    /// Headings of the columns that have a number.
+    pub header: Vec<&'static str>,
+    /// Name of each row and its numbers; `None` where there is none, NaN where it is not defined.
+    pub rows: Vec<(String, Vec<Option<f64>>)>,
+}
+
 /// A finished study, as texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Study {
@@ -265,9 +274,9 @@ pub struct Study {
 }
 
 impl Study {
-    /// The table at the top of the page: headings of the columns that have a number, and each row's name and numbers.
+    /// The table at the top of the page.
     #[must_use]
-    pub fn side_by_side(&self) -> (Vec<&'static str>, Vec<(String, Vec<Option<f64>>)>) {
+    pub fn side_by_side(&self) -> SideBySide {
         let rows = side_rows(&self.card);
         let used: Vec<usize> = (0..page::SIDE_BY_SIDE.len())
             .filter(|&i| rows.iter().any(|r| r.2[i].is_some()))
@@ -283,7 +292,7 @@ impl Study {
                 (name, values)
             })
             .collect();
-        (header, rows)
+        SideBySide { header, rows }
     }
 }
 
