@@ -108,7 +108,7 @@ fn every_analysis_runs_and_says_simulated() {
         assert!(names.contains(&analysis), "{analysis} of {names:?}");
     }
     // The units are tuned to the ball: it can be read out of them, and the true state explains them best.
-    let dmfc = score(&card, "decode", "DMFC", "r of x, hidden")["value"]
+    let dmfc = score(&card, "decode", "DMFC (synthetic)", "r of x, hidden")["value"]
         .as_f64()
         .unwrap();
     assert!(dmfc > 0.5, "{dmfc}");

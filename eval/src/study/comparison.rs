@@ -16,7 +16,7 @@ use crate::stats::bootstrap::Bootstrap;
 use crate::stats::permutation::Permutation;
 
 /// Rows beside the models.
-const BESIDE: [&str; 3] = ["DMFC", "no-dynamics", "last-seen"];
+const BESIDE: [&str; 2] = ["no-dynamics", "last-seen"];
 /// Width of a time bin of the table, in bins of 50 ms.
 const WIDTH_BINS: u32 = 4;
 
@@ -24,7 +24,9 @@ pub(super) fn comparison(scene: &Scene, out: &mut Out) -> Result<()> {
     let chosen: Vec<_> = scene
         .systems
         .iter()
-        .filter(|s| s.kind == RowKind::Model || BESIDE.contains(&s.name.as_str()))
+        .filter(|s| {
+            s.kind == RowKind::Model || s.name == scene.brain || BESIDE.contains(&s.name.as_str())
+        })
         .collect();
     let bootstrap = Bootstrap {
         resamples: scene.config.resamples,

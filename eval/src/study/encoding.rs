@@ -2,7 +2,7 @@
 
 use super::card::{Score, Section};
 use super::population::units_of;
-use super::scene::{DMFC, Scene};
+use super::scene::Scene;
 use super::{Out, digits};
 use crate::card::RowKind;
 use crate::encoding::{ALLOCENTRIC, Design, EncodingOptions, Folds, Model, encode};
@@ -81,7 +81,7 @@ pub(super) fn encoding(scene: &Scene, recording: &Recording, out: &mut Out) -> R
                 .filter(|v| v.is_finite())
                 .collect();
             scores.push(Score::new(
-                DMFC,
+                scene.brain,
                 RowKind::Published,
                 &format!("mean share of variance, full model, {words}, {name}"),
                 "",
@@ -95,7 +95,7 @@ pub(super) fn encoding(scene: &Scene, recording: &Recording, out: &mut Out) -> R
             };
             for (part, value) in PARTS.iter().zip(parts) {
                 scores.push(Score::new(
-                    DMFC,
+                    scene.brain,
                     RowKind::Published,
                     &format!("{part} alone, {words}, {name}"),
                     "",

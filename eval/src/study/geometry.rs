@@ -1,7 +1,7 @@
 //! Similarity of representational geometry with the recording.
 
 use super::card::{Score, Section};
-use super::scene::{DMFC, Scene};
+use super::scene::Scene;
 use super::{Out, digits};
 use crate::array::Array2;
 use crate::card::RowKind;
@@ -31,7 +31,7 @@ pub(super) fn rsa(scene: &Scene, recording: &Recording, out: &mut Out) -> Result
         .collect();
     let rsa = Rsa::new(
         &axis,
-        &System::with_halves(DMFC, &full, &first, &second),
+        &System::with_halves(scene.brain, &full, &first, &second),
         Some(&ball),
     )?;
     let compared: Vec<_> = scene

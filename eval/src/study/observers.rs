@@ -3,7 +3,7 @@
 use mental_pong_game::task::Law;
 
 use super::card::{Score, Section};
-use super::scene::{DMFC, Scene};
+use super::scene::Scene;
 use super::{Out, digits};
 use crate::array::Array2;
 use crate::behavior::{
@@ -18,8 +18,6 @@ use crate::recordings::dmfc::{Recording, TrialType};
 use crate::recordings::trials::{TrialOptions, Trials};
 use crate::report::plot::{Dot, dots, matrix};
 
-/// Name of the animals' row where the recording has their trials or paddles.
-pub(super) const ANIMALS: &str = "animals";
 const OVER_CONDITIONS: &str = "95 % bootstrap over conditions";
 
 /// Someone whose paddle is known.
@@ -209,7 +207,7 @@ fn alike(
                 if with.kind != RowKind::Published || of.kind == RowKind::Published && i > j {
                     continue;
                 }
-                let metric = if with.name == ANIMALS {
+                let metric = if with.name == scene.animals {
                     "consistency with the animals".to_owned()
                 } else {
                     format!("consistency with {}", with.name)
@@ -286,7 +284,7 @@ fn pattern(observer: &Observer, ids: &[u32], seed: u32) -> Result<Option<ErrorHa
 
 fn observers(scene: &Scene) -> Result<Vec<Observer>> {
     let mut found = Vec::new();
-    for system in scene.systems.iter().filter(|s| s.name != DMFC) {
+    for system in scene.systems.iter().filter(|s| s.name != scene.brain) {
         scene.stop_if_asked()?;
         let result = OnlineDecoder::new(&scene.layout, &system.features)?
             .run(&scene.splits, Readout::Full)?;
@@ -340,7 +338,7 @@ fn animals(scene: &Scene, recording: &Recording) -> Result<Option<Observer>> {
             let table = of_trials(scene, &trials)?;
             if table.conditions(2).len() >= 5 {
                 return Ok(Some(Observer {
-                    name: ANIMALS.into(),
+                    name: scene.animals.into(),
                     kind: RowKind::Published,
                     note: format!(
                         "{} of {} trials left out by rule",
@@ -356,7 +354,7 @@ fn animals(scene: &Scene, recording: &Recording) -> Result<Option<Observer>> {
         return Ok(None);
     };
     Ok(Some(Observer {
-        name: ANIMALS.into(),
+        name: scene.animals.into(),
         kind: RowKind::Published,
         table: one_each(scene, &last_in_trial(scene, &paddle)),
         note: "means over trials: without single trials there are no halves, and no correction for noise".into(),

@@ -115,7 +115,8 @@ pub(super) fn page(card: &StudyCard, figures: &[Figure], card_hash: &str) -> Str
     .into_string()
 }
 
-fn kind_rank(kind: RowKind) -> u8 {
+/// Order of the kinds of rows.
+pub(super) fn kind_rank(kind: RowKind) -> u8 {
     match kind {
         RowKind::Model => 0,
         RowKind::Published => 1,

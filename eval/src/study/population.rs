@@ -1,7 +1,7 @@
 //! The recording by itself: how reliable it is, and in how many dimensions it lives.
 
 use super::card::{Score, Section};
-use super::scene::{DMFC, Scene};
+use super::scene::Scene;
 use super::{Out, digits};
 use crate::card::RowKind;
 use crate::dimensionality::{Spectrum, dimensionality};
@@ -66,7 +66,7 @@ pub(super) fn reliability(scene: &Scene, recording: &Recording, out: &mut Out) -
     let count = |n: usize| format!("{n} units");
     let mut scores = vec![
         Score::new(
-            DMFC,
+            scene.brain,
             RowKind::Published,
             "median split-half r, all units",
             "",
@@ -74,7 +74,7 @@ pub(super) fn reliability(scene: &Scene, recording: &Recording, out: &mut Out) -
             count(found.units.len()),
         ),
         Score::new(
-            DMFC,
+            scene.brain,
             RowKind::Published,
             "reliable units (p < 0.01, r > 0)",
             "units",
@@ -88,7 +88,7 @@ pub(super) fn reliability(scene: &Scene, recording: &Recording, out: &mut Out) -
         let (low, high) = (kept.median_lower_interval, kept.median_upper_interval);
         scores.push(
             Score::new(
-                DMFC,
+                scene.brain,
                 RowKind::Published,
                 "median lower ceiling, reliable units",
                 "",
@@ -99,7 +99,7 @@ pub(super) fn reliability(scene: &Scene, recording: &Recording, out: &mut Out) -
         );
         scores.push(
             Score::new(
-                DMFC,
+                scene.brain,
                 RowKind::Published,
                 "median upper ceiling, reliable units",
                 "",
@@ -175,13 +175,13 @@ pub(super) fn dimensions(scene: &Scene, recording: &Recording, out: &mut Out) ->
     let responses = recording.responses(TrialType::Occ, population, Half::Full)?;
     let x = responses.rows(recording.mask(TrialType::Occ, "start_end_pad0")?)?;
     let found = dimensionality(&x, 1, scene.config.seed)?;
-    let spectra: Vec<(&str, &Spectrum)> = std::iter::once((DMFC, &found.data))
+    let spectra: Vec<(&str, &Spectrum)> = std::iter::once((scene.brain, &found.data))
         .chain(found.shuffled.iter().map(|s| ("shuffled", s)))
         .collect();
     let mut scores = Vec::new();
     let mut rows = Vec::new();
     for (name, spectrum) in &spectra {
-        let kind = if *name == DMFC {
+        let kind = if *name == scene.brain {
             RowKind::Published
         } else {
             RowKind::Control

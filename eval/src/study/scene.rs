@@ -66,6 +66,10 @@ pub(crate) struct System {
 /// Everything that the analyses share.
 pub(crate) struct Scene<'a> {
     pub(crate) config: &'a StudyConfig,
+    /// Name of the recording's row.
+    pub(crate) brain: &'static str,
+    /// Name of the animals' row.
+    pub(crate) animals: &'static str,
     pub(crate) inputs: &'a Inputs,
     pub(crate) monitor: &'a dyn Monitor,
     pub(crate) recording: Option<&'a Recording>,
@@ -85,8 +89,13 @@ pub(crate) struct Scene<'a> {
     bundle: Bundled,
 }
 
-/// Name of the recording's row.
-pub(crate) const DMFC: &str = "DMFC";
+/// Names of the rows of the recording and of the animals in it; what is invented is called so in every table.
+fn names_of(recording: Option<&Recording>) -> (&'static str, &'static str) {
+    match recording.and_then(Recording::synthetic) {
+        Some(true) => ("DMFC (synthetic)", "animals (synthetic)"),
+        _ => ("DMFC", "animals"),
+    }
+}
 
 impl<'a> Scene<'a> {
     pub(super) fn new(
@@ -139,8 +148,11 @@ impl<'a> Scene<'a> {
                 .map(|c| trajectory(c, Law::Display).y_x10_deg())
                 .collect(),
         };
+        let (brain, animals) = names_of(recording);
         let mut scene = Self {
             config,
+            brain,
+            animals,
             inputs,
             monitor,
             recording,
@@ -209,7 +221,7 @@ impl<'a> Scene<'a> {
             let (features, what) = scene.recorded(recording, TrialType::Occ, Half::Full)?;
             scene.population = what;
             systems.push(System {
-                name: DMFC.into(),
+                name: scene.brain.into(),
                 kind: RowKind::Published,
                 features,
                 drawn: true,
@@ -224,6 +236,7 @@ impl<'a> Scene<'a> {
         if scene.other_task.is_some() {
             systems.extend(recorded_controls(&scene.layout));
         }
+        systems.sort_by_key(|s| super::page::kind_rank(s.kind));
         for (at, system) in systems.iter().enumerate() {
             if systems[..at].iter().any(|s| s.name == system.name) {
                 return Err(Error::invalid(

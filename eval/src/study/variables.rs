@@ -2,7 +2,7 @@
 //! training conditions, on bounces, and on what goes with the ball.
 
 use super::card::{Score, Section};
-use super::scene::{DMFC, Scene};
+use super::scene::Scene;
 use super::{Out, digits};
 use crate::card::RowKind;
 use crate::decode::inputs::{Variable, variable};
@@ -23,8 +23,8 @@ const Y: &str = "ball_pos_y_TRUE";
 const SIZE_SPLITS: usize = 10;
 const SPREAD: &str = "± SD over splits, which overlap: a spread, no standard error";
 
-fn score(metric: &str, s: &Summary, n: String) -> Score {
-    Score::new(DMFC, RowKind::Published, metric, "", s.mean, n).between(
+fn score(scene: &Scene, metric: &str, s: &Summary, n: String) -> Score {
+    Score::new(scene.brain, RowKind::Published, metric, "", s.mean, n).between(
         s.mean - s.sd,
         s.mean + s.sd,
         SPREAD,
@@ -76,6 +76,7 @@ pub(super) fn variables(scene: &Scene, recording: &Recording, out: &mut Out) -> 
             ]);
             if part != Part::Visible {
                 scores.push(score(
+                    scene,
                     &format!("r of {}, {words}", t.target),
                     &t.r,
                     format!("{} bins", found.n_rows),
@@ -146,6 +147,7 @@ pub(super) fn variables(scene: &Scene, recording: &Recording, out: &mut Out) -> 
         {
             scores.push(
                 score(
+                    scene,
                     &format!("lowest partial r of {target} given one other variable"),
                     &least.r,
                     format!("{} variables", given.len()),
@@ -275,7 +277,7 @@ pub(super) fn variables(scene: &Scene, recording: &Recording, out: &mut Out) -> 
         ] {
             for t in &result.targets {
                 scores.push(Score::new(
-                    DMFC,
+                    scene.brain,
                     RowKind::Published,
                     &format!("r of {}, {words}, tested on the others", t.target),
                     "",
