@@ -172,12 +172,15 @@ fn latents_from_a_file_are_a_row_under_their_name() {
         &["--latents", &given, "--analyses", "decode"],
         "2",
     );
-    let mine = score(&card, "decode", "mine", "r of y, hidden");
+    let mine = score(&card, "decode", "mine:dynamics", "r of y, hidden");
     let held = score(&card, "decode", "no-dynamics", "r of y, hidden");
     let close = mine["value"].as_f64().unwrap() - held["value"].as_f64().unwrap();
     assert!(close.abs() < 1e-9, "{close}");
     // What equals a null control fails.
-    assert!(message.contains("mine beats no-dynamics"), "{message}");
+    assert!(
+        message.contains("mine:dynamics beats no-dynamics"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -205,7 +208,11 @@ fn wrong_inputs_are_named() {
     assert!(attempt(&["--model", "gru9"]).contains("gru9"));
     assert!(attempt(&["--set", "splits=1"]).contains("splits"));
     let table = out.path().join("trials.tsv");
-    std::fs::write(&table, "condition_id\tpaddle_y_deg\n29337\thigh\n").unwrap();
+    std::fs::write(
+        &table,
+        "condition_id\ttrial_type\tpaddle_y_deg\n29337\toccluded\thigh\n",
+    )
+    .unwrap();
     let message = attempt(&["--behavior", table.to_str().unwrap()]);
     assert!(
         message.contains("trials.tsv") && message.contains("high"),

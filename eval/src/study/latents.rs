@@ -42,7 +42,8 @@ impl Layer {
 
 /// Reads every layer of an `.npz` for these conditions.
 ///
-/// The file holds `id` `[condition]`, at least one floating-point array `[condition, step, unit]` (a layer), and when each
+/// The file holds `id` `[condition]`, at least one array `[condition, step, unit]` (a layer; arrays of another number of axes
+/// are left alone), and when each
 /// step is: `time_ms` `[condition, step]` on the recordings' axis (the ball starts to move at 300 ms) or `bin`
 /// `[condition, step]` of 50 ms. `n_steps` `[condition]` says how many steps are no padding; without it, steps whose time
 /// is NaN (or bin negative) are padding.
@@ -63,19 +64,23 @@ fn read(path: &Path, conditions: &[Condition]) -> Result<Vec<Layer>> {
     let mut archive = NpzArchive::new(file).map_err(bad)?;
     let mut names: Vec<String> = archive.array_names().map(String::from).collect();
     names.sort();
-    let mut numbers = |name: &str| -> Result<Option<(Vec<u64>, Vec<f64>)>> {
+    // Arrays of another number of axes are left alone: descriptions, texts.
+    let mut numbers = |name: &str, axes: usize| -> Result<Option<(Vec<u64>, Vec<f64>)>> {
         let Some(array) = archive.by_name(name).map_err(bad)? else {
             return Ok(None);
         };
         let shape = array.shape().to_vec();
+        if shape.len() != axes {
+            return Ok(None);
+        }
         let values = as_f64(array).map_err(|why| Error::field(name, "numbers", why))?;
         Ok(Some((shape, values)))
     };
-    let (_, ids) = numbers("id")?
+    let (_, ids) = numbers("id", 1)?
         .ok_or_else(|| Error::field("id", "an array [condition]", format!("only {names:?}")))?;
-    let time = numbers("time_ms")?;
-    let bin = numbers("bin")?;
-    let counts = numbers("n_steps")?;
+    let time = numbers("time_ms", 2)?;
+    let bin = numbers("bin", 2)?;
+    let counts = numbers("n_steps", 1)?;
     let timing = time.as_ref().or(bin.as_ref()).ok_or_else(|| {
         Error::field(
             "time_ms",
@@ -132,7 +137,7 @@ fn read(path: &Path, conditions: &[Condition]) -> Result<Vec<Layer>> {
     };
     let mut layers = Vec::new();
     for name in names.iter().filter(|n| !KNOWN.contains(&n.as_str())) {
-        let Some((shape, values)) = numbers(name)? else {
+        let Some((shape, values)) = numbers(name, 3)? else {
             continue;
         };
         let dim = match shape[..] {
