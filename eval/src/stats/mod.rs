@@ -1,6 +1,6 @@
 //! Correlations, errors and summaries. Sums run in the order of the input, so the result does not depend on threads.
 //!
-//! What they rest on: [`bootstrap`] intervals, [`permutation`] and [`rank_tests`], [`multiple`] comparisons, [`effect`] sizes,
+//! What they rest on: [`mod@bootstrap`] intervals, [`permutation`] and [`rank_tests`], [`multiple`] comparisons, [`effect`] sizes,
 //! and [`moments`], the sums of one condition that make thousands of resamples cheap.
 
 pub mod bootstrap;

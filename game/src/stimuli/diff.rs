@@ -22,7 +22,7 @@ pub struct Difference {
 }
 
 /// Everything that the sets of two folders differ in: fields of the manifests, conditions, and files
-/// by their SHA-256. Files are not read but for the condition tables; [`verify`](super::verify)
+/// by their SHA-256. Files are not read but for the condition tables; [`verify`](super::verify())
 /// does that. Nothing where the sets are the same.
 ///
 /// # Errors

@@ -52,7 +52,7 @@ pub struct Written {
 /// Writes a set, or a shard of it, into `folder`, and its manifest last.
 ///
 /// The bytes depend neither on the number of threads, nor on how often the work was stopped, nor,
-/// once [`merge`](super::merge) has been called, on the number of shards. Files with the right
+/// once [`merge`](super::merge()) has been called, on the number of shards. Files with the right
 /// content are left alone, others are replaced, each as a whole; a file of the set that was damaged
 /// is healed by the same call. The shards of a set may be written into one folder at the same time.
 /// The monitor counts pieces: a condition, a tar shard, or a file of the pool.
