@@ -82,7 +82,11 @@ fn a_pool_holds_each_picture_once_and_its_index_gives_every_frame_back() {
             pictures.dedup();
             // Exactly once on whole pixels; on soft edges two places may round to the same bytes.
             let twice = n - pictures.len();
-            let most = if preset == Preset::Rnn100 { 0 } else { n / 100 };
+            let most = if preset == Preset::Rnn100 {
+                0
+            } else {
+                n.div_ceil(100)
+            };
             assert!(
                 twice <= most,
                 "{preset} {}: {twice} of {n}",
