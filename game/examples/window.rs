@@ -47,7 +47,10 @@ fn main() -> Result<()> {
         schedule.plan(Path::new("schedule"))?,
         SessionSetup {
             name: SessionName::new("me", "1")?,
-            observer: seat.as_ref().map_or_else(|| "person".into(), |s| s.name()),
+            observer: match &seat {
+                Some(seat) => seat.name(),
+                None => "person".into(),
+            },
             hz: 60.0,
             from: 0,
             unattended: seat.is_some(),

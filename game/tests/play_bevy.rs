@@ -1,5 +1,9 @@
 //! The bevy plugin against the session without a window, and its scene against the rasteriser.
-#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a step that fails is a test that fails"
+)]
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

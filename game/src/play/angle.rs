@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_published_screen_gives_its_degrees() {
         // 23 inches, 1920 × 1200, 67 cm: 49.5 cm wide, so 1.169 cm and 45.3 px a degree.
-        let width_cm = 23.0 * 2.54 * 1920.0 / 1920.0_f64.hypot(1200.0);
+        let width_cm = 23.0 * 2.54 * 1920.0 / libm::hypot(1920.0, 1200.0);
         let screen = ScreenGeometry {
             width_cm: Some(width_cm),
             width_px: None,
