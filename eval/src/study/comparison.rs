@@ -8,7 +8,7 @@ use crate::compare::{
     ComparisonSettings, Contributions, Layer, Measure, ModelScores, TimeBin, compare_models,
     decode_in_bins, layer_time_table,
 };
-use crate::decode::{Epoch, OnlineDecoder};
+use crate::decode::Epoch;
 use crate::error::Result;
 use crate::linear::Readout;
 use crate::report::plot::{Curve, curves, matrix};
@@ -45,8 +45,7 @@ pub(super) fn comparison(scene: &Scene, out: &mut Out) -> Result<()> {
     let mut models = Vec::new();
     for system in &chosen {
         scene.stop_if_asked()?;
-        let result = OnlineDecoder::new(&scene.layout, &system.features)?
-            .run(&scene.splits, Readout::Full)?;
+        let result = scene.online(system)?;
         models.push(ModelScores {
             name: system.name.clone(),
             contributions: Contributions::held_out(

@@ -8,8 +8,8 @@ use crate::array::Array2;
 use crate::card::{Check, RowKind};
 use crate::controls::{NullRule, null_check};
 use crate::decode::{
-    BehaviorRelation, ConditionSet, EndpointDecoder, Epoch, OnlineDecoder, OnlineResult, Part,
-    SecondStage, two_stage,
+    BehaviorRelation, ConditionSet, EndpointDecoder, Epoch, OnlineResult, Part, SecondStage,
+    two_stage,
 };
 use crate::error::Result;
 use crate::linear::Readout;
@@ -40,7 +40,7 @@ fn over_splits(score: Score, s: &Summary) -> Score {
 pub(super) fn decode(scene: &Scene, out: &mut Out) -> Result<()> {
     let mut scores = Vec::new();
     let mut rows = Vec::new();
-    let mut done: Vec<OnlineResult> = Vec::new();
+    let mut done: Vec<&OnlineResult> = Vec::new();
     let axis = scene.axis()?;
     let ball: Vec<Array2> = scene
         .layout
@@ -50,8 +50,7 @@ pub(super) fn decode(scene: &Scene, out: &mut Out) -> Result<()> {
         .collect();
     for system in &scene.systems {
         scene.stop_if_asked()?;
-        let result = OnlineDecoder::new(&scene.layout, &system.features)?
-            .run(&scene.splits, Readout::Full)?;
+        let result = scene.online(system)?;
         for epoch in [Epoch::Hidden, Epoch::Visible, Epoch::All] {
             for (t, target) in ["x", "y"].into_iter().enumerate() {
                 let Some(e) = result.get(epoch, t) else {

@@ -11,9 +11,7 @@ use crate::behavior::{
     performance,
 };
 use crate::card::RowKind;
-use crate::decode::OnlineDecoder;
 use crate::error::{Error, Result};
-use crate::linear::Readout;
 use crate::recordings::dmfc::{Recording, TrialType};
 use crate::recordings::trials::{TrialOptions, Trials};
 use crate::report::plot::{Dot, dots, matrix};
@@ -286,8 +284,7 @@ fn observers(scene: &Scene) -> Result<Vec<Observer>> {
     let mut found = Vec::new();
     for system in scene.systems.iter().filter(|s| s.name != scene.brain) {
         scene.stop_if_asked()?;
-        let result = OnlineDecoder::new(&scene.layout, &system.features)?
-            .run(&scene.splits, Readout::Full)?;
+        let result = scene.online(system)?;
         let heights = final_heights(&scene.layout, &result.held_out, 1);
         found.push(Observer {
             name: system.name.clone(),

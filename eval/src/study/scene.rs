@@ -1,5 +1,7 @@
 //! What is compared with what: conditions, bins, truth, splits, and a row for every system.
 
+use std::cell::OnceCell;
+
 use mental_pong_game::Monitor;
 use mental_pong_game::task::{Condition, Law, Masks, Set, group_shuffle_split, select, trajectory};
 use mental_pong_predictor::latents::{Cache, Context};
@@ -12,8 +14,9 @@ use crate::array::Array2;
 use crate::card::{NamedText, RowKind};
 use crate::chain;
 use crate::chain::rows::{FeatureSet, Maker};
-use crate::decode::{ConditionRows, Layout, Split};
+use crate::decode::{ConditionRows, Layout, OnlineDecoder, OnlineResult, Split};
 use crate::error::{Error, Result};
+use crate::linear::Readout;
 use crate::recordings::dmfc::{Half, Population, Recording, TrialType};
 use crate::recordings::trials::Trials;
 use crate::rsa::StepAxis;
@@ -61,6 +64,8 @@ pub(crate) struct System {
     pub(crate) features: Vec<Array2>,
     /// Whether it is drawn over time.
     pub(crate) drawn: bool,
+    /// Its read-out, once an analysis has asked for it; see [`Scene::online`].
+    pub(crate) online: OnceCell<OnlineResult>,
 }
 
 /// Everything that the analyses share.
@@ -207,6 +212,7 @@ impl<'a> Scene<'a> {
                         kind: RowKind::Model,
                         features: found.features.clone(),
                         drawn: true,
+                        online: OnceCell::new(),
                     }
                 }
                 Model::Latents { name, layer } => System {
@@ -214,6 +220,7 @@ impl<'a> Scene<'a> {
                     kind: RowKind::Model,
                     features: layer.in_bins(&bins)?,
                     drawn: true,
+                    online: OnceCell::new(),
                 },
             });
         }
@@ -225,6 +232,7 @@ impl<'a> Scene<'a> {
                 kind: RowKind::Published,
                 features,
                 drawn: true,
+                online: OnceCell::new(),
             });
         }
         systems.extend(
@@ -247,6 +255,17 @@ impl<'a> Scene<'a> {
         }
         scene.systems = systems;
         Ok(scene)
+    }
+
+    /// Online decoding of a system from all its units, done once for all analyses that need it.
+    pub(crate) fn online<'s>(&self, system: &'s System) -> Result<&'s OnlineResult> {
+        if let Some(done) = system.online.get() {
+            return Ok(done);
+        }
+        self.stop_if_asked()?;
+        let result =
+            OnlineDecoder::new(&self.layout, &system.features)?.run(&self.splits, Readout::Full)?;
+        Ok(system.online.get_or_init(|| result))
     }
 
     pub(crate) fn stop_if_asked(&self) -> Result<()> {
@@ -392,6 +411,7 @@ impl From<FeatureSet> for System {
             kind: set.kind,
             features: set.features,
             drawn: set.drawn,
+            online: OnceCell::new(),
         }
     }
 }
@@ -480,6 +500,7 @@ fn recorded_controls(layout: &Layout) -> Vec<System> {
         kind,
         features,
         drawn: true,
+        online: OnceCell::new(),
     };
     vec![
         row(

@@ -132,6 +132,7 @@ pub(super) fn predictivity(scene: &Scene, recording: &Recording, out: &mut Out) 
                     kind: RowKind::Reference,
                     features: Vec::new(),
                     drawn: false,
+                    online: std::cell::OnceCell::new(),
                 };
                 score(&row, &found, words, &mut scores);
                 dots_of.push(Dot {
