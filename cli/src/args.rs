@@ -113,6 +113,10 @@ pub(crate) struct EvalArgs {
     /// Recording of another animal on the same conditions: how well one brain predicts the other, as a ceiling.
     #[arg(long, value_name = "PATH", requires = "dmfc")]
     pub(crate) other_dmfc: Option<PathBuf>,
+    /// CSV of numbers that describe the rows: a column `row` with their names, and a column for each attribute (sizes,
+    /// training, ...), to be regressed on the scores.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) attributes: Option<PathBuf>,
     /// Folder of object contact (Physion): train.npy, train.csv, test.npy, test.csv, and people/ where there are people.
     #[arg(long, value_name = "DIR")]
     pub(crate) contact: Option<PathBuf>,

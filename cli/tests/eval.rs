@@ -184,6 +184,72 @@ fn latents_from_a_file_are_a_row_under_their_name() {
 }
 
 #[test]
+fn attributes_of_rows_are_regressed_on_their_scores() {
+    let out = tempfile::tempdir().unwrap();
+    let metric = "r of x, hidden";
+    let (card, _) = eval(out.path(), &["--analyses", "decode"], "2");
+    let rows = [
+        "ctrnn",
+        "lstm",
+        "oracle",
+        "upper-visible",
+        "last-seen",
+        "shuffled",
+    ];
+    let value = |row: &str| {
+        score(&card, "decode", row, metric)["value"]
+            .as_f64()
+            .unwrap()
+    };
+    // One attribute is the score itself on another scale, one is not.
+    let mut table = "row,scaled,size\n".to_owned();
+    for (at, row) in rows.iter().enumerate() {
+        table += &format!("{row},{},{}\n", 5.0 - 2.0 * value(row), (at * at) % 5);
+    }
+    let file = out.path().join("attributes.csv");
+    std::fs::write(&file, &table).unwrap();
+    let given = [
+        "--analyses",
+        "decode,attributes",
+        "--attributes",
+        file.to_str().unwrap(),
+    ];
+    let (card, _) = eval(out.path(), &given, "2");
+    let of = |what: &str, attribute: &str| {
+        let name = format!("{what} of “finds hidden x” ({metric}) and {attribute}");
+        score(&card, "attributes", "all rows of the file", &name)["value"]
+            .as_f64()
+            .unwrap()
+    };
+    assert!((of("R²", "scaled") - 1.0).abs() < 1e-12);
+    assert!((of("partial R²", "scaled") - 1.0).abs() < 1e-9);
+    assert!(of("R²", "size") < 0.9);
+    assert!(out.path().join("tables/attributes.csv").exists());
+
+    for (wrong, says) in [
+        (table.replace("oracle", "orakel"), "orakel"),
+        (table.replace("row,", "name,"), "no column `row`"),
+        (table.clone() + "lstm,1,2\n", "twice"),
+        (
+            table.replacen(",1\n", ",big\n", 1),
+            "expected a number, found `big`",
+        ),
+    ] {
+        std::fs::write(&file, wrong).unwrap();
+        let (_, message) = run(
+            mpong()
+                .args(["eval", "--quiet", "--set", "splits=6", "--dmfc"])
+                .arg(recording())
+                .arg("--out")
+                .arg(out.path())
+                .args(given),
+            &[2],
+        );
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[test]
 fn wrong_inputs_are_named() {
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("x.npz");

@@ -344,6 +344,7 @@ fn products_of_rows_equal_singular_values() {
                     let two = mental_pong_eval::linear::LeastSquares::fit(&scores, &ys).unwrap();
                     two.predict(&pca.transform(&test).unwrap()).unwrap()
                 }
+                Readout::Factors { .. } => unreachable!("not asked for"),
             };
             let found = fit.predict(&test).unwrap();
             let worst = found

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use mental_pong_eval::card::{Card, compare};
 use mental_pong_eval::error::Error;
-use mental_pong_eval::report::{DECODE_COLUMNS, sha256_hex};
+use mental_pong_eval::report::DECODE_COLUMNS;
+use mental_pong_game::files::sha256_hex;
 
 #[path = "../examples/sample_report.rs"]
 #[allow(dead_code, reason = "the example's `main` is not called here")]
@@ -83,7 +84,12 @@ fn the_card_survives_reading_and_names_its_files() {
     assert_eq!(&card.to_json().unwrap(), text);
     assert!(compare(&card, &card).unwrap().is_empty());
     for file in card.tables.iter().chain(&card.figures) {
-        assert_eq!(file.sha256, sha256_hex(&files[&file.name]), "{}", file.name);
+        assert_eq!(
+            file.sha256,
+            sha256_hex(files[&file.name].as_bytes()),
+            "{}",
+            file.name
+        );
     }
     assert_eq!(card.tables.len() + card.figures.len() + 3, files.len());
 }

@@ -19,6 +19,21 @@ pub fn write_atomic(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
+    write_atomic_file(path, |file| {
+        let mut out = BufWriter::with_capacity(1 << 16, file);
+        write(&mut out)?;
+        out.flush()
+    })
+}
+
+/// Like [`write_atomic`] for what has to seek: `write` gets the file itself, without a buffer.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_atomic_file(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<()> {
     let path = path.as_ref();
     replace(path, write, true).map_err(Error::io("write", path))
 }
@@ -31,7 +46,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
 
 fn replace(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
     sync: bool,
 ) -> std::io::Result<()> {
     let folder = match path.parent() {
@@ -43,12 +58,8 @@ fn replace(
     // A temporary file is private; the finished one follows the user's umask.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = builder.tempfile_in(folder)?;
-    let mut out = BufWriter::with_capacity(1 << 16, file);
-    write(&mut out)?;
-    let file = out
-        .into_inner()
-        .map_err(std::io::IntoInnerError::into_error)?;
+    let mut file = builder.tempfile_in(folder)?;
+    write(file.as_file_mut())?;
     if sync {
         file.as_file().sync_all()?;
     }

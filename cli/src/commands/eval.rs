@@ -5,7 +5,7 @@ use mental_pong_eval::recordings::dmfc::Recording;
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_eval::report::write_texts;
 use mental_pong_eval::study::{
-    self, Analysis, Contact, Inputs, Model, SideBySide, Study, StudyConfig, read_layers,
+    self, Analysis, Attributes, Contact, Inputs, Model, SideBySide, Study, StudyConfig, read_layers,
 };
 use mental_pong_game::files::{create_folder, sha256_file};
 use mental_pong_game::task::{Set, select};
@@ -77,6 +77,19 @@ fn read(args: &EvalArgs) -> Result<Inputs, Failure> {
     }
     if let Some(path) = &args.other_dmfc {
         inputs.other = Some(Recording::open(path)?);
+        if path.is_file() {
+            inputs.hashes.push(NamedText::new(
+                format!("other recording {}", file_name(path)),
+                sha256_file(path)?,
+            ));
+        }
+    }
+    if let Some(path) = &args.attributes {
+        inputs.attributes = Some(Attributes::read(path)?);
+        inputs.hashes.push(NamedText::new(
+            format!("attributes {}", file_name(path)),
+            sha256_file(path)?,
+        ));
     }
     if let Some(folder) = &args.contact {
         inputs.contact = Some(Contact::read(folder)?);

@@ -9,15 +9,15 @@ use rayon::prelude::*;
 use mental_pong_predictor::Stream;
 use serde::Serialize;
 
-use super::Kept;
 use super::layout::{Layout, Split};
 use super::online::{HeldOut, OnlineDecoder, SplitPredictions, Time, align};
 use super::parts::Part;
-use super::permutation::{PermutationP, Tail, permutation_p};
 use super::variables::ConditionSet;
+use super::{Kept, take};
 use crate::array::Array2;
 use crate::error::{Error, Result};
 use crate::linear::{GramTable, LeastSquares, Readout};
+use crate::stats::permutation::{Alternative, PermutationP, permutation_p};
 use crate::stats::{self, Summary};
 
 /// Accuracy at one time from an event.
@@ -199,17 +199,7 @@ impl<'a> EndpointDecoder<'a> {
     /// Held-out predictions of every split: one target, the end height in degrees. Errors as [`EndpointDecoder::run`].
     pub fn held_out(&self, splits: &[Split], readout: Readout) -> Result<HeldOut> {
         Split::check_all(splits, self.layout.conditions().len())?;
-        let done = splits
-            .par_iter()
-            .map(|split| {
-                let fit = self.sums.fit(&split.train, readout)?;
-                predict(&self.sums, &self.kept, &fit, split)
-            })
-            .collect::<Result<_>>()?;
-        Ok(HeldOut {
-            splits: done,
-            rows: self.kept.rows.clone(),
-        })
+        self.read_all(&self.sums, splits, readout)
     }
 
     /// Fit on these features and read others of the same axes, held-out conditions only: the published `_transfer` control
@@ -371,7 +361,9 @@ impl<'a> EndpointDecoder<'a> {
             let r = mean(0);
             let null: Vec<f64> = (1..=n).map(mean).collect();
             found.r.push(r);
-            found.p.push(permutation_p(r, &null, Tail::Upper).ok());
+            found
+                .p
+                .push(permutation_p(r, &null, Alternative::Greater).ok());
             found.null.push(Summary::over_splits(&null));
         }
         Ok(found)
@@ -449,9 +441,94 @@ impl<'a> EndpointDecoder<'a> {
                 })
                 .collect();
             relation.r.push(r);
-            relation.p.push(permutation_p(r, &null, Tail::Both).ok());
+            relation
+                .p
+                .push(permutation_p(r, &null, Alternative::TwoSided).ok());
         }
         Ok(relation)
+    }
+
+    /// The published two-stage control: is the decoded end height more than what the decoded state of the ball tells
+    /// linearly?
+    ///
+    /// Stage 1 decodes the targets of the layout (x and y, or x, y, dx, dy) from the features, and its held-out predictions
+    /// are averaged over all splits. Stage 2 maps them to the end height, with the same splits. Both use `readout` (published:
+    /// 50 components, of which a state has 2 or 4). Averaging over splits lets a condition's stage-1 prediction, made without
+    /// that condition, enter stage 2; that is so in the published control too.
+    ///
+    /// Errors as [`EndpointDecoder::run`] and [`OnlineDecoder::run`].
+    pub fn two_stage(
+        &self,
+        splits: &[Split],
+        readout: Readout,
+        second: SecondStage,
+    ) -> Result<(Self, HeldOut)> {
+        let state = self.state(splits, readout)?;
+        match second {
+            SecondStage::Decoded => {
+                let decoder = Self::new(self.layout, &state, &self.end_heights)?;
+                let held = decoder.held_out(splits, readout)?;
+                Ok((decoder, held))
+            }
+            SecondStage::True => {
+                let truth: Vec<Array2> = self
+                    .layout
+                    .conditions()
+                    .iter()
+                    .map(|c| c.targets.clone())
+                    .collect();
+                let decoder = Self::new(self.layout, &truth, &self.end_heights)?;
+                let held = decoder.transfer(&state, splits, readout)?;
+                Ok((decoder, held))
+            }
+        }
+    }
+
+    /// `[condition][row of the layout, target]`: the ball's state as decoded from the features, held-out conditions, mean
+    /// over splits.
+    fn state(&self, splits: &[Split], readout: Readout) -> Result<Vec<Array2>> {
+        Split::check_all(splits, self.layout.conditions().len())?;
+        let targets: Vec<Array2> = self
+            .layout
+            .conditions()
+            .iter()
+            .zip(&self.kept.rows)
+            .map(|(c, rows)| take(&c.targets, rows))
+            .collect();
+        let complete = |y: &Array2| y.as_slice().iter().all(|v| v.is_finite());
+        if targets.iter().all(complete) {
+            let sums = self.sums.with_targets(&targets)?;
+            return Ok(self.read_all(&sums, splits, readout)?.mean(self.layout));
+        }
+        // Rows without a state take no part in stage 1.
+        let features: Vec<Array2> = self
+            .layout
+            .conditions()
+            .iter()
+            .zip(self.kept.rows.iter().zip(&self.kept.features))
+            .map(|(c, (rows, x))| {
+                let mut all = Array2::filled(c.bins.len(), x.cols(), f64::NAN);
+                for (i, &row) in rows.iter().enumerate() {
+                    all.row_mut(row).copy_from_slice(x.row(i));
+                }
+                all
+            })
+            .collect();
+        Ok(OnlineDecoder::new(self.layout, &features)?
+            .held_out(splits, readout)?
+            .mean(self.layout))
+    }
+
+    /// Held-out predictions of every split from these sums of the kept rows.
+    fn read_all(&self, sums: &GramTable, splits: &[Split], readout: Readout) -> Result<HeldOut> {
+        let done = splits
+            .par_iter()
+            .map(|split| predict(sums, &self.kept, &sums.fit(&split.train, readout)?, split))
+            .collect::<Result<_>>()?;
+        Ok(HeldOut {
+            splits: done,
+            rows: self.kept.rows.clone(),
+        })
     }
 
     /// `[time][condition]`: the kept row that stands `time` bins after the start of the part.
@@ -588,44 +665,6 @@ pub enum SecondStage {
     Decoded,
     /// The true state, and then reads the decoded one: `posvel_state_pred_transfer`.
     True,
-}
-
-/// The published two-stage control: is the decoded end height more than what the decoded state of the ball tells linearly?
-///
-/// Stage 1 decodes the targets of `layout` (x and y, or x, y, dx, dy) from the features, and its held-out predictions are
-/// averaged over all splits. Stage 2 maps them to the end height, with the same splits. Both use `readout` (published: 50
-/// components, of which a state has 2 or 4). Averaging over splits lets a condition's stage-1 prediction, made without that
-/// condition, enter stage 2; that is so in the published control too.
-///
-/// Errors as [`OnlineDecoder::run`] and [`EndpointDecoder::run`].
-pub fn two_stage<'a>(
-    layout: &'a Layout,
-    features: &[Array2],
-    end_heights: &[f64],
-    splits: &[Split],
-    readout: Readout,
-    second: SecondStage,
-) -> Result<(EndpointDecoder<'a>, HeldOut)> {
-    let state = OnlineDecoder::new(layout, features)?
-        .held_out(splits, readout)?
-        .mean(layout);
-    match second {
-        SecondStage::Decoded => {
-            let decoder = EndpointDecoder::new(layout, &state, end_heights)?;
-            let held = decoder.held_out(splits, readout)?;
-            Ok((decoder, held))
-        }
-        SecondStage::True => {
-            let truth: Vec<Array2> = layout
-                .conditions()
-                .iter()
-                .map(|c| c.targets.clone())
-                .collect();
-            let decoder = EndpointDecoder::new(layout, &truth, end_heights)?;
-            let held = decoder.transfer(&state, splits, readout)?;
-            Ok((decoder, held))
-        }
-    }
 }
 
 fn predict(

@@ -6,14 +6,13 @@ mod layout;
 mod online;
 mod partial;
 mod parts;
-mod permutation;
 mod scoring;
 mod sweeps;
 pub mod variables;
 
 pub use endpoint::{
     BehaviorRelation, EndpointCurve, EndpointDecoder, EndpointPoint, EndpointResult, SecondStage,
-    ShuffledEndpoint, two_stage,
+    ShuffledEndpoint,
 };
 pub use inputs::{Epochs, FromRecording, Inputs, Pairing, Variable, variable};
 pub use layout::{ConditionRows, Epoch, Layout, Split};
@@ -23,7 +22,6 @@ pub use online::{
 };
 pub use partial::{Offset, PartialCorrelation, partial_correlation, partial_correlations};
 pub use parts::{BinErrors, ErrorsOverTime, GivenCovariate, Part};
-pub use permutation::{PermutationP, Tail, permutation_p};
 pub use sweeps::{
     Generalization, Lag, TrainSize, generalization, group_splits, lag_sweep, published_train_sizes,
     train_size_curve,

@@ -1,5 +1,7 @@
 //! Scores of many predictions against one truth: the truth is ranked once.
 
+use pulp::Arch;
+
 use super::online::Score;
 
 /// Stacked truth `[row]` of one target, with the class of equal values that each row belongs to, rising with the value.
@@ -34,9 +36,11 @@ impl Truth {
 #[derive(Default)]
 pub(crate) struct Scratch {
     counts: Vec<u32>,
-    pairs: Vec<(f64, u32)>,
-    ranks_p: Vec<f64>,
-    ranks_y: Vec<f64>,
+    /// Place of a value on a scale of [`KEY_BITS`] bits (upper half) and its index (lower half).
+    keys: Vec<u64>,
+    sorted: Vec<u64>,
+    /// Twice the average rank of the truth.
+    ranks: Vec<u32>,
     truth: Vec<f64>,
 }
 
@@ -52,23 +56,27 @@ pub(crate) fn score(
     scratch
         .truth
         .extend(rows.iter().map(|&r| truth.values[r as usize]));
-    let (r, absolute, squared) = moments(predicted, &scratch.truth);
-    let spearman = if r.is_nan() {
+    let found = Arch::new().dispatch(|| moments(predicted, &scratch.truth));
+    let spearman = if found.r.is_nan() {
         f64::NAN
     } else {
-        let ties_p = rank_values(predicted, scratch);
         let ties_y = rank_classes(truth, rows, scratch);
-        correlate_ranks(&scratch.ranks_p, &scratch.ranks_y, ties_p, ties_y)
+        let (product, ties_p) = rank_product(predicted, (found.low, found.high), scratch);
+        correlate_ranks(n, product, ties_p, ties_y)
     };
     let count = n as f64;
     Score {
-        r,
+        r: found.r,
         spearman,
-        mae: if n == 0 { f64::NAN } else { absolute / count },
+        mae: if n == 0 {
+            f64::NAN
+        } else {
+            found.absolute / count
+        },
         rmse: if n == 0 {
             f64::NAN
         } else {
-            (squared / count).sqrt()
+            (found.squared / count).sqrt()
         },
         n,
     }
@@ -76,28 +84,30 @@ pub(crate) fn score(
 
 const LANES: usize = 8;
 
-/// Pearson correlation (NaN as in [`crate::stats::pearson`]), sum of |x − y| and of (x − y)². Sums run over eight lanes in a
-/// fixed order.
-fn moments(x: &[f64], y: &[f64]) -> (f64, f64, f64) {
+/// Sums over pairs of x and y.
+struct Moments {
+    /// Pearson correlation; NaN as in [`crate::stats::pearson`].
+    r: f64,
+    /// Σ |x − y|.
+    absolute: f64,
+    /// Σ (x − y)².
+    squared: f64,
+    /// Smallest x.
+    low: f64,
+    /// Largest x.
+    high: f64,
+}
+
+/// Sums run over eight lanes in a fixed order, so that they are the same on every processor.
+#[inline(always)]
+fn moments(x: &[f64], y: &[f64]) -> Moments {
     let n = x.len().min(y.len());
     let (x, y) = (&x[..n], &y[..n]);
     let split = n - n % LANES;
     let mut sums = [[0.0f64; LANES]; 6];
-    for (a, b) in x[..split]
-        .chunks_exact(LANES)
-        .zip(y[..split].chunks_exact(LANES))
-    {
-        for l in 0..LANES {
-            let d = a[l] - b[l];
-            sums[0][l] += a[l];
-            sums[1][l] += b[l];
-            sums[2][l] += d.abs();
-            sums[3][l] += d * d;
-            sums[4][l] += a[l] * a[l];
-            sums[5][l] += b[l] * b[l];
-        }
-    }
-    for (l, (a, b)) in x[split..].iter().zip(&y[split..]).enumerate() {
+    let mut low = [f64::INFINITY; LANES];
+    let mut high = [f64::NEG_INFINITY; LANES];
+    let mut add = |l: usize, a: f64, b: f64| {
         let d = a - b;
         sums[0][l] += a;
         sums[1][l] += b;
@@ -105,166 +115,180 @@ fn moments(x: &[f64], y: &[f64]) -> (f64, f64, f64) {
         sums[3][l] += d * d;
         sums[4][l] += a * a;
         sums[5][l] += b * b;
+        low[l] = if a < low[l] { a } else { low[l] };
+        high[l] = if a > high[l] { a } else { high[l] };
+    };
+    for (a, b) in x[..split]
+        .chunks_exact(LANES)
+        .zip(y[..split].chunks_exact(LANES))
+    {
+        for l in 0..LANES {
+            add(l, a[l], b[l]);
+        }
+    }
+    for (l, (a, b)) in x[split..].iter().zip(&y[split..]).enumerate() {
+        add(l, *a, *b);
     }
     let total = |s: &[f64; LANES]| s.iter().sum::<f64>();
-    let (absolute, squared) = (total(&sums[2]), total(&sums[3]));
+    let mut found = Moments {
+        r: f64::NAN,
+        absolute: total(&sums[2]),
+        squared: total(&sums[3]),
+        low: low.into_iter().fold(f64::INFINITY, f64::min),
+        high: high.into_iter().fold(f64::NEG_INFINITY, f64::max),
+    };
     if n < 2 {
-        return (f64::NAN, absolute, squared);
+        return found;
     }
     let (raw_x, raw_y) = (total(&sums[4]), total(&sums[5]));
     let (mean_x, mean_y) = (total(&sums[0]) / n as f64, total(&sums[1]) / n as f64);
     let mut about = [[0.0f64; LANES]; 3];
-    for (a, b) in x[..split]
-        .chunks_exact(LANES)
-        .zip(y[..split].chunks_exact(LANES))
-    {
-        for l in 0..LANES {
-            let (da, db) = (a[l] - mean_x, b[l] - mean_y);
-            about[0][l] += da * da;
-            about[1][l] += db * db;
-            about[2][l] += da * db;
-        }
-    }
-    for (l, (a, b)) in x[split..].iter().zip(&y[split..]).enumerate() {
+    let mut add = |l: usize, a: f64, b: f64| {
         let (da, db) = (a - mean_x, b - mean_y);
         about[0][l] += da * da;
         about[1][l] += db * db;
         about[2][l] += da * db;
-    }
-    let [sxx, syy, sxy] = about.map(|s| total(&s));
-    const ROUNDING: f64 = 1e-26;
-    let r = if sxx > ROUNDING * raw_x && syy > ROUNDING * raw_y {
-        (sxy / sxx.sqrt() / syy.sqrt()).clamp(-1.0, 1.0)
-    } else {
-        f64::NAN
     };
-    (r, absolute, squared)
-}
-
-/// Pearson correlation of average ranks. Their mean is (n + 1) / 2 and their spread n (n² - 1) / 12, less Σ (t³ - t) / 12 over
-/// groups of t ties; `ties` are these sums of t³ - t. All terms are multiples of 1/4 and exact.
-fn correlate_ranks(x: &[f64], y: &[f64], ties_x: f64, ties_y: f64) -> f64 {
-    let count = x.len() as f64;
-    let mut sums = [0.0f64; LANES];
-    let split = x.len() - x.len() % LANES;
     for (a, b) in x[..split]
         .chunks_exact(LANES)
         .zip(y[..split].chunks_exact(LANES))
     {
         for l in 0..LANES {
-            sums[l] += a[l] * b[l];
+            add(l, a[l], b[l]);
         }
     }
-    for (a, b) in x[split..].iter().zip(&y[split..]) {
-        sums[0] += a * b;
+    for (l, (a, b)) in x[split..].iter().zip(&y[split..]).enumerate() {
+        add(l, *a, *b);
     }
-    let mean = (count + 1.0) / 2.0;
-    let product = sums.iter().sum::<f64>() - count * mean * mean;
-    let spread = |ties: f64| (count * (count * count - 1.0) - ties) / 12.0;
+    let [sxx, syy, sxy] = about.map(|s| total(&s));
+    const ROUNDING: f64 = 1e-26;
+    if sxx > ROUNDING * raw_x && syy > ROUNDING * raw_y {
+        found.r = (sxy / sxx.sqrt() / syy.sqrt()).clamp(-1.0, 1.0);
+    }
+    found
+}
+
+/// Pearson correlation of average ranks, from the sum of products of twice the ranks. Their mean is (n + 1) / 2 and their
+/// spread n (n² - 1) / 12, less Σ (t³ - t) / 12 over groups of t ties; `ties` are these sums of t³ - t.
+fn correlate_ranks(n: usize, product: u128, ties_x: u128, ties_y: u128) -> f64 {
+    let n = n as u128;
+    // Twelve times the sums of products about the mean are whole numbers.
+    let about = 3 * product as i128 - (3 * n * (n + 1) * (n + 1)) as i128;
+    let spread = |ties: u128| (n * (n * n - 1) - ties) as f64;
     let (sxx, syy) = (spread(ties_x), spread(ties_y));
     if sxx > 0.0 && syy > 0.0 {
-        (product / sxx.sqrt() / syy.sqrt()).clamp(-1.0, 1.0)
+        (about as f64 / sxx.sqrt() / syy.sqrt()).clamp(-1.0, 1.0)
     } else {
         f64::NAN
     }
 }
 
-/// Average ranks of finite values into `ranks_p`, and Σ (t³ - t) over their ties: one pass into buckets that rise with the value, then an insertion sort of
-/// what is nearly in order.
-fn rank_values(values: &[f64], scratch: &mut Scratch) -> f64 {
+/// Bits of the scale on which values are sorted, in two passes.
+const KEY_BITS: u32 = 2 * PASS_BITS;
+const PASS_BITS: u32 = 11;
+const BUCKETS: usize = 1 << PASS_BITS;
+
+/// Σ of twice the average rank of finite values times `scratch.ranks`, and Σ (t³ - t) over the values' ties.
+///
+/// Values are put on an even scale from `low` to `high` and sorted by counting; what falls on one mark is then sorted by
+/// value. A scale that one far value stretches costs time and nothing else.
+fn rank_product(values: &[f64], (low, high): (f64, f64), scratch: &mut Scratch) -> (u128, u128) {
     let n = values.len();
-    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    for &v in values {
-        low = low.min(v);
-        high = high.max(v);
-    }
-    let buckets = n.next_power_of_two().max(2);
-    let scale = (buckets - 1) as f64 / (high - low);
-    let pairs = &mut scratch.pairs;
-    pairs.clear();
-    pairs.resize(n, (0.0, 0));
-    let mut even = false;
-    if scale.is_finite() {
-        let counts = &mut scratch.counts;
-        counts.clear();
-        counts.resize(buckets + 1, 0);
-        let bucket = |v: f64| (((v - low) * scale) as usize).min(buckets - 1);
-        for &v in values {
-            counts[bucket(v) + 1] += 1;
+    let scale = f64::from((1u32 << KEY_BITS) - 1) / (high - low);
+    let scale = if scale.is_finite() { scale } else { 0.0 };
+    // Adding 2^52 leaves the rounded number in the low bits.
+    const SHIFT: f64 = (1u64 << 52) as f64;
+    let keys = &mut scratch.keys;
+    keys.resize(n, 0);
+    Arch::new().dispatch(|| {
+        for (i, (key, &v)) in keys.iter_mut().zip(values).enumerate() {
+            *key = (((v - low) * scale + SHIFT).to_bits() << 32) | i as u64;
         }
-        // Long buckets would make the insertion sort quadratic.
-        even = counts.iter().all(|&c| c <= 64);
-        if even {
-            let mut sum = 0;
-            for c in counts.iter_mut() {
-                sum += *c;
-                *c = sum;
-            }
-            for (i, &v) in values.iter().enumerate() {
-                let place = &mut counts[bucket(v)];
-                pairs[*place as usize] = (v, i as u32);
-                *place += 1;
-            }
-            for i in 1..n {
-                let moved = pairs[i];
-                let mut j = i;
-                while j > 0 && pairs[j - 1].0 > moved.0 {
-                    pairs[j] = pairs[j - 1];
-                    j -= 1;
-                }
-                pairs[j] = moved;
-            }
+    });
+    let counts = &mut scratch.counts;
+    counts.clear();
+    counts.resize(2 * BUCKETS, 0);
+    let (first, second) = counts.split_at_mut(BUCKETS);
+    let place = |key: u64, pass: u32| (key >> (32 + pass * PASS_BITS)) as usize % BUCKETS;
+    for &key in &*keys {
+        first[place(key, 0)] += 1;
+        second[place(key, 1)] += 1;
+    }
+    for counts in [&mut *first, &mut *second] {
+        let mut sum = 0;
+        for c in counts {
+            (*c, sum) = (sum, sum + *c);
         }
     }
-    if !even {
-        for (i, &v) in values.iter().enumerate() {
-            pairs[i] = (v, i as u32);
+    let sorted = &mut scratch.sorted;
+    sorted.resize(n, 0);
+    for (pass, counts) in [first, second].into_iter().enumerate() {
+        for &key in &*keys {
+            let at = &mut counts[place(key, pass as u32)];
+            sorted[*at as usize] = key;
+            *at += 1;
         }
-        pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        std::mem::swap(keys, sorted);
     }
-    let ranks = &mut scratch.ranks_p;
-    ranks.clear();
-    ranks.resize(n, 0.0);
-    let mut ties = 0.0;
+    let ranks = &scratch.ranks;
+    let (mut product, mut ties) = (0u128, 0u128);
     let mut start = 0;
     while start < n {
-        let mut end = start + 1;
-        while end < n && pairs[end].0 == pairs[start].0 {
-            end += 1;
+        let mark = keys[start] >> 32;
+        let index = keys[start] as u32 as usize;
+        if start + 1 == n || keys[start + 1] >> 32 != mark {
+            product += u128::from(2 * (start as u64 + 1) * u64::from(ranks[index]));
+            start += 1;
+            continue;
         }
-        let rank = (start + 1 + end) as f64 / 2.0;
-        for pair in &pairs[start..end] {
-            ranks[pair.1 as usize] = rank;
+        let end = keys[start..]
+            .iter()
+            .take_while(|&&k| k >> 32 == mark)
+            .count()
+            + start;
+        let value = |key: u64| values[key as u32 as usize];
+        keys[start..end].sort_unstable_by(|&a, &b| value(a).total_cmp(&value(b)));
+        while start < end {
+            // `==` and not total_cmp, so that 0 and -0 are a tie.
+            let equal = |&&key: &&u64| value(key) == value(keys[start]);
+            let t = keys[start..end].iter().take_while(equal).count();
+            let twice = (2 * start + t + 1) as u64;
+            for &key in &keys[start..start + t] {
+                product += u128::from(twice * u64::from(ranks[key as u32 as usize]));
+            }
+            ties += cubed(t) - t as u128;
+            start += t;
         }
-        let t = (end - start) as f64;
-        ties += t * t * t - t;
-        start = end;
     }
-    ties
+    (product, ties)
 }
 
-/// Average ranks of the truth among `rows` into `ranks_y`, and Σ (t³ - t) over their ties, by counting its classes.
-fn rank_classes(truth: &Truth, rows: &[u32], scratch: &mut Scratch) -> f64 {
+fn cubed(t: usize) -> u128 {
+    (t as u128).pow(3)
+}
+
+/// Twice the average ranks of the truth among `rows` into `ranks`, and Σ (t³ - t) over their ties, by counting its classes.
+fn rank_classes(truth: &Truth, rows: &[u32], scratch: &mut Scratch) -> u128 {
     let counts = &mut scratch.counts;
     counts.clear();
     counts.resize(truth.classes, 0);
     for &r in rows {
         counts[truth.class[r as usize] as usize] += 1;
     }
-    // Twice the average rank is a whole number.
     let mut before = 0;
-    let mut ties = 0.0;
+    let mut ties = 0;
     for c in counts.iter_mut() {
         let here = *c;
-        let t = f64::from(here);
-        ties += t * t * t - t;
+        if here > 1 {
+            ties += cubed(here as usize) - u128::from(here);
+        }
         *c = 2 * before + here + 1;
         before += here;
     }
-    scratch.ranks_y.clear();
-    scratch.ranks_y.extend(
+    scratch.ranks.clear();
+    scratch.ranks.extend(
         rows.iter()
-            .map(|&r| f64::from(counts[truth.class[r as usize] as usize]) / 2.0),
+            .map(|&r| counts[truth.class[r as usize] as usize]),
     );
     ties
 }

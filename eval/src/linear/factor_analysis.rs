@@ -248,6 +248,13 @@ impl FactorAnalysis {
         ))
     }
 
+    /// `[unit, factor]`: scores are `(x − mean)` times this.
+    pub(crate) fn projection(&self) -> Result<Mat<f64>> {
+        let (weighted, inner) = self.weighted();
+        let factor = cholesky_of_scores(&inner)?;
+        Ok(factor.solve(weighted.transpose()).transpose().to_owned())
+    }
+
     /// Log likelihood of each row of `x` `[row, unit]`. [`Error::Shape`] if the units differ.
     pub fn row_log_likelihoods(&self, x: &Array2) -> Result<Vec<f64>> {
         let (centred, projected, factor) = self.project(x)?;
@@ -286,12 +293,15 @@ impl FactorAnalysis {
         dense::shift_columns(&mut centred, &self.mean);
         let (weighted, inner) = self.weighted();
         let projected = dense::product(centred.as_ref(), weighted.as_ref());
-        let k = inner.nrows();
-        let factor = inner
-            .llt(Side::Lower)
-            .map_err(|_| failed("factor scores", "Cholesky factorisation", k, k))?;
-        Ok((centred, projected, factor))
+        Ok((centred, projected, cholesky_of_scores(&inner)?))
     }
+}
+
+fn cholesky_of_scores(inner: &Mat<f64>) -> Result<faer::linalg::solvers::Llt<f64>> {
+    let k = inner.nrows();
+    inner
+        .llt(Side::Lower)
+        .map_err(|_| failed("factor scores", "Cholesky factorisation", k, k))
 }
 
 type Leading = (Vec<f64>, Mat<f64>);

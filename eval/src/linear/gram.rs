@@ -7,7 +7,7 @@ use faer::{Accum, Mat, Par};
 
 use super::kernel::Kernel;
 use super::solve::{self, Centred, Solution};
-use super::{LeastSquares, Readout};
+use super::{FactorAnalysis, LeastSquares, Readout, dense};
 use crate::array::Array2;
 use crate::error::{Error, Result};
 
@@ -172,6 +172,9 @@ impl GramTable {
                 format!("condition {c} of {}", self.grams.len()),
             ));
         }
+        if let Readout::Factors { k } = readout {
+            return self.fit_factors(&train, k);
+        }
         if let Some(fit) = self.fit_by_kernel(&train, readout) {
             return Ok(fit);
         }
@@ -179,6 +182,7 @@ impl GramTable {
         let fast = match readout {
             Readout::Full => solve::cholesky(&sums),
             Readout::Pca { k } => solve::principal_components(&sums, k)?,
+            Readout::Factors { .. } => None,
         };
         let solution = match fast {
             Some(solution) => solution,
@@ -197,6 +201,45 @@ impl GramTable {
             .map(|(m, o)| m + o)
             .collect();
         Ok(LeastSquares::from_solution(&solution, &mean_x, &mean_y))
+    }
+
+    /// Least squares on the factor scores of the training rows, as one map from the units.
+    fn fit_factors(&self, train: &[usize], k: usize) -> Result<LeastSquares> {
+        let rows: usize = train.iter().map(|&c| self.grams[c].rows).sum();
+        let stack = |parts: &[Mat<f64>], origin: &[f64]| {
+            let mut values = Vec::with_capacity(rows * origin.len());
+            for part in train.iter().map(|&c| &parts[c]) {
+                for i in 0..part.nrows() {
+                    values.extend(origin.iter().enumerate().map(|(j, o)| part[(i, j)] + o));
+                }
+            }
+            Array2::new(rows, origin.len(), values)
+        };
+        let x = stack(&self.x, &self.origin_x)?;
+        let y = stack(&self.y, &self.origin_y)?;
+        let factors = FactorAnalysis::published(&x, k)?;
+        let inner = LeastSquares::fit(&factors.transform(&x)?, &y)?;
+        let mut coefficients = Mat::zeros(self.units, self.targets);
+        let projection = factors.projection()?;
+        matmul(
+            coefficients.as_mut(),
+            Accum::Replace,
+            projection.as_ref(),
+            dense::to_mat(inner.coefficients()).as_ref(),
+            1.0,
+            Par::Seq,
+        );
+        let solution = Solution {
+            coefficients,
+            rank: inner.rank(),
+            path: inner.path(),
+        };
+        // Factor scores are 0 at the mean of the units, where the prediction is the intercept.
+        Ok(LeastSquares::from_solution(
+            &solution,
+            factors.mean(),
+            inner.intercept(),
+        ))
     }
 
     /// The same features with other targets; what was made of the features alone is shared.
@@ -326,6 +369,7 @@ impl GramTable {
             Readout::Full if n > self.units => return None,
             Readout::Full => kernel.interpolate(train, y.as_ref())?,
             Readout::Pca { k } => kernel.components(train, y.as_ref(), k)?,
+            Readout::Factors { .. } => return None,
         };
         // B = (X - mean)ᵀ α.
         let mut coefficients = Mat::<f64>::zeros(self.units, self.targets);
@@ -440,7 +484,7 @@ impl GramTable {
             }
         }
         let k = match readout {
-            Readout::Full => None,
+            Readout::Full | Readout::Factors { .. } => None,
             Readout::Pca { k } => Some(k),
         };
         let compact = solve::singular_values(x.as_ref(), y.as_ref(), k)?;

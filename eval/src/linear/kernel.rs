@@ -3,6 +3,9 @@
 //! All rows' products are made once; a split takes its block of them and centres it. The minimum-norm solution and the
 //! leading components are then those of the rows themselves (`B = Xᵀ α`).
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use faer::linalg::matmul::matmul;
 use faer::linalg::solvers::Solve;
 use faer::{Accum, Mat, MatRef, Par, Side};
@@ -16,14 +19,25 @@ const KERNEL_RCOND_MIN: f64 = 1e-10;
 /// Residual of a component, relative to the smallest kept eigenvalue, at which it counts as found.
 const COMPONENT_TOLERANCE: f64 = 1e-10;
 
+/// Components that are kept for the next question of the same rows: 256 MiB.
+const FOUND_BYTES_MAX: usize = 1 << 28;
+
 /// Inner products of all rows of all conditions, about an origin.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Kernel {
     /// `[condition]`, first row; one more entry for the end.
     starts: Vec<usize>,
     /// `[row, row]`.
     products: Mat<f64>,
+    /// Finding components costs far more than using them, and analyses of the same
+    /// features ask for the same.
+    found: Mutex<BTreeMap<Asked, Arc<Components>>>,
 }
+
+/// Training conditions and number of components.
+type Asked = (Vec<usize>, usize);
+/// Eigenvalues, falling, and `[row, component]`.
+type Components = (Vec<f64>, Mat<f64>);
 
 /// A split's centred problem.
 struct Block {
@@ -63,7 +77,11 @@ impl Kernel {
                 }
             }
         }
-        Self { starts, products }
+        Self {
+            starts,
+            products,
+            found: Mutex::default(),
+        }
     }
 
     fn block(&self, train: &[usize]) -> Block {
@@ -165,8 +183,8 @@ impl Kernel {
         y: MatRef<'_, f64>,
         k: usize,
     ) -> Option<Solution> {
-        let block = self.block(train);
-        let (values, vectors) = leading(block.products.as_ref(), k)?;
+        let found = self.leading(train, k)?;
+        let (values, vectors) = &*found;
         if values[k - 1] <= 1e-10 * values[0] {
             return None;
         }
@@ -177,10 +195,27 @@ impl Kernel {
             }
         }
         Some(Solution {
-            coefficients: &vectors * &scores,
+            coefficients: vectors * &scores,
             rank: k,
             path: SolvePath::Kernel,
         })
+    }
+
+    fn leading(&self, train: &[usize], k: usize) -> Option<Arc<Components>> {
+        let key = (train.to_vec(), k);
+        // A panic of another thread leaves a whole map behind.
+        let lock = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = lock().get(&key) {
+            return Some(Arc::clone(found));
+        }
+        let block = self.block(train);
+        let found = Arc::new(leading(block.products.as_ref(), k)?);
+        let size = found.1.nrows() * k * size_of::<f64>();
+        let mut map = lock();
+        if (map.len() + 1) * size <= FOUND_BYTES_MAX {
+            map.insert(key, Arc::clone(&found));
+        }
+        Some(found)
     }
 }
 
@@ -221,7 +256,7 @@ fn mix(i: u64, p: u64) -> u64 {
 ///
 /// Blocks are narrow: where the last component stands in a crowd of noise, few columns of a high power find it sooner than
 /// many of a low one, and one pass over the matrix serves a whole block.
-pub(crate) fn leading(a: MatRef<'_, f64>, k: usize) -> Option<(Vec<f64>, Mat<f64>)> {
+pub(crate) fn leading(a: MatRef<'_, f64>, k: usize) -> Option<Components> {
     let n = a.nrows();
     if k == 0 || k > n {
         return None;

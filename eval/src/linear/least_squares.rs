@@ -18,15 +18,21 @@ pub enum Readout {
         /// Number of components.
         k: usize,
     },
+    /// `k` factors of the training rows, by factor analysis as published ([`FactorOptions::published`](super::FactorOptions::published)).
+    Factors {
+        /// Number of factors.
+        k: usize,
+    },
 }
 
 impl Readout {
-    /// Short name for tables: `full`, `pca50`.
+    /// Short name for tables: `full`, `pca50`, `fa50`.
     #[must_use]
     pub fn name(self) -> String {
         match self {
             Self::Full => "full".into(),
             Self::Pca { k } => format!("pca{k}"),
+            Self::Factors { k } => format!("fa{k}"),
         }
     }
 }

@@ -30,6 +30,7 @@
 mod branch;
 pub mod convert;
 pub mod dmfc;
+mod factors;
 pub mod file;
 pub mod info;
 mod lab;

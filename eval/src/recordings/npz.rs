@@ -27,6 +27,7 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use mental_pong_game::files::write_atomic_file;
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
 use npyz::zip::write::FileOptions;
@@ -515,49 +516,28 @@ pub(super) enum Column<'a> {
 /// Write arrays under their names, row-major, not compressed. The same arrays give the same bytes; the file appears only
 /// when it is whole.
 pub(super) fn write(path: &Path, arrays: &[(String, Vec<usize>, Column<'_>)]) -> Result<()> {
-    let io = |source| Error::Io {
-        path: path.display().to_string(),
-        source,
-    };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    // The archive is written with seeks, which `write_atomic` does not offer.
-    let mut file = tempfile::Builder::new()
-        .prefix(".part-")
-        .tempfile_in(folder)
-        .map_err(io)?;
     let options = FileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .last_modified_time(DateTime::default());
-    {
-        let mut zip = NpzWriter::new(std::io::BufWriter::with_capacity(
-            1 << 20,
-            file.as_file_mut(),
-        ));
+    write_atomic_file(path, |file| {
+        let mut zip = NpzWriter::new(std::io::BufWriter::with_capacity(1 << 20, file));
         for (name, shape, content) in arrays {
             let shape: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
             match content {
                 Column::Floats(values) => {
-                    put(&mut zip, name, options, &shape, values.iter().copied()).map_err(io)?;
+                    put(&mut zip, name, options, &shape, values.iter().copied())?;
                 }
                 Column::Ints(values) => {
-                    put(&mut zip, name, options, &shape, values.iter().copied()).map_err(io)?;
+                    put(&mut zip, name, options, &shape, values.iter().copied())?;
                 }
                 Column::Bools(values) => {
-                    put(&mut zip, name, options, &shape, values.iter().copied()).map_err(io)?;
+                    put(&mut zip, name, options, &shape, values.iter().copied())?;
                 }
             }
         }
-        let mut inner = zip
-            .zip_writer()
-            .finish()
-            .map_err(|error| io(std::io::Error::other(error)))?;
-        inner.flush().map_err(io)?;
-    }
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
+        let mut inner = zip.zip_writer().finish().map_err(std::io::Error::other)?;
+        inner.flush()
+    })?;
     Ok(())
 }
 

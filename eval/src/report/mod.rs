@@ -15,11 +15,9 @@ pub use csv_tables::{DECODE_COLUMNS, decode_csv};
 pub use loss::{LossPoint, loss_figure};
 pub use recording::recording_figure;
 
-use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use mental_pong_game::files::{create_folder, sha256_hex, write_atomic};
 
 use crate::behavior::ErrorPattern;
 use crate::card::{Card, FileHash, RowKind, card_markdown};
@@ -177,19 +175,6 @@ impl Report {
     }
 }
 
-/// sha256 of a text, hexadecimal.
-#[must_use]
-pub fn sha256_hex(text: &str) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .fold(String::with_capacity(64), |mut out, byte| {
-            // Writing into a String cannot fail.
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
-}
-
 /// Make all files: `tables/*.csv`, `figures/*.svg`, `card.md`, `report.html`, `card.json`.
 ///
 /// [`Error::Invalid`] if the card has no row for the headline or its read-out; errors of writing CSV and JSON.
@@ -230,7 +215,7 @@ pub fn build(input: &ReportInput) -> Result<Report> {
             .iter()
             .map(|(name, text)| FileHash {
                 name: name.clone(),
-                sha256: sha256_hex(text),
+                sha256: sha256_hex(text.as_bytes()),
             })
             .collect()
     };
@@ -241,7 +226,7 @@ pub fn build(input: &ReportInput) -> Result<Report> {
     card.tables = hash(&tables);
     card.figures = hash(&as_files);
     let json = card.to_json()?;
-    let page = html::page(input, &card, &figures, &sha256_hex(&json));
+    let page = html::page(input, &card, &figures, &sha256_hex(json.as_bytes()));
     let mut files = tables;
     files.extend(as_files);
     files.push(("card.md".into(), card_markdown(&card)));
@@ -260,28 +245,8 @@ pub fn write_files(report: &Report, folder: &Path) -> Result<()> {
 pub fn write_texts(files: &[(String, String)], folder: &Path) -> Result<()> {
     for (name, text) in files {
         let path = folder.join(name);
-        let io = |source: std::io::Error| Error::Io {
-            path: path.display().to_string(),
-            source,
-        };
-        let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(io)?;
-        let mut file = new_file(parent).map_err(io)?;
-        file.write_all(text.as_bytes()).map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(&path).map_err(|e| io(e.error))?;
+        create_folder(path.parent().unwrap_or(folder))?;
+        write_atomic(&path, |out| out.write_all(text.as_bytes()))?;
     }
     Ok(())
-}
-
-/// A temporary file that gets the usual permissions, not those of a secret.
-fn new_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // The process's umask takes away what it has to.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
 }

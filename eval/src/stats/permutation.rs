@@ -55,6 +55,53 @@ pub struct TestResult {
     pub permutations: u64,
 }
 
+/// A permutation p-value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PermutationP {
+    /// `(1 + extreme) / (1 + n)`: never 0. NaN where the observed value is undefined.
+    #[serde(with = "crate::card::nan_as_null")]
+    pub p: f64,
+    /// The smallest p that this many permutations can give: a smaller claim has no support.
+    pub floor: f64,
+    /// Permutations with a defined value.
+    pub n: usize,
+}
+
+/// The share of the null that is as extreme as the observed value, which counts as one of them (Phipson & Smyth 2010).
+///
+/// Undefined (NaN) values of the null are left out. [`Error::Invalid`] if none is left.
+pub fn permutation_p(
+    observed: f64,
+    null: &[f64],
+    alternative: Alternative,
+) -> Result<PermutationP> {
+    let defined: Vec<f64> = null.iter().copied().filter(|v| !v.is_nan()).collect();
+    if defined.is_empty() {
+        return Err(Error::invalid(
+            "null distribution",
+            "it has no defined value",
+        ));
+    }
+    let extreme = defined
+        .iter()
+        .filter(|&&v| match alternative {
+            Alternative::Greater => v >= observed,
+            Alternative::Less => v <= observed,
+            Alternative::TwoSided => v.abs() >= observed.abs(),
+        })
+        .count();
+    let floor = 1.0 / (1.0 + defined.len() as f64);
+    Ok(PermutationP {
+        p: if observed.is_nan() {
+            f64::NAN
+        } else {
+            (1.0 + extreme as f64) * floor
+        },
+        floor,
+        n: defined.len(),
+    })
+}
+
 /// How to permute.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Permutation {
@@ -274,6 +321,18 @@ pub(crate) fn finite(what: &str, values: &[f64]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn p_is_counted_and_never_zero() {
+        let null = [0.1, -0.5, 0.3, f64::NAN, 0.2];
+        let p = |observed, side| permutation_p(observed, &null, side).unwrap().p;
+        assert!((p(0.2, Alternative::Greater) - 3.0 / 5.0).abs() < 1e-15);
+        assert!((p(0.2, Alternative::Less) - 4.0 / 5.0).abs() < 1e-15);
+        assert!((p(-0.3, Alternative::TwoSided) - 3.0 / 5.0).abs() < 1e-15);
+        assert!((p(9.0, Alternative::TwoSided) - 1.0 / 5.0).abs() < 1e-15);
+        assert!(p(f64::NAN, Alternative::TwoSided).is_nan());
+        assert!(permutation_p(0.0, &[f64::NAN], Alternative::TwoSided).is_err());
+    }
 
     #[test]
     fn equal_signs_of_six_give_the_floor() {

@@ -2,18 +2,18 @@
 
 use super::card::{Score, Section};
 use super::observers::last_in_trial;
-use super::scene::{Scene, System};
+use super::population::units_of;
+use super::scene::{Scene, System, in_layout};
 use super::{Out, digits};
 use crate::array::Array2;
 use crate::card::{Check, RowKind};
 use crate::controls::{NullRule, null_check};
 use crate::decode::{
     BehaviorRelation, ConditionSet, EndpointDecoder, Epoch, OnlineResult, Part, SecondStage,
-    two_stage,
 };
 use crate::error::Result;
 use crate::linear::Readout;
-use crate::recordings::dmfc::TrialType;
+use crate::recordings::dmfc::{Half, TrialType};
 use crate::report::plot::{Curve, Dot, curves, dots};
 use crate::rsa::simulation_index;
 use crate::stats::Summary;
@@ -238,9 +238,21 @@ pub(super) fn endpoint(scene: &Scene, out: &mut Out) -> Result<()> {
         .recording
         .and_then(|r| r.behavior(TrialType::Occ, "paddle_pos_y").ok())
         .map(|p| last_in_trial(scene, &p));
+    let units = match scene.recording {
+        Some(r) => {
+            let responses = r.responses(TrialType::Occ, units_of(r), Half::Full)?;
+            Some(in_layout(&scene.layout, &responses))
+        }
+        None => None,
+    };
     for system in &scene.systems {
         scene.stop_if_asked()?;
-        let decoder = EndpointDecoder::new(&scene.layout, &system.features, &scene.ends)?;
+        // As published: of the recording the units themselves, and not their factors.
+        let features = match &units {
+            Some(units) if system.kind == RowKind::Published => units,
+            _ => &system.features,
+        };
+        let decoder = EndpointDecoder::new(&scene.layout, features, &scene.ends)?;
         let result = decoder.run(&scene.splits, FIFTY)?;
         let tested = matches!(system.kind, RowKind::Model | RowKind::Published);
         if tested {
@@ -383,14 +395,7 @@ fn controls(
             )),
         );
     }
-    let (second, held) = two_stage(
-        &scene.layout,
-        &system.features,
-        &scene.ends,
-        &scene.splits,
-        FIFTY,
-        SecondStage::Decoded,
-    )?;
+    let (second, held) = decoder.two_stage(&scene.splits, FIFTY, SecondStage::Decoded)?;
     let all = ConditionSet {
         name: "all".into(),
         conditions: (0..scene.conditions.len()).collect(),

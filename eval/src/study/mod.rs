@@ -3,6 +3,7 @@
 //! [`run`] takes what was read ([`Inputs`]) and gives a card, tables, figures and a page; it writes nothing. The same
 //! inputs give the same bytes, with any number of threads.
 
+mod attributes;
 mod card;
 mod comparison;
 mod contact;
@@ -17,6 +18,7 @@ mod scene;
 mod units;
 mod variables;
 
+pub use attributes::Attributes;
 pub use card::{STUDY_SCHEMA_VERSION, Score, Section, StudyCard};
 pub use contact::{Contact, ContactClip, ContactSet};
 pub use latents::{Layer, read_layers};
@@ -24,15 +26,15 @@ pub use page::Figure;
 pub use scene::{Inputs, Model};
 
 use mental_pong_game::Monitor;
+use mental_pong_game::files::sha256_hex;
 use mental_pong_predictor::latents::Cache;
 use serde::{Deserialize, Serialize};
 
 use self::page::{page, side_rows, title};
-use self::scene::Scene;
+use self::scene::{Fitted, Scene};
 use crate::card::{Check, FileHash, NamedText, RowKind, Seed};
 use crate::error::{Error, Result};
 use crate::report::number::fixed;
-use crate::report::sha256_hex;
 
 /// An analysis by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -60,11 +62,13 @@ pub enum Analysis {
     Contact,
     /// Differences between models, with intervals and corrected p values.
     Comparison,
+    /// Regressions of the scores on attributes of the rows.
+    Attributes,
 }
 
 impl Analysis {
     /// All, in the order of the report.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Reliability,
         Self::Dimensionality,
         Self::Decode,
@@ -76,6 +80,7 @@ impl Analysis {
         Self::Encoding,
         Self::Contact,
         Self::Comparison,
+        Self::Attributes,
     ];
 
     /// As on the command line.
@@ -93,6 +98,7 @@ impl Analysis {
             Self::Encoding => "encoding",
             Self::Contact => "contact",
             Self::Comparison => "comparison",
+            Self::Attributes => "attributes",
         }
     }
 }
@@ -133,7 +139,7 @@ pub struct StudyConfig {
     pub map: String,
     /// Split single bins instead of whole conditions for the maps. Leaky: neighbours in time of a tested bin are fitted on.
     pub map_by_bin_leaky: bool,
-    /// Factors of the recording that are decoded and compared, if the file has them; else its principal components.
+    /// Factors of the recording that are decoded and compared: the file's, else fitted here as published.
     pub factors: usize,
 }
 
@@ -308,7 +314,16 @@ pub fn run(
     monitor: &dyn Monitor,
 ) -> Result<Study> {
     config.check()?;
-    let scene = Scene::new(inputs, config, cache, monitor)?;
+    let recording = match &inputs.recording {
+        Some(recording) => {
+            monitor.stage("factors", 1);
+            let fitted = Fitted::new(recording, config.factors)?;
+            monitor.advance(1);
+            Some(fitted)
+        }
+        None => None,
+    };
+    let scene = Scene::new(inputs, recording.as_ref(), config, cache, monitor)?;
     let mut out = Out::default();
     for analysis in Analysis::ALL {
         let asked = config.analyses.contains(&analysis);
@@ -335,6 +350,11 @@ pub fn run(
             }
             (Analysis::Variables, Some(r)) => variables::variables(&scene, r, &mut out)?,
             (Analysis::Comparison, _) => comparison::comparison(&scene, &mut out)?,
+            (Analysis::Attributes, _) => {
+                if let Some(given) = &inputs.attributes {
+                    attributes::attributes(given, config.resamples, config.seed, &mut out)?;
+                }
+            }
             (Analysis::Reliability, Some(r)) => population::reliability(&scene, r, &mut out)?,
             (Analysis::Dimensionality, Some(r)) => population::dimensions(&scene, r, &mut out)?,
             (Analysis::Rsa, Some(r)) => geometry::rsa(&scene, r, &mut out)?,
@@ -354,7 +374,7 @@ fn finish(inputs: &Inputs, config: &StudyConfig, scene: &Scene, out: Out) -> Res
             .iter()
             .map(|(name, text)| FileHash {
                 name: name.clone(),
-                sha256: sha256_hex(text),
+                sha256: sha256_hex(text.as_bytes()),
             })
             .collect()
     };
@@ -392,7 +412,7 @@ fn finish(inputs: &Inputs, config: &StudyConfig, scene: &Scene, out: Out) -> Res
         figures: hash(&pictures),
     };
     let json = card.to_json()?;
-    let html = page(&card, &out.figures, &sha256_hex(&json));
+    let html = page(&card, &out.figures, &sha256_hex(json.as_bytes()));
     let mut files = out.tables;
     files.extend(pictures);
     files.push(("card.md".into(), markdown(&card)));

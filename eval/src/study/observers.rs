@@ -7,14 +7,14 @@ use super::scene::Scene;
 use super::{Out, digits};
 use crate::array::Array2;
 use crate::behavior::{
-    ErrorHalves, ErrorKind, PUBLISHED_ITERATIONS, TrialTable, ceiling, consistency, final_heights,
-    performance,
+    ErrorHalves, ErrorKind, PUBLISHED_ITERATIONS, TrialTable, aligned_curve, ceiling, consistency,
+    eye_error, final_heights, hand_error, performance,
 };
 use crate::card::RowKind;
 use crate::error::{Error, Result};
 use crate::recordings::dmfc::{Recording, TrialType};
 use crate::recordings::trials::{TrialOptions, Trials};
-use crate::report::plot::{Dot, dots, matrix};
+use crate::report::plot::{Curve, Dot, curves, dots, matrix};
 
 const OVER_CONDITIONS: &str = "95 % bootstrap over conditions";
 
@@ -105,6 +105,9 @@ pub(super) fn behavior(scene: &Scene, out: &mut Out) -> Result<()> {
         "Mean over conditions of |mean paddle − ball|; bars: 95 % bootstrap over conditions. A model's paddle is the last decoded height, averaged over the splits in which the condition was held out.",
         dots("Mean absolute error of the mean paddle", "|mean error| (degrees)", &errors, &[]),
     );
+    if let Some(recording) = scene.recording {
+        tracking(scene, recording, &mut scores, out)?;
+    }
     alike(scene, &patterns, &mut scores, out)?;
     for observer in &observers {
         if observer.kind == RowKind::Published && observer.table.len() > 2 * ids.len() {
@@ -142,6 +145,119 @@ pub(super) fn behavior(scene: &Scene, out: &mut Out) -> Result<()> {
         scores,
         warnings: Vec::new(),
     });
+    Ok(())
+}
+
+/// Bins before and after the onset of occlusion that are drawn.
+const DRAWN_BINS: (i64, i64) = (-15, 25);
+/// Fewest conditions behind a point over time.
+const MIN_AT_A_TIME: usize = 20;
+
+/// Where the animals' eyes and paddle are over time, as far as the recording has them.
+fn tracking(
+    scene: &Scene,
+    recording: &Recording,
+    scores: &mut Vec<Score>,
+    out: &mut Out,
+) -> Result<()> {
+    let conditions = scene.layout.conditions();
+    let of = |name: &str| recording.behavior(TrialType::Occ, name).ok();
+    let onset: Vec<usize> = conditions
+        .iter()
+        .map(|c| c.hidden.iter().position(|&h| h).unwrap_or(c.bins.len()))
+        .collect();
+    let mut found: Vec<(&str, Vec<Vec<f64>>)> = Vec::new();
+    if let (Some(x), Some(y)) = (of("eye_h"), of("eye_v")) {
+        let eye: Vec<Array2> = conditions
+            .iter()
+            .enumerate()
+            .map(|(c, rows)| {
+                Array2::from_fn(rows.bins.len(), 2, |row, t| {
+                    [&x, &y][t].get(c, rows.bins[row])
+                })
+            })
+            .collect();
+        let ball: Vec<Array2> = conditions.iter().map(|c| c.targets.clone()).collect();
+        found.push(("eye to ball", eye_error(&eye, &ball)?));
+    }
+    if let Some(paddle) = of("paddle_pos_y") {
+        let paddle: Vec<Vec<f64>> = conditions
+            .iter()
+            .enumerate()
+            .map(|(c, rows)| rows.bins.iter().map(|&b| paddle.get(c, b)).collect())
+            .collect();
+        found.push(("paddle to end", hand_error(&paddle, &scene.ends)?));
+    }
+    let mut rows = Vec::new();
+    let mut lines = Vec::new();
+    for (what, errors) in &found {
+        let curve = aligned_curve(errors, &onset, DRAWN_BINS.0, DRAWN_BINS.1)?;
+        let mut points = Vec::new();
+        for (at, &bin) in curve.bin.iter().enumerate() {
+            let ms = bin as f64 * scene.layout.bin_ms();
+            let (mean, sem, n) = (curve.mean[at], curve.sem[at], curve.n[at]);
+            rows.push(vec![
+                (*what).to_owned(),
+                digits(ms),
+                digits(mean),
+                digits(sem),
+                n.to_string(),
+            ]);
+            if n >= MIN_AT_A_TIME {
+                points.push((ms, mean, mean - sem, mean + sem));
+            }
+            if bin == 0 && n > 0 {
+                scores.push(
+                    Score::new(
+                        scene.animals,
+                        RowKind::Published,
+                        &format!("distance of {what} at occlusion"),
+                        "deg",
+                        mean,
+                        format!("{n} conditions"),
+                    )
+                    .between(
+                        mean - sem,
+                        mean + sem,
+                        "± standard error over conditions",
+                    ),
+                );
+            }
+        }
+        // Eyes or paddles that were never recorded are all NaN.
+        if !points.is_empty() {
+            lines.push(Curve {
+                name: (*what).to_owned(),
+                points,
+            });
+        }
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    out.table(
+        "tracking",
+        &[
+            "distance",
+            "ms_from_occlusion",
+            "mean_deg",
+            "sem_deg",
+            "n_conditions",
+        ],
+        &rows,
+    )?;
+    out.figure(
+        "behavior",
+        "tracking",
+        "Eye and hand while the ball is hidden",
+        "Distance of the eye from the true ball and of the paddle from where the ball will end: mean over conditions, band ± standard error, from the onset of occlusion (Rajalingham et al. 2025, Fig. 1C).",
+        curves(
+            "Distance of eye and paddle over time from occlusion",
+            "time from the onset of occlusion (ms)",
+            "distance (degrees)",
+            &lines,
+        ),
+    );
     Ok(())
 }
 

@@ -260,6 +260,7 @@ pub(super) fn title(analysis: &str) -> &str {
         "encoding" => "What drives single units?",
         "contact" => "Will the objects touch?",
         "comparison" => "Which differences hold?",
+        "attributes" => "What goes with the scores?",
         other => other,
     }
 }

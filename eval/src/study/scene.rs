@@ -7,6 +7,7 @@ use mental_pong_game::task::{Condition, Law, Masks, Set, group_shuffle_split, se
 use mental_pong_predictor::latents::{Cache, Context};
 use mental_pong_predictor::weights::{Bundled, bundled};
 
+use super::attributes::Attributes;
 use super::contact::Contact;
 use super::latents::Layer;
 use super::{Analysis, StudyConfig};
@@ -17,7 +18,7 @@ use crate::chain::rows::{FeatureSet, Maker};
 use crate::decode::{ConditionRows, Layout, OnlineDecoder, OnlineResult, Split};
 use crate::error::{Error, Result};
 use crate::linear::Readout;
-use crate::recordings::dmfc::{Half, Population, Recording, TrialType};
+use crate::recordings::dmfc::{Half, Population, Recording, Responses, TrialType};
 use crate::recordings::trials::Trials;
 use crate::rsa::StepAxis;
 
@@ -52,6 +53,8 @@ pub struct Inputs {
     pub other: Option<Recording>,
     /// Clips of object contact.
     pub contact: Option<Contact>,
+    /// Attributes of rows.
+    pub attributes: Option<Attributes>,
     /// sha256 of every file that was read.
     pub hashes: Vec<NamedText>,
 }
@@ -88,10 +91,25 @@ pub(crate) struct Scene<'a> {
     pub(crate) systems: Vec<System>,
     /// Name of the decoded population of the recording, for the text.
     pub(crate) population: String,
+    /// Halves of the recording whose factors were fitted here.
+    fitted: Vec<Half>,
     /// Why the recording is not of the task's 79 conditions, if it is not.
     pub(crate) other_task: Option<String>,
     recording_name: String,
     bundle: Bundled,
+}
+
+/// A recording with factors, and the halves whose factors were fitted here.
+pub(crate) struct Fitted {
+    pub(crate) recording: Recording,
+    pub(crate) halves: Vec<Half>,
+}
+
+impl Fitted {
+    pub(super) fn new(recording: &Recording, factors: usize) -> Result<Self> {
+        let (recording, halves) = recording.with_factors(TrialType::Occ, factors)?;
+        Ok(Self { recording, halves })
+    }
 }
 
 /// Names of the rows of the recording and of the animals in it; what is invented is called so in every table.
@@ -105,11 +123,13 @@ fn names_of(recording: Option<&Recording>) -> (&'static str, &'static str) {
 impl<'a> Scene<'a> {
     pub(super) fn new(
         inputs: &'a Inputs,
+        recording: Option<&'a Fitted>,
         config: &'a StudyConfig,
         cache: &Cache,
         monitor: &'a dyn Monitor,
     ) -> Result<Self> {
-        let recording = inputs.recording.as_ref();
+        let fitted = recording.map_or_else(Vec::new, |r| r.halves.clone());
+        let recording = recording.map(|r| &r.recording);
         let conditions = match recording.and_then(Recording::condition_ids) {
             Some(ids) => {
                 let ids: Vec<u32> = ids
@@ -167,6 +187,7 @@ impl<'a> Scene<'a> {
             ends,
             systems: Vec::new(),
             population: String::new(),
+            fitted,
             other_task,
             recording_name: inputs.recording_name.clone(),
             bundle: bundled()?,
@@ -292,6 +313,9 @@ impl<'a> Scene<'a> {
         if analysis == Analysis::Contact && self.inputs.contact.is_none() {
             return Some("needs features of clips (--contact)");
         }
+        if analysis == Analysis::Attributes && self.inputs.attributes.is_none() {
+            return Some("needs attributes of the rows (--attributes)");
+        }
         None
     }
 
@@ -318,53 +342,36 @@ impl<'a> Scene<'a> {
         trials: TrialType,
         half: Half,
     ) -> Population {
-        let wanted = Population::Factors(self.config.factors);
-        let has = |population| {
-            recording
-                .available()
-                .any(|a| a == (trials, population, half))
-        };
-        [wanted, Population::Reliable, Population::All]
-            .into_iter()
-            .find(|&p| has(p))
-            .unwrap_or(Population::All)
+        [
+            Population::Factors(self.config.factors),
+            Population::Reliable,
+            Population::All,
+        ]
+        .into_iter()
+        .find(|&p| recording.has(trials, p, half))
+        .unwrap_or(Population::All)
     }
 
-    /// Factors of the recording, or its reliable units where the file has no such factors: `[condition][bin, unit]`.
+    /// What [`Scene::population_of`] says of the recording, in the bins of the study: `[condition][bin, unit]`.
     pub(crate) fn recorded(
         &self,
         recording: &Recording,
         trials: TrialType,
         half: Half,
     ) -> Result<(Vec<Array2>, String)> {
-        let wanted = Population::Factors(self.config.factors);
-        let has = |population| {
-            recording
-                .available()
-                .any(|a| a == (trials, population, half))
-        };
-        let population = [wanted, Population::Reliable, Population::All]
-            .into_iter()
-            .find(|&p| has(p))
-            .unwrap_or(Population::All);
+        let population = self.population_of(recording, trials, half);
         let responses = recording.responses(trials, population, half)?;
         let what = match population {
+            Population::Factors(k) if self.fitted.contains(&half) => {
+                format!(
+                    "{k} factors of the reliable units, fitted here (factor analysis, as published)"
+                )
+            }
             Population::Factors(k) => format!("{k} factors of the reliable units, as stored"),
             Population::Reliable => format!("{} reliable units", responses.units()),
             Population::All => format!("{} units", responses.units()),
         };
-        let features = self
-            .layout
-            .conditions()
-            .iter()
-            .enumerate()
-            .map(|(c, rows)| {
-                Array2::from_fn(rows.bins.len(), responses.units(), |row, unit| {
-                    responses.get(unit, c, rows.bins[row])
-                })
-            })
-            .collect();
-        Ok((features, what))
+        Ok((in_layout(&self.layout, &responses), what))
     }
 
     pub(super) fn data_statement(&self) -> String {
@@ -482,6 +489,20 @@ fn recorded_ends(recording: &Recording, layout: &Layout) -> Vec<f64> {
                     .find(|v| v.is_finite())
             };
             stored.or_else(last).unwrap_or(f64::NAN)
+        })
+        .collect()
+}
+
+/// Responses in the bins of the layout: `[condition][bin, unit]`.
+pub(crate) fn in_layout(layout: &Layout, responses: &Responses) -> Vec<Array2> {
+    layout
+        .conditions()
+        .iter()
+        .enumerate()
+        .map(|(c, rows)| {
+            Array2::from_fn(rows.bins.len(), responses.units(), |row, unit| {
+                responses.get(unit, c, rows.bins[row])
+            })
         })
         .collect()
 }
