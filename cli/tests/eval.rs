@@ -232,7 +232,7 @@ fn attributes_of_rows_are_regressed_on_their_scores() {
         (table.clone() + "lstm,1,2\n", "twice"),
         (
             table.replacen(",1\n", ",big\n", 1),
-            "expected a number, found `big`",
+            "`big`",
         ),
     ] {
         std::fs::write(&file, wrong).unwrap();
