@@ -236,12 +236,12 @@ pub fn build(input: &ReportInput) -> Result<Report> {
 }
 
 /// Write all files below `folder`, each whole or not at all (temporary file beside it, sync, rename); `card.json` comes
-/// last. [`Error::Io`] names the file.
+/// last. An error names the file.
 pub fn write_files(report: &Report, folder: &Path) -> Result<()> {
     write_texts(&report.files, folder)
 }
 
-/// Write texts by name (with `/`) below `folder`, in order, each whole or not at all. [`Error::Io`] names the file.
+/// Write texts by name (with `/`) below `folder`, in order, each whole or not at all. An error names the file.
 pub fn write_texts(files: &[(String, String)], folder: &Path) -> Result<()> {
     for (name, text) in files {
         let path = folder.join(name);
