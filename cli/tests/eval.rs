@@ -230,10 +230,7 @@ fn attributes_of_rows_are_regressed_on_their_scores() {
         (table.replace("oracle", "orakel"), "orakel"),
         (table.replace("row,", "name,"), "no column `row`"),
         (table.clone() + "lstm,1,2\n", "twice"),
-        (
-            table.replacen(",1\n", ",big\n", 1),
-            "`big`",
-        ),
+        (table.replacen(",1\n", ",big\n", 1), "`big`"),
     ] {
         std::fs::write(&file, wrong).unwrap();
         let (_, message) = run(

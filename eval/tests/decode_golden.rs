@@ -1,9 +1,7 @@
 //! The decoders against every run of the reference files, on synthetic data (see `tests/data/README.md`).
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::PathBuf;
+mod reference;
 
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::inputs::{
@@ -18,90 +16,10 @@ use mental_pong_eval::linear::Readout;
 use mental_pong_eval::recordings::dmfc::{Mask, Population, Recording, Responses, TrialType};
 use serde_json::Value;
 
+use reference::{Npz, data, floats, indices, json as golden, largest, rows, splits, strings};
+
 const CONDITIONS: usize = 79;
 const BINS: usize = 100;
-
-fn data(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(name)
-}
-
-fn golden(name: &str) -> Value {
-    let file = BufReader::new(File::open(data(name)).unwrap());
-    serde_json::from_reader(flate2::read::GzDecoder::new(file)).unwrap()
-}
-
-struct Npz(npyz::npz::NpzArchive<BufReader<File>>);
-
-impl Npz {
-    fn open(name: &str) -> Self {
-        Self(npyz::npz::NpzArchive::open(data(name)).unwrap())
-    }
-
-    fn ints(&mut self, name: &str) -> Vec<i32> {
-        let array = self.0.by_name(name).unwrap().unwrap();
-        array.into_vec::<i32>().unwrap()
-    }
-
-    fn floats(&mut self, name: &str) -> Vec<f64> {
-        let array = self.0.by_name(name).unwrap().unwrap();
-        array.into_vec::<f64>().unwrap()
-    }
-}
-
-fn floats(v: &Value) -> Vec<f64> {
-    v.as_array()
-        .unwrap()
-        .iter()
-        .map(|x| x.as_f64().unwrap_or(f64::NAN))
-        .collect()
-}
-
-fn rows(v: &Value) -> Vec<Vec<f64>> {
-    v.as_array().unwrap().iter().map(floats).collect()
-}
-
-fn indices(v: &Value) -> Vec<usize> {
-    v.as_array()
-        .unwrap()
-        .iter()
-        .map(|x| x.as_u64().unwrap() as usize)
-        .collect()
-}
-
-fn strings(v: &Value) -> Vec<String> {
-    v.as_array()
-        .unwrap()
-        .iter()
-        .map(|x| x.as_str().unwrap().to_owned())
-        .collect()
-}
-
-fn splits(run: &Value) -> Vec<Split> {
-    run["splits"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|s| Split {
-            train: indices(&s["train_conditions"]),
-            test: indices(&s["test_conditions"]),
-        })
-        .collect()
-}
-
-/// Largest difference; NaN has to meet NaN.
-fn largest(found: &[f64], expected: &[f64]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    found
-        .iter()
-        .zip(expected)
-        .map(|(a, b)| {
-            assert_eq!(a.is_nan(), b.is_nan(), "expected {b}, found {a}");
-            if b.is_nan() { 0.0 } else { (a - b).abs() }
-        })
-        .fold(0.0, f64::max)
-}
 
 /// The synthetic recording: cells outside of the trial are NaN.
 struct World {

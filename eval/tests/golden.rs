@@ -1,9 +1,7 @@
 //! The decoders against the reference implementations, on synthetic data (see `tests/data/README.md`).
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::PathBuf;
+mod reference;
 
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::{
@@ -11,92 +9,8 @@ use mental_pong_eval::decode::{
 };
 use mental_pong_eval::linear::{GramTable, LeastSquares, Pca, Readout, SolvePath};
 use mental_pong_eval::stats;
-use serde_json::Value;
 
-fn data(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(name)
-}
-
-fn json(name: &str) -> Value {
-    serde_json::from_reader(BufReader::new(File::open(data(name)).unwrap())).unwrap()
-}
-
-struct Npz(npyz::npz::NpzArchive<BufReader<File>>);
-
-impl Npz {
-    fn open(name: &str) -> Self {
-        Self(npyz::npz::NpzArchive::open(data(name)).unwrap())
-    }
-
-    fn ints(&mut self, name: &str) -> Vec<i64> {
-        let array = self.0.by_name(name).unwrap().unwrap();
-        array
-            .into_vec::<i32>()
-            .unwrap()
-            .into_iter()
-            .map(i64::from)
-            .collect()
-    }
-
-    fn floats(&mut self, name: &str) -> Vec<f64> {
-        let array = self.0.by_name(name).unwrap().unwrap();
-        array.into_vec::<f64>().unwrap()
-    }
-}
-
-fn floats(v: &Value) -> Vec<f64> {
-    v.as_array()
-        .unwrap()
-        .iter()
-        .map(|x| x.as_f64().unwrap_or(f64::NAN))
-        .collect()
-}
-
-fn indices(v: &Value) -> Vec<usize> {
-    v.as_array()
-        .unwrap()
-        .iter()
-        .map(|x| x.as_u64().unwrap() as usize)
-        .collect()
-}
-
-fn matrix(v: &Value) -> Array2 {
-    let rows: Vec<Vec<f64>> = v.as_array().unwrap().iter().map(floats).collect();
-    Array2::from_rows(&rows).unwrap()
-}
-
-fn splits(run: &Value) -> Vec<Split> {
-    run["splits"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|s| Split {
-            train: indices(&s["train_conditions"]),
-            test: indices(&s["test_conditions"]),
-        })
-        .collect()
-}
-
-/// Largest difference; NaN has to meet NaN.
-fn largest(found: &[f64], expected: &[f64]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    found
-        .iter()
-        .zip(expected)
-        .map(|(a, b)| {
-            if b.is_nan() {
-                assert!(a.is_nan(), "expected NaN, found {a}");
-                return 0.0;
-            }
-            (a - b).abs()
-        })
-        .fold(0.0, |m, d| {
-            assert!(!d.is_nan());
-            f64::max(m, d)
-        })
-}
+use reference::{Npz, floats, json, largest, matrix, splits};
 
 #[test]
 fn least_squares_equals_sklearn() {

@@ -2,9 +2,7 @@
 //! fresh random inputs.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::PathBuf;
+mod reference;
 
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::linear::{
@@ -14,43 +12,7 @@ use mental_pong_eval::linear::{
 use mental_pong_predictor::Stream;
 use serde_json::Value;
 
-fn data(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(name)
-}
-
-fn golden() -> Value {
-    serde_json::from_reader(BufReader::new(
-        File::open(data("golden_linear.json")).unwrap(),
-    ))
-    .unwrap()
-}
-
-fn floats(v: &Value) -> Vec<f64> {
-    v.as_array()
-        .unwrap()
-        .iter()
-        .map(|x| x.as_f64().unwrap_or(f64::NAN))
-        .collect()
-}
-
-fn matrix(v: &Value) -> Array2 {
-    let rows: Vec<Vec<f64>> = v.as_array().unwrap().iter().map(floats).collect();
-    Array2::from_rows(&rows).unwrap()
-}
-
-fn largest(found: &[f64], expected: &[f64]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    found
-        .iter()
-        .zip(expected)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, |m, d| {
-            assert!(!d.is_nan());
-            f64::max(m, d)
-        })
-}
+use reference::{data, floats, json, largest, matrix};
 
 fn transposed(a: &Array2) -> Array2 {
     Array2::from_fn(a.cols(), a.rows(), |i, j| a.get(j, i))
@@ -76,7 +38,7 @@ fn check_map(fit: &LinearMap, expected: &Value, new: &Array2, name: &str) {
 
 #[test]
 fn ridge_and_least_squares_equal_sklearn() {
-    let g = golden();
+    let g = json("golden_linear.json");
     let (x, y, new) = (matrix(&g["X"]), matrix(&g["Y"]), matrix(&g["X_new"]));
     for (alpha, name) in [
         (1e-6, "Ridge_alpha_1e-06"),
@@ -108,7 +70,7 @@ fn ridge_and_least_squares_equal_sklearn() {
 
 #[test]
 fn ridge_cv_equals_sklearn() {
-    let g = golden();
+    let g = json("golden_linear.json");
     let (x, y, new) = (matrix(&g["X"]), matrix(&g["Y"]), matrix(&g["X_new"]));
     let alphas = floats(&g["RidgeCV"]["alphas"]);
     assert!(largest(&alphas, &published_alphas()) < 1e-15 * 1e5);
@@ -119,7 +81,7 @@ fn ridge_cv_equals_sklearn() {
 
 #[test]
 fn pls_equals_sklearn() {
-    let g = golden();
+    let g = json("golden_linear.json");
     let (x, y, new) = (matrix(&g["X"]), matrix(&g["Y"]), matrix(&g["X_new"]));
     for (k, scale, name) in [
         (3, true, "PLS_n3_scale1"),
@@ -180,7 +142,7 @@ fn pls_equals_sklearn() {
 
 #[test]
 fn factor_analysis_equals_sklearn() {
-    let g = golden();
+    let g = json("golden_linear.json");
     let (x, new) = (matrix(&g["X"]), matrix(&g["X_new"]));
     for (method, name) in [
         (FactorMethod::Exact, "lapack_None"),
@@ -243,7 +205,7 @@ fn responses() -> Array2 {
 
 #[test]
 fn factor_analysis_of_a_population_equals_sklearn() {
-    let g = &golden()["data_set_FA_PCA"];
+    let g = &json("golden_linear.json")["data_set_FA_PCA"];
     let x = responses();
     for (k, method, name) in [
         (10, FactorMethod::Exact, "n10_lapack"),

@@ -2,9 +2,7 @@
 //! against planted truths.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::PathBuf;
+mod reference;
 
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::dimensionality::{Spectrum, dimensionality};
@@ -21,85 +19,13 @@ use mental_pong_game::monitor::{Monitor, Quiet};
 use mental_pong_predictor::Stream;
 use serde_json::Value;
 
-fn data(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(name)
-}
+use reference::{Npz, floats, indices, json, largest};
 
-fn json(name: &str) -> Value {
-    serde_json::from_reader(BufReader::new(File::open(data(name)).unwrap())).unwrap()
-}
-
-struct Npz(npyz::npz::NpzArchive<BufReader<File>>);
-
-impl Npz {
-    fn mapping() -> Self {
-        Self(npyz::npz::NpzArchive::open(data("synthetic_mapping.npz")).unwrap())
-    }
-
-    fn ints(&mut self, name: &str) -> Vec<usize> {
-        let array = self.0.by_name(name).unwrap().unwrap();
-        array
-            .into_vec::<i32>()
-            .unwrap()
-            .into_iter()
-            .map(|v| v as usize)
-            .collect()
-    }
-
-    fn f32s(&mut self, name: &str) -> Vec<f64> {
-        let array = self.0.by_name(name).unwrap().unwrap();
-        array
-            .into_vec::<f32>()
-            .unwrap()
-            .into_iter()
-            .map(f64::from)
-            .collect()
-    }
-
-    /// Stored `[unit, row]`, given `[row, unit]`.
-    fn responses(&mut self, name: &str) -> Array2 {
-        let array = self.0.by_name(name).unwrap().unwrap();
-        let values = array.into_vec::<f64>().unwrap();
-        let units = values.len() / 3404;
-        Array2::from_fn(3404, units, |i, j| values[j * 3404 + i])
-    }
-}
-
-fn floats(v: &Value) -> Vec<f64> {
-    v.as_array()
-        .unwrap()
-        .iter()
-        .map(|x| x.as_f64().unwrap_or(f64::NAN))
-        .collect()
-}
-
-fn indices(v: &Value) -> Vec<usize> {
-    v.as_array()
-        .unwrap()
-        .iter()
-        .map(|x| x.as_u64().unwrap() as usize)
-        .collect()
-}
-
-/// Largest difference; NaN has to meet NaN.
-fn largest(found: &[f64], expected: &[f64]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    found
-        .iter()
-        .zip(expected)
-        .map(|(a, b)| {
-            if b.is_nan() {
-                assert!(a.is_nan(), "expected NaN, found {a}");
-                return 0.0;
-            }
-            (a - b).abs()
-        })
-        .fold(0.0, |m, d| {
-            assert!(!d.is_nan());
-            f64::max(m, d)
-        })
+/// Stored `[unit, row]`, given `[row, unit]`.
+fn responses(npz: &mut Npz, name: &str) -> Array2 {
+    let values = npz.floats(name);
+    let units = values.len() / 3404;
+    Array2::from_fn(3404, units, |i, j| values[j * 3404 + i])
 }
 
 type Field = fn(&UnitScore) -> f64;
@@ -163,14 +89,14 @@ fn options(name: &str) -> Options {
 #[test]
 fn predictivity_of_split_halves_equals_the_published_code() {
     let golden = json("golden_mapping.json");
-    let mut npz = Npz::mapping();
+    let mut npz = Npz::open("synthetic_mapping.npz");
     let features = npz.f32s("features");
     let features = Array2::new(3404, 32, features).unwrap();
-    let conditions = npz.ints("condition");
-    let all = npz.responses("responses");
+    let conditions = npz.indices("condition");
+    let all = responses(&mut npz, "responses");
     let rows = indices(&golden["neuron_rows"]);
     let full = Array2::from_fn(3404, rows.len(), |i, j| all.get(i, rows[j]));
-    let halves = Halves::new(full, npz.responses("sh1"), npz.responses("sh2")).unwrap();
+    let halves = Halves::new(full, responses(&mut npz, "sh1"), responses(&mut npz, "sh2")).unwrap();
     let runs = golden["persplit"].as_array().unwrap();
     assert_eq!(runs.len(), 26);
     for run in runs {
@@ -184,8 +110,8 @@ fn predictivity_of_split_halves_equals_the_published_code() {
         );
         let split = match text("split_kind") {
             "cells_randomstate" => RowSplit {
-                train: npz.ints(&format!("cellsplit{}_train", run["split"])),
-                test: npz.ints(&format!("cellsplit{}_test", run["split"])),
+                train: npz.indices(&format!("cellsplit{}_train", run["split"])),
+                test: npz.indices(&format!("cellsplit{}_test", run["split"])),
             },
             _ => RowSplit::by_conditions(&conditions, &indices(&run["train_conditions"])),
         };
@@ -239,11 +165,11 @@ fn trials(values: &[f64], units: usize) -> Trials {
 #[test]
 fn predictivity_of_trials_equals_the_published_code() {
     let golden = &json("golden_mapping.json")["trialdata"];
-    let mut npz = Npz::mapping();
+    let mut npz = Npz::open("synthetic_mapping.npz");
     let target = trials(&npz.f32s("trials_target"), 10);
     let source = trials(&npz.f32s("trials_source"), 6);
     let all = npz.f32s("features");
-    let rows = npz.ints("stim_rows");
+    let rows = npz.indices("stim_rows");
     let features = Array2::from_fn(200, 32, |i, j| all[rows[i] * 32 + j]);
     for half in golden["trial_halves"].as_array().unwrap() {
         let (first, second) = target.half_indices(half["seed"].as_u64().unwrap() as u32);
@@ -326,10 +252,10 @@ fn predictivity_of_trials_equals_the_published_code() {
 #[test]
 fn geometry_equals_the_published_code() {
     let golden = &json("golden_mapping.json")["helpers"];
-    let mut npz = Npz::mapping();
+    let mut npz = Npz::open("synthetic_mapping.npz");
     let target = trials(&npz.f32s("trials_target"), 10);
     let all = npz.f32s("features");
-    let rows = npz.ints("stim_rows");
+    let rows = npz.indices("stim_rows");
     let x = Array2::from_fn(40, 32, |i, j| all[rows[i] * 32 + j]);
     let first = |a: &Array2| Array2::from_fn(40, 10, |i, j| a.get(i, j));
     let halves = target.halves(1234).unwrap().unwrap();
@@ -369,7 +295,7 @@ fn standard_errors_equal_the_published_code() {
 #[test]
 fn spectrum_equals_sklearn() {
     let golden = &json("golden_linear.json")["data_set_FA_PCA"];
-    let x = Npz::mapping().responses("responses");
+    let x = Npz::open("synthetic_mapping.npz").responses("responses");
     let spectrum = Spectrum::of(&x).unwrap();
     let expected = floats(&golden["pca_explained_variance_ratio_first20"]);
     let pca = Pca::fit(&x, 20).unwrap();

@@ -2,9 +2,7 @@
 //! definition on fresh random input, and against a planted truth.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::PathBuf;
+mod reference;
 
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::recordings::dmfc::{Population, Recording};
@@ -17,35 +15,7 @@ use mental_pong_game::task::{PRIMATE79_IDS, primate79};
 use mental_pong_predictor::Stream;
 use serde_json::Value;
 
-fn data(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(name)
-}
-
-struct Npz(npyz::npz::NpzArchive<BufReader<File>>);
-
-impl Npz {
-    fn open(name: &str) -> Self {
-        Self(npyz::npz::NpzArchive::open(data(name)).unwrap())
-    }
-
-    fn rows(&mut self, name: &str) -> Array2 {
-        let array = self.0.by_name(name).unwrap().unwrap();
-        let shape: Vec<usize> = array.shape().iter().map(|&n| n as usize).collect();
-        let values = if name.ends_with("_x1024") {
-            array
-                .into_vec::<i32>()
-                .unwrap()
-                .into_iter()
-                .map(|v| f64::from(v) / 1024.0)
-                .collect()
-        } else {
-            array.into_vec::<f64>().unwrap()
-        };
-        Array2::new(shape[0], shape[1], values).unwrap()
-    }
-}
+use reference::{Npz, data, json};
 
 /// `[condition][bin, unit]` of the mask start_end.
 fn by_condition(rows: &Array2, bins: &[usize]) -> Vec<Array2> {
@@ -73,10 +43,6 @@ fn model(name: &str, axis: &StepAxis) -> Vec<Array2> {
             })
         })
         .collect()
-}
-
-fn golden() -> Value {
-    serde_json::from_reader(BufReader::new(File::open(data("golden_rsa.json")).unwrap())).unwrap()
 }
 
 fn number(value: &Value) -> f64 {
@@ -160,7 +126,7 @@ impl Synthetic {
 
 #[test]
 fn every_published_entry_matches_the_authors_code() {
-    let golden = golden();
+    let golden = json("golden_rsa.json");
     let synthetic = Synthetic::load();
     let axis = &synthetic.axis;
     let models = MODELS.map(|name| model(name, axis));
@@ -221,7 +187,7 @@ fn every_published_entry_matches_the_authors_code() {
 
 #[test]
 fn time_warping_matches_the_authors_code() {
-    let golden = golden();
+    let golden = json("golden_rsa.json");
     let synthetic = Synthetic::load();
     let check = &golden["runs"][0]["mapped_check"];
     let neurons = synthetic.neurons("neural_responses_reliable_FactorAnalysis_50");
@@ -251,7 +217,7 @@ fn time_warping_matches_the_authors_code() {
 
 #[test]
 fn distances_match_the_authors_code() {
-    let golden = golden();
+    let golden = json("golden_rsa.json");
     let synthetic = Synthetic::load();
     let hidden = synthetic.axis.part("occ_end").unwrap();
     for run in golden["runs"].as_array().unwrap() {
@@ -290,7 +256,7 @@ fn distances_match_the_authors_code() {
 
 #[test]
 fn simulation_index_matches_the_authors_code() {
-    let golden = golden();
+    let golden = json("golden_rsa.json");
     let axis = Synthetic::load().axis;
     let px = Npz::open("synthetic_rsa.npz").rows("design_px32");
     let deg = Array2::from_fn(px.rows(), 2, |i, k| (px.get(i, k) - 16.0) / 16.0 * 10.0);

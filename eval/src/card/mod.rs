@@ -9,6 +9,7 @@ pub(crate) mod nan_as_null;
 pub use compare::{Difference, compare};
 pub use markdown::card_markdown;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Epoch, OnlineResult};
@@ -275,28 +276,33 @@ pub struct Card {
     pub does_not_show: Vec<String>,
 }
 
+/// Pretty JSON with a newline at the end.
+pub(crate) fn to_json(card: &impl Serialize) -> Result<String> {
+    let mut text = serde_json::to_string_pretty(card)?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// A card whose layout has the version `expected` under `key`.
+pub(crate) fn from_json<T: DeserializeOwned>(text: &str, key: &str, expected: u32) -> Result<T> {
+    let tree: serde_json::Value = serde_json::from_str(text)?;
+    let version = tree.get(key).cloned().unwrap_or_default();
+    let found: u32 = serde_json::from_value(version)?;
+    if found != expected {
+        return Err(Error::SchemaVersion { expected, found });
+    }
+    Ok(serde_json::from_value(tree)?)
+}
+
 impl Card {
     /// Pretty JSON with a newline at the end. Numbers have all their digits; NaN is null.
     pub fn to_json(&self) -> Result<String> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        Ok(text)
+        to_json(self)
     }
 
     /// Read a card. [`Error::Json`] if it is not one, [`Error::SchemaVersion`] if this version cannot read it.
     pub fn from_json(text: &str) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Version {
-            schema_version: u32,
-        }
-        let found = serde_json::from_str::<Version>(text)?.schema_version;
-        if found != SCHEMA_VERSION {
-            return Err(Error::SchemaVersion {
-                expected: SCHEMA_VERSION,
-                found,
-            });
-        }
-        Ok(serde_json::from_str(text)?)
+        from_json(text, "schema_version", SCHEMA_VERSION)
     }
 
     /// Whether every check said yes.

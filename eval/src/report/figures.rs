@@ -425,19 +425,7 @@ fn time_figure(
                 svg.text(x.at(at) + 4.0, y0 - 5.0, SMALL, Anchor::Start, text);
             }
         }
-        let (ticks, digits) = y.ticks(4);
-        for tick in ticks {
-            svg.line((left, y.at(tick)), (WIDTH - right, y.at(tick)), true);
-            svg.text(
-                left - 5.0,
-                y.at(tick) + 4.0,
-                SMALL,
-                Anchor::End,
-                &fixed(tick, digits),
-            );
-        }
-        svg.line((left, y0), (left, y1), false);
-        svg.line((left, y1), (WIDTH - right, y1), false);
+        svg.axes((left, WIDTH - right), &y, SMALL);
         svg.vertical_text(12.0, (y0 + y1) / 2.0, TEXT, panel.axis);
         for (i, line) in panel.lines.iter().enumerate() {
             let look: &Look = &LOOKS[i % LOOKS.len()];

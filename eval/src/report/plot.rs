@@ -200,17 +200,7 @@ pub(crate) fn histogram(label: &str, axis: &str, values: &[f64], mark: Option<&M
         ));
     }
     svg.line((left, y1), (WIDTH - right, y1), false);
-    let (ticks, digits) = x.ticks(5);
-    for tick in ticks {
-        svg.line((x.at(tick), y1), (x.at(tick), y1 + 4.0), false);
-        svg.text(
-            x.at(tick),
-            y1 + 15.0,
-            SMALL,
-            Anchor::Middle,
-            &fixed(tick, digits),
-        );
-    }
+    svg.x_ticks(y1, &x, 5, SMALL);
     if let Some(mark) = mark
         && mark.value >= low
         && mark.value <= high
@@ -296,30 +286,8 @@ pub(crate) fn curves(label: &str, x_axis: &str, y_axis: &str, curves: &[Curve]) 
         data: (low, high + 0.04 * (high - low)),
         pixels: (y1, y0),
     };
-    let (ticks, digits) = y.ticks(4);
-    for tick in ticks {
-        svg.line((left, y.at(tick)), (WIDTH - right, y.at(tick)), true);
-        svg.text(
-            left - 5.0,
-            y.at(tick) + 4.0,
-            SMALL,
-            Anchor::End,
-            &fixed(tick, digits),
-        );
-    }
-    svg.line((left, y0), (left, y1), false);
-    svg.line((left, y1), (WIDTH - right, y1), false);
-    let (ticks, digits) = x.ticks(6);
-    for tick in ticks {
-        svg.line((x.at(tick), y1), (x.at(tick), y1 + 4.0), false);
-        svg.text(
-            x.at(tick),
-            y1 + 15.0,
-            SMALL,
-            Anchor::Middle,
-            &fixed(tick, digits),
-        );
-    }
+    svg.axes((left, WIDTH - right), &y, SMALL);
+    svg.x_ticks(y1, &x, 6, SMALL);
     for (i, curve) in curves.iter().enumerate() {
         let look = &LOOKS[i % LOOKS.len()];
         let band: Vec<_> = curve

@@ -157,6 +157,29 @@ impl Svg {
         ));
     }
 
+    /// Axes from `left` to `right` with a labelled grid of about four values of y.
+    pub(super) fn axes(&mut self, (left, right): (f64, f64), y: &Scale, size: f64) {
+        let (bottom, top) = y.pixels;
+        let (ticks, digits) = y.ticks(4);
+        for tick in ticks {
+            self.line((left, y.at(tick)), (right, y.at(tick)), true);
+            let label = fixed(tick, digits);
+            self.text(left - 5.0, y.at(tick) + 4.0, size, Anchor::End, &label);
+        }
+        self.line((left, top), (left, bottom), false);
+        self.line((left, bottom), (right, bottom), false);
+    }
+
+    /// Labelled marks of about `count` values of x below the axis at `bottom`.
+    pub(super) fn x_ticks(&mut self, bottom: f64, x: &Scale, count: usize, size: f64) {
+        let (ticks, digits) = x.ticks(count);
+        for tick in ticks {
+            self.line((x.at(tick), bottom), (x.at(tick), bottom + 4.0), false);
+            let label = fixed(tick, digits);
+            self.text(x.at(tick), bottom + 15.0, size, Anchor::Middle, &label);
+        }
+    }
+
     pub(super) fn occluder(&mut self, x: f64, y: f64, width: f64, height: f64) {
         self.push(format_args!(
             "<rect class=\"occ\" fill=\"#f3ddd8\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::card::{Check, FileHash, NamedText, RowKind, Seed, nan_as_null};
-use crate::error::{Error, Result};
+use crate::card::{self, Check, FileHash, NamedText, RowKind, Seed, nan_as_null};
+use crate::error::Result;
 
 /// Version of the layout. Cards of `mpong run` have a version of their own.
 pub const STUDY_SCHEMA_VERSION: u32 = 1;
@@ -128,25 +128,12 @@ pub struct StudyCard {
 impl StudyCard {
     /// Pretty JSON with a newline at the end; NaN is null.
     pub fn to_json(&self) -> Result<String> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        Ok(text)
+        card::to_json(self)
     }
 
-    /// Reads a card. [`Error::Json`] if it is none, [`Error::SchemaVersion`] for another version.
+    /// Reads a card. [`Json`](crate::error::Error::Json) if it is none, [`SchemaVersion`](crate::error::Error::SchemaVersion) for another version.
     pub fn from_json(text: &str) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Version {
-            study_schema_version: u32,
-        }
-        let found = serde_json::from_str::<Version>(text)?.study_schema_version;
-        if found != STUDY_SCHEMA_VERSION {
-            return Err(Error::SchemaVersion {
-                expected: STUDY_SCHEMA_VERSION,
-                found,
-            });
-        }
-        Ok(serde_json::from_str(text)?)
+        card::from_json(text, "study_schema_version", STUDY_SCHEMA_VERSION)
     }
 
     /// Whether every check said yes.
