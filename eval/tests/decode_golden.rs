@@ -9,7 +9,7 @@ use mental_pong_eval::decode::inputs::{
 };
 use mental_pong_eval::decode::{
     ConditionSet, EndpointDecoder, Epochs, FromRecording, HeldOut, Inputs, Offset, OnlineDecoder,
-    Pairing, Part, PooledScores, SecondStage, Split, group_splits, lag_sweep, partial_correlations,
+    Pairing, Part, PooledScores, SecondStage, group_splits, lag_sweep, partial_correlations,
     variables,
 };
 use mental_pong_eval::linear::Readout;
@@ -74,13 +74,7 @@ impl World {
     }
 
     fn neural(&self, name: &str) -> Responses {
-        let factors = |file: &str, key: &str| -> Vec<f64> {
-            Npz::open(file)
-                .ints(key)
-                .into_iter()
-                .map(|v| f64::from(v) / 1024.0)
-                .collect()
-        };
+        let factors = |file: &str, key: &str| Npz::open(file).rows(key).as_slice().to_vec();
         let values = match name {
             "neural_responses_reliable_FactorAnalysis_50" => {
                 factors("synthetic_online.npz", "factors_x1024")

@@ -17,9 +17,8 @@ use mental_pong_eval::recordings::reliability;
 use mental_pong_eval::reliability::{ceilings, ceilings_of_trials};
 use mental_pong_game::monitor::{Monitor, Quiet};
 use mental_pong_predictor::Stream;
-use serde_json::Value;
 
-use reference::{Npz, floats, indices, json, largest};
+use reference::{Npz, data, floats, indices, json, largest};
 
 /// Stored `[unit, row]`, given `[row, unit]`.
 fn responses(npz: &mut Npz, name: &str) -> Array2 {
@@ -295,7 +294,7 @@ fn standard_errors_equal_the_published_code() {
 #[test]
 fn spectrum_equals_sklearn() {
     let golden = &json("golden_linear.json")["data_set_FA_PCA"];
-    let x = Npz::open("synthetic_mapping.npz").responses("responses");
+    let x = responses(&mut Npz::open("synthetic_mapping.npz"), "responses");
     let spectrum = Spectrum::of(&x).unwrap();
     let expected = floats(&golden["pca_explained_variance_ratio_first20"]);
     let pca = Pca::fit(&x, 20).unwrap();

@@ -31,15 +31,13 @@ fn by_condition(rows: &Array2, bins: &[usize]) -> Vec<Array2> {
 /// `[condition][step, unit]`, steps 0 to t_end.
 fn model(name: &str, axis: &StepAxis) -> Vec<Array2> {
     let mut npz = Npz::open("rnn_states.npz");
-    let array = npz.0.by_name(name).unwrap().unwrap();
-    let shape: Vec<usize> = array.shape().iter().map(|&n| n as usize).collect();
-    let values = array.into_vec::<f32>().unwrap();
+    let (shape, values) = (npz.shape(name), npz.f32s(name));
     axis.steps()
         .iter()
         .enumerate()
         .map(|(c, &n)| {
             Array2::from_fn(n, shape[2], |t, u| {
-                f64::from(values[(c * shape[1] + t) * shape[2] + u])
+                values[(c * shape[1] + t) * shape[2] + u]
             })
         })
         .collect()
@@ -84,25 +82,16 @@ struct Synthetic {
 impl Synthetic {
     fn load() -> Self {
         let mut online = Npz::open("synthetic_online.npz");
-        let conditions: Vec<i32> = online
-            .0
-            .by_name("condition")
-            .unwrap()
-            .unwrap()
-            .into_vec()
-            .unwrap();
+        let conditions = online.ints("condition");
         let bins: Vec<usize> = conditions
             .chunk_by(|a, b| a == b)
-            .map(<[i32]>::len)
+            .map(<[i64]>::len)
             .collect();
         let targets = online.rows("targets");
         let xy = Array2::from_fn(targets.rows(), 2, |i, j| targets.get(i, j));
         // Conditions of the synthetic set are not the recorded ones.
-        let [steps, occlusion] = ["steps", "occlusion"].map(|name| -> Vec<usize> {
-            let mut npz = Npz::open("synthetic_rsa.npz");
-            let values: Vec<i32> = npz.0.by_name(name).unwrap().unwrap().into_vec().unwrap();
-            values.into_iter().map(|v| v as usize).collect()
-        });
+        let mut npz = Npz::open("synthetic_rsa.npz");
+        let [steps, occlusion] = ["steps", "occlusion"].map(|name| npz.indices(name));
         Self {
             axis: StepAxis::published(&steps, &occlusion).unwrap(),
             ball: by_condition(&xy, &bins),

@@ -61,14 +61,19 @@ impl Npz {
 
     /// Two axes; whole numbers are 1024 times the value where the name says so.
     pub(crate) fn rows(&mut self, name: &str) -> Array2 {
-        let shape = self.0.by_name(name).unwrap().unwrap().shape().to_vec();
+        let shape = self.shape(name);
         let values = if name.ends_with("_x1024") {
             let values = self.values::<i32>(name).into_iter();
             values.map(|v| f64::from(v) / 1024.0).collect()
         } else {
             self.floats(name)
         };
-        Array2::new(shape[0] as usize, shape[1] as usize, values).unwrap()
+        Array2::new(shape[0], shape[1], values).unwrap()
+    }
+
+    pub(crate) fn shape(&mut self, name: &str) -> Vec<usize> {
+        let array = self.0.by_name(name).unwrap().unwrap();
+        array.shape().iter().map(|&n| n as usize).collect()
     }
 
     fn values<T: npyz::Deserialize>(&mut self, name: &str) -> Vec<T> {
