@@ -273,9 +273,9 @@ pub(crate) struct PlayArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
     /// The predictor: one of the bundled ones (ctrnn, lstm, no-dynamics: the last latent held,
-    /// encoder: every frame, nothing forecast), pixel_pca (principal components of the 100 x 100
-    /// frames, fitted on the spot or kept in --weights), a published encoder (see `weights list`), or a
-    /// released checkpoint of encoder and dynamics, by its name or as a FILE.
+    /// encoder: every frame, nothing forecast), pixel_pca and gabor_pca (principal components of
+    /// the 100 x 100 frames and of their motion energies, fitted on the spot or kept in --weights), a
+    /// published encoder (see `weights list`), or a released checkpoint of encoder and dynamics, by its name or as a FILE.
     #[arg(long, default_value = "ctrnn", value_name = "NAME|FILE")]
     pub(crate) model: String,
     /// Encoder weights of your own (safetensors, from `mpong train encoder`), for the bundled

@@ -7,7 +7,9 @@ use mental_pong_game::files::{create_folder, write_atomic};
 use mental_pong_game::frames::Preset;
 use mental_pong_game::task::Condition;
 use mental_pong_predictor::dynamics::{Dynamics, Identity, Rollout};
-use mental_pong_predictor::encoders::{Encoder, FRAME_SIZE, Picture, PixelPca, PublishedEncoder};
+use mental_pong_predictor::encoders::{
+    Encoder, FRAME_SIZE, GaborPca, Picture, PixelPca, PublishedEncoder,
+};
 use mental_pong_predictor::latents::{
     Cache, Clock, ContextRule, Layers, Protocol, Shown, TrialLayers, Video, predict as run,
     write_layers,
@@ -30,8 +32,8 @@ use crate::progress::Progress;
 pub(super) const WEIGHTS_FOLDER: &str = "weights";
 /// Names of the bundled predictors.
 const BUNDLED: [&str; 4] = ["ctrnn", "lstm", "no-dynamics", "encoder"];
-/// Name of the pixels' principal components.
-const PIXEL_PCA: &str = "pixel_pca";
+/// Input representations of networks that were trained on the task itself, fitted on the spot.
+const REPRESENTATIONS: [&str; 2] = ["pixel_pca", "gabor_pca"];
 
 /// An encoder, perhaps dynamics, and where both come from.
 struct Predictor {
@@ -92,7 +94,8 @@ pub(crate) fn predict(args: &PredictArgs, progress: &Progress) -> Done {
         (None, _) if rnn => Clock::Design,
         (Some(other), _) if rnn => {
             return usage(format!(
-                "--frames {other}: {PIXEL_PCA} takes the design law's frames and no others"
+                "--frames {other}: {} takes the design law's frames and no others",
+                args.model
             ));
         }
         (Some("bins"), _) | (None, true) => Clock::Bins,
@@ -117,7 +120,8 @@ pub(crate) fn predict(args: &PredictArgs, progress: &Progress) -> Done {
     )?;
     if rnn && args.show_input.is_some() {
         return usage(format!(
-            "--show-input: {PIXEL_PCA} sees the frames of `mpong stimuli --preset rnn100`"
+            "--show-input: {} sees the frames of `mpong stimuli --preset rnn100`",
+            args.model
         ));
     }
     if let Some(folder) = &args.show_input {
@@ -204,7 +208,7 @@ fn layers(args: &PredictArgs, predictor: &Predictor) -> Result<Layers, Failure> 
 /// What `--model` names.
 enum Model {
     Bundled,
-    PixelPca,
+    Representation(&'static str),
     Published(Box<PublishedEncoder>, Option<PathBuf>),
     Combined(PathBuf),
 }
@@ -215,8 +219,8 @@ impl Model {
         if BUNDLED.contains(&name) {
             return Ok(Self::Bundled);
         }
-        if name == PIXEL_PCA {
-            return Ok(Self::PixelPca);
+        if let Some(name) = REPRESENTATIONS.into_iter().find(|known| *known == name) {
+            return Ok(Self::Representation(name));
         }
         let in_folder = |file: &str| Path::new(WEIGHTS_FOLDER).join(file);
         if let Ok(network) = PublishedEncoder::named(name) {
@@ -288,7 +292,7 @@ impl Model {
         progress: &Progress,
     ) -> Result<Predictor, Failure> {
         match self {
-            Self::PixelPca => pixel_pca(args, rollout, progress),
+            Self::Representation(name) => representation(name, args, rollout, progress),
             Self::Bundled => own(args, rollout),
             Self::Combined(path) => {
                 let (encoder, dynamics) = combined_from(&path, rollout)?;
@@ -355,30 +359,40 @@ fn own(args: &PredictArgs, rollout: Option<Rollout>) -> Result<Predictor, Failur
     })
 }
 
-/// The pixels' principal components, read from a file or fitted.
-fn pixel_pca(
+/// Principal components of pixels or of motion energies, read from a file or fitted.
+fn representation(
+    name: &str,
     args: &PredictArgs,
     rollout: Option<Rollout>,
     progress: &Progress,
 ) -> Result<Predictor, Failure> {
-    let encoder = match &args.weights {
-        Some(file) if file.exists() => PixelPca::load(file)?,
+    let gabor = name == "gabor_pca";
+    let encoder: Box<dyn Encoder> = match &args.weights {
+        Some(file) if file.exists() && gabor => Box::new(GaborPca::load(file)?),
+        Some(file) if file.exists() => Box::new(PixelPca::load(file)?),
         file => {
             let sample = PixelPca::sample()?;
             progress.note(&format!(
-                "{PIXEL_PCA}: fitting components to {} trials of the validation part; this takes minutes (--weights FILE keeps them)",
+                "{name}: fitting components to {} trials of the validation part; this takes minutes (--weights FILE keeps them)",
                 sample.len()
             ));
-            let fitted = PixelPca::fit(&sample, progress)?;
-            if let Some(file) = file {
+            let (encoder, bytes): (Box<dyn Encoder>, Vec<u8>) = if gabor {
+                let fitted = GaborPca::fit(&sample, progress)?;
                 let bytes = fitted.to_bytes()?;
+                (Box::new(fitted), bytes)
+            } else {
+                let fitted = PixelPca::fit(&sample, progress)?;
+                let bytes = fitted.to_bytes()?;
+                (Box::new(fitted), bytes)
+            };
+            if let Some(file) = file {
                 write_atomic(file, |out| out.write_all(&bytes))?;
             }
-            fitted
+            encoder
         }
     };
     let predictor = Predictor {
-        encoder: Box::new(encoder),
+        encoder,
         encoder_source: None,
         network: None,
         dynamics: None,

@@ -42,11 +42,13 @@ impl Ctrnn {
     /// The cell's tensors as plain numbers.
     pub(super) fn plain(&self) -> Result<Plain> {
         let row = |t: &Tensor| -> Result<Vec<f32>> { Ok(t.to_vec1()?) };
+        let hh = Matrix::of(&self.w_hh)?;
         Ok(Plain::Ctrnn {
+            hh_transposed: hh.transposed(),
             ah0: row(&self.ah0)?,
             hx: Matrix::of(&self.w_hx)?,
             bias: row(&self.b_h)?,
-            hh: Matrix::of(&self.w_hh)?,
+            hh,
             yh: Matrix::of(&self.w_yh)?,
             yb: row(&self.b_y)?,
             dt_over_tau: self.dt_over_tau as f32,

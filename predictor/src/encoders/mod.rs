@@ -4,7 +4,10 @@
 //! says by [`Encoder::identity`] what it does to them.
 
 mod clip;
+mod components;
 mod estimate;
+mod gabor_bank;
+mod gabor_pca;
 mod identity;
 mod incremental_pca;
 mod named;
@@ -22,6 +25,7 @@ mod vit;
 mod vjepa2;
 
 pub use clip::{Clip, ClipConfig};
+pub use gabor_pca::GaborPca;
 pub use identity::EncoderIdentity;
 pub use incremental_pca::IncrementalPca;
 pub use pixel_pca::PixelPca;
