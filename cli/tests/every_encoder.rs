@@ -95,13 +95,24 @@ fn predict(folder: &Path, name: &str, more: &[&str]) -> (usize, usize) {
     command.args(["predict", "--model", name]).args(more);
     if let Some(file) = weights(folder, name) {
         command.arg("--weights").arg(file);
-        command.args(["--dynamics", "gru", "--hidden", "5", "--random-weights", "1"]);
+        command.args([
+            "--dynamics",
+            "gru",
+            "--hidden",
+            "5",
+            "--random-weights",
+            "1",
+        ]);
     }
     let output = command.arg("--out").arg(&out).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name}: {error}");
     let dynamics = name != "encoder";
-    let layer = if dynamics { Layer::Dynamics } else { Layer::Encoder };
+    let layer = if dynamics {
+        Layer::Dynamics
+    } else {
+        Layer::Encoder
+    };
     let read = read_layer(&out, layer).unwrap();
     let [conditions, most, dim] = read.shape;
     for (k, steps) in read.n_steps.iter().enumerate() {

@@ -97,7 +97,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         file.extend(candle_core::safetensors::load(stored, &Device::Cpu)?);
         let pixels: Vec<f32> = frames.iter().flatten().map(|v| f32::from(*v)).collect();
         let shape = (BATCHES[1], FRAME_SIZE, FRAME_SIZE, 3);
-        file.insert("input".into(), Tensor::from_vec(pixels, shape, &Device::Cpu)?);
+        file.insert(
+            "input".into(),
+            Tensor::from_vec(pixels, shape, &Device::Cpu)?,
+        );
         measure(&network, &views)?
     } else {
         let network = PublishedEncoder::named(&name)?;
@@ -107,7 +110,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (name, tensor) in &mut tensors {
             if tensor.rank() == 1 {
                 let mut rng = Stream::new(2, name, 0);
-                let low = if name.ends_with("running_var") { 0.8 } else { -0.1 };
+                let low = if name.ends_with("running_var") {
+                    0.8
+                } else {
+                    -0.1
+                };
                 let values: Vec<f32> = (0..tensor.elem_count())
                     .map(|_| rng.uniform(low, low + 0.2) as f32)
                     .collect();
@@ -130,7 +137,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let memory = peak_mb().map_or("unknown".into(), |mb| format!("{mb:.0} MB"));
     let threads = rayon::current_num_threads();
     for (batch, cpu) in BATCHES.iter().zip(&ours.cpu_s) {
-        println!("{name}, batch {batch}, mental-pong, {threads} threads: {cpu:.4} s CPU; peak {memory}");
+        println!(
+            "{name}, batch {batch}, mental-pong, {threads} threads: {cpu:.4} s CPU; peak {memory}"
+        );
     }
     let Some(python) = arguments.next() else {
         return Ok(());
@@ -151,7 +160,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let times: Vec<f64> = serde_json::from_value(theirs["cpu_s"].clone())?;
     let latents: Vec<f32> = serde_json::from_value(theirs["latents"].clone())?;
     if latents.len() != ours.latents.len() {
-        return Err(format!("{} latents here, {} there", ours.latents.len(), latents.len()).into());
+        return Err(format!(
+            "{} latents here, {} there",
+            ours.latents.len(),
+            latents.len()
+        )
+        .into());
     }
     let pairs = ours.latents.iter().zip(&latents);
     let largest = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);

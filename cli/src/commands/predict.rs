@@ -6,6 +6,7 @@ use mental_pong_game::Monitor;
 use mental_pong_game::files::{create_folder, write_atomic};
 use mental_pong_game::frames::Preset;
 use mental_pong_game::task::Condition;
+use mental_pong_predictor::device::device;
 use mental_pong_predictor::dynamics::{Dynamics, Identity, Rollout};
 use mental_pong_predictor::encoders::{
     Encoder, FRAME_SIZE, GaborPca, Picture, PixelPca, PublishedEncoder,
@@ -77,7 +78,12 @@ pub(crate) fn predict(args: &PredictArgs, progress: &Progress) -> Done {
         let least = network.loading_bytes() + network.batch_bytes();
         refuse_above(limit, least, &format!("the encoder {}", network.name))?;
     }
-    let predictor = model.load(args, rollout, progress)?;
+    let on = device(args.device.name())?;
+    let mut predictor = model.load(args, rollout, progress)?;
+    predictor.encoder.to_device(&on)?;
+    if let Some(dynamics) = &mut predictor.dynamics {
+        dynamics.to_device(&on)?;
+    }
     let layers = layers(args, &predictor)?;
     let shown = match (args.video.as_str(), predictor.dynamics.is_some()) {
         ("occluded", _) => Shown::Occluded,
@@ -643,6 +649,7 @@ fn about(args: &PredictArgs, predictor: &Predictor, protocol: &Protocol, video: 
             ContextRule::VisFrameEnd => "vis_frame_end is read as the last frame with all of the ball in view",
             _ => "",
         },
+        "device": args.device.name(),
         "frames": protocol.clock,
         "subsample": protocol.subsample,
         "rollout": args.rollout,

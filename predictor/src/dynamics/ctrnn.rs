@@ -1,9 +1,10 @@
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
 
 use super::DynamicsConfig;
 use super::windows::{Matrix, Plain};
 use crate::Result;
+use crate::device::put;
 
 /// Continuous-time recurrent cell, forward Euler:
 /// `ah ← ah + dt/τ · (−ah + W_hh h + W_hx x + b)`, `h = max(tanh(ah), 0)`, started from `ah0`.
@@ -37,6 +38,20 @@ impl Ctrnn {
             b_y: vb.get(h, "fc_h2y.bias")?,
             dt_over_tau: config.dt_over_tau,
         })
+    }
+
+    pub(super) fn to_device(&mut self, device: &Device) -> Result<()> {
+        for tensor in [
+            &mut self.ah0,
+            &mut self.w_hx,
+            &mut self.b_h,
+            &mut self.w_hh,
+            &mut self.w_yh,
+            &mut self.b_y,
+        ] {
+            put(tensor, device)?;
+        }
+        Ok(())
     }
 
     /// The cell's tensors as plain numbers.

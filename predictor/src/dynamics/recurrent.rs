@@ -1,12 +1,13 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState};
-use candle_nn::{Linear, Module, RNN};
+use candle_nn::{Linear, Module, RNN, VarBuilder};
 
 use super::ctrnn::{Ctrnn, CtrnnState};
 use super::gru::Gru;
 use super::windows::{Matrix, Plain, roll};
 use super::{CellKind, Dynamics, DynamicsConfig, Rollout, Skip, check_context};
 use crate::Result;
+use crate::device::{put, put_linear};
 use crate::params::Params;
 use crate::rng::Stream;
 
@@ -93,6 +94,15 @@ impl Cell {
     }
 }
 
+/// The library's LSTM over these tensors.
+fn lstm(config: &DynamicsConfig, tensors: &[Tensor; 4], device: &Device) -> Result<LSTM> {
+    let names = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"];
+    let named = names.map(String::from).into_iter().zip(tensors.clone());
+    let vb = VarBuilder::from_tensors(named.collect(), DType::F32, device);
+    let (inputs, hidden) = (config.inputs(), config.hidden);
+    Ok(LSTM::new(inputs, hidden, LSTMConfig::default(), vb)?)
+}
+
 /// A recurrent cell and its linear regressor to the encoder's space.
 #[derive(Clone, Debug)]
 pub struct Recurrent {
@@ -130,10 +140,7 @@ impl Recurrent {
                     vb.get(4 * hidden, "bias_ih_l0")?,
                     vb.get(4 * hidden, "bias_hh_l0")?,
                 ];
-                Cell::Lstm(
-                    LSTM::new(inputs, hidden, LSTMConfig::default(), vb)?,
-                    tensors,
-                )
+                Cell::Lstm(lstm(&config, &tensors, vb.device())?, tensors)
             }
         };
         let regressor = Linear::new(
@@ -178,6 +185,12 @@ impl Recurrent {
         &self.config
     }
 
+    /// Where the module is.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.regressor.weight().device().clone()
+    }
+
     /// The same module with another rollout.
     #[must_use]
     pub fn with_rollout(mut self, rollout: Rollout) -> Self {
@@ -202,7 +215,8 @@ impl Recurrent {
         let mut state = cell.start(batch)?;
         let mut forecasts: Vec<Tensor> = Vec::with_capacity(time + steps);
         let mut before: Option<Tensor> = None;
-        let mut velocity = Tensor::zeros((batch, self.config.latent), DType::F32, &Device::Cpu)?;
+        let shape = (batch, self.config.latent);
+        let mut velocity = Tensor::zeros(shape, DType::F32, context.device())?;
         for t in 0..time + steps.max(1) - 1 {
             let x = match forecasts.last() {
                 Some(forecast) if t >= time => forecast.clone(),
@@ -294,10 +308,25 @@ impl Dynamics for Recurrent {
         self.config.latent
     }
 
+    fn to_device(&mut self, device: &Device) -> Result<()> {
+        match &mut self.cell {
+            Cell::Ctrnn(cell) => cell.to_device(device)?,
+            Cell::Gru(cell) => cell.to_device(device)?,
+            Cell::Lstm(cell, tensors) => {
+                for tensor in tensors.iter_mut() {
+                    put(tensor, device)?;
+                }
+                *cell = lstm(&self.config, tensors, device)?;
+            }
+        }
+        put_linear(&mut self.regressor, device)
+    }
+
     fn forecast(&self, context: &Tensor, steps: usize) -> Result<Tensor> {
+        let context = context.to_device(self.regressor.weight().device())?;
         match self.config.rollout {
-            Rollout::Restart => self.restart(context, steps),
-            Rollout::Carried => Ok(self.unroll(context, steps)?.rollout),
+            Rollout::Restart => self.restart(&context, steps),
+            Rollout::Carried => Ok(self.unroll(&context, steps)?.rollout),
         }
     }
 }

@@ -104,7 +104,8 @@ impl GaborBank {
                     let rate = part(TAU * d as f64 / DIRECTIONS as f64) * TAU / PERIOD;
                     let at = |k: usize| k as f64 - REACH as f64;
                     let taps = space.iter().enumerate();
-                    taps.map(|(k, w)| scaled(turned(rate * at(k)), *w)).collect()
+                    taps.map(|(k, w)| scaled(turned(rate * at(k)), *w))
+                        .collect()
                 })
                 .collect()
         };
@@ -134,7 +135,10 @@ impl GaborBank {
 
     /// Energies of a clip's frames, each `[y, x]`: `[frame, direction, speed, y, x]`.
     pub(super) fn energies(&self, frames: &[&[u8]]) -> Vec<f64> {
-        let space: Vec<Vec<Complex>> = frames.par_iter().map(|frame| self.in_space(frame)).collect();
+        let space: Vec<Vec<Complex>> = frames
+            .par_iter()
+            .map(|frame| self.in_space(frame))
+            .collect();
         let half = PLACES * PLACES * DIRECTIONS / 2;
         let mut out = vec![0.0; frames.len() * Self::UNITS];
         out.par_chunks_exact_mut(Self::UNITS)
@@ -143,7 +147,11 @@ impl GaborBank {
                 for (filter, out) in out.chunks_exact_mut(PLACES * PLACES).enumerate() {
                     let (direction, speed) = (filter / SPEEDS.len(), filter % SPEEDS.len());
                     let from = direction * PLACES * PLACES % half;
-                    let sign = if direction < DIRECTIONS / 2 { 1.0 } else { -1.0 };
+                    let sign = if direction < DIRECTIONS / 2 {
+                        1.0
+                    } else {
+                        -1.0
+                    };
                     for (place, out) in out.iter_mut().enumerate() {
                         let mut sum = (0.0, 0.0);
                         for (k, w) in self.over_time[speed].iter().enumerate() {
@@ -326,7 +334,8 @@ mod tests {
                 let theta = TAU * direction as f64 / DIRECTIONS as f64;
                 let clip: Vec<Vec<u8>> = (0..16)
                     .map(|t| {
-                        let along = |x: usize, y: usize| theta.cos() * x as f64 + theta.sin() * y as f64;
+                        let along =
+                            |x: usize, y: usize| theta.cos() * x as f64 + theta.sin() * y as f64;
                         (0..SIDE * SIDE)
                             .map(|p| {
                                 let moved = along(p % SIDE, p / SIDE) - speed * t as f64;
@@ -339,10 +348,17 @@ mod tests {
                 let last = &energies[15 * GaborBank::UNITS..];
                 let middle = (PLACES / 2) * PLACES + PLACES / 2;
                 let at = |filter: usize| last[filter * PLACES * PLACES + middle];
-                let most = (0..FILTERS).max_by(|a, b| at(*a).total_cmp(&at(*b))).unwrap();
+                let most = (0..FILTERS)
+                    .max_by(|a, b| at(*a).total_cmp(&at(*b)))
+                    .unwrap();
                 assert_eq!(most, direction * SPEEDS.len() + s);
                 let opposite = (direction + DIRECTIONS / 2) % DIRECTIONS * SPEEDS.len() + s;
-                assert!(at(opposite) < 0.2 * at(most), "{} {}", at(opposite), at(most));
+                assert!(
+                    at(opposite) < 0.2 * at(most),
+                    "{} {}",
+                    at(opposite),
+                    at(most)
+                );
             }
         }
     }
