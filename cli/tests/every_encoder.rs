@@ -139,6 +139,37 @@ fn every_name_predicts_from_a_file() {
     }
 }
 
+#[test]
+fn a_build_without_the_feature_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &[
+            "predict",
+            "--device",
+            "cuda",
+            "--model",
+            "dino-small",
+            "--random-weights",
+            "1",
+        ][..],
+        &["train", "dynamics", "--device", "cuda"],
+    ] {
+        let mut command = Command::cargo_bin("mpong").unwrap();
+        let out = folder.path().join("x.npz");
+        let output = command
+            .args(arguments)
+            .arg("--out")
+            .arg(out)
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        if !cfg!(feature = "cuda") {
+            assert_eq!(output.status.code(), Some(2), "{error}");
+            assert!(error.contains("this build is without it"), "{error}");
+        }
+    }
+}
+
 /// The 79 recorded conditions; minutes.
 #[test]
 #[ignore = "minutes"]

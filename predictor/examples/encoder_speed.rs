@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use mental_pong_predictor::Stream;

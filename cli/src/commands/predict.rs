@@ -22,7 +22,7 @@ use mental_pong_predictor::weights::load::{
 use mental_pong_predictor::weights::{bundled, catalogue, load_dynamics, load_encoder};
 use serde_json::{Value, json};
 
-use super::memory::{available, parse_bytes, shown};
+use super::memory::{available, parse_bytes, refuse_above, shown};
 use super::{chosen, output};
 use crate::Done;
 use crate::args::PredictArgs;
@@ -33,6 +33,8 @@ use crate::progress::Progress;
 pub(super) const WEIGHTS_FOLDER: &str = "weights";
 /// Names of the bundled predictors.
 const BUNDLED: [&str; 4] = ["ctrnn", "lstm", "no-dynamics", "encoder"];
+/// Memory of the program itself with the bundled networks, bytes.
+const PROGRAM_BYTES: u64 = 32_000_000;
 /// Input representations of networks that were trained on the task itself, fitted on the spot.
 const REPRESENTATIONS: [&str; 2] = ["pixel_pca", "gabor_pca"];
 
@@ -79,7 +81,7 @@ pub(crate) fn predict(args: &PredictArgs, progress: &Progress) -> Done {
         refuse_above(limit, least, &format!("the encoder {}", network.name))?;
     }
     let on = device(args.device.name())?;
-    let mut predictor = model.load(args, rollout, progress)?;
+    let mut predictor = model.load(args, limit, rollout, progress)?;
     predictor.encoder.to_device(&on)?;
     if let Some(dynamics) = &mut predictor.dynamics {
         dynamics.to_device(&on)?;
@@ -294,11 +296,12 @@ impl Model {
     fn load(
         self,
         args: &PredictArgs,
+        limit: Option<u64>,
         rollout: Option<Rollout>,
         progress: &Progress,
     ) -> Result<Predictor, Failure> {
         match self {
-            Self::Representation(name) => representation(name, args, rollout, progress),
+            Self::Representation(name) => representation(name, args, limit, rollout, progress),
             Self::Bundled => own(args, rollout),
             Self::Combined(path) => {
                 let (encoder, dynamics) = combined_from(&path, rollout)?;
@@ -369,19 +372,28 @@ fn own(args: &PredictArgs, rollout: Option<Rollout>) -> Result<Predictor, Failur
 fn representation(
     name: &str,
     args: &PredictArgs,
+    limit: Option<u64>,
     rollout: Option<Rollout>,
     progress: &Progress,
 ) -> Result<Predictor, Failure> {
     let gabor = name == "gabor_pca";
+    let fitting = if gabor {
+        GaborPca::fit_bytes()
+    } else {
+        PixelPca::fit_bytes()
+    };
     let encoder: Box<dyn Encoder> = match &args.weights {
         Some(file) if file.exists() && gabor => Box::new(GaborPca::load(file)?),
         Some(file) if file.exists() => Box::new(PixelPca::load(file)?),
         file => {
             let sample = PixelPca::sample()?;
             progress.note(&format!(
-                "{name}: fitting components to {} trials of the validation part; this takes minutes (--weights FILE keeps them)",
-                sample.len()
+                "{name}: fitting components to {} trials of the validation part; this takes minutes and about {} of memory \
+                 (--weights FILE keeps them)",
+                sample.len(),
+                shown(fitting)
             ));
+            refuse_above(limit, fitting, &format!("the fit of {name}"))?;
             let (encoder, bytes): (Box<dyn Encoder>, Vec<u8>) = if gabor {
                 let fitted = GaborPca::fit(&sample, progress)?;
                 let bytes = fitted.to_bytes()?;
@@ -486,17 +498,6 @@ fn with_dynamics(
     Ok(predictor)
 }
 
-fn refuse_above(limit: Option<u64>, bytes: u64, what: &str) -> Result<(), Failure> {
-    match limit {
-        Some(limit) if bytes > limit => usage(format!(
-            "{what} takes about {} of memory, and {} may be used (--max-memory)",
-            shown(bytes),
-            shown(limit)
-        )),
-        _ => Ok(()),
-    }
-}
-
 /// Counts what is to be done, says so, and refuses what cannot fit.
 fn survey(
     predictor: &Predictor,
@@ -546,7 +547,8 @@ fn survey(
     }
     let n_layers = u64::from(layers.encoder) + u64::from(layers.dynamics);
     let latents = n_layers * 4 * (conditions.len() * longest * encoder.latent_dim()) as u64;
-    let mut memory = 2 * (longest * FRAME_SIZE * FRAME_SIZE * 3) as u64 + 2 * latents;
+    let mut memory =
+        PROGRAM_BYTES + 2 * (longest * FRAME_SIZE * FRAME_SIZE * 3) as u64 + 2 * latents;
     if let Some(network) = &predictor.network {
         memory += network.loading_bytes() + network.batch_bytes();
     }

@@ -12,6 +12,7 @@ use mental_pong_predictor::training::{
 use mental_pong_predictor::weights::{bundled, load_encoder, network_bytes};
 use serde::Serialize;
 
+use super::memory::{available, refuse_above, shown};
 use super::output;
 use crate::Done;
 use crate::args::{DeviceName, Recipe, TrainDynamicsArgs, TrainEncoderArgs};
@@ -85,6 +86,14 @@ pub(crate) fn dynamics(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
         None => bundled()?.encoder,
     };
     let on = device(args.device.name())?;
+    let bytes = config.bytes();
+    progress.note(&format!(
+        "{} videos of {} frames; about {} of memory",
+        config.videos + config.validation_videos,
+        config.frames,
+        shown(bytes)
+    ));
+    refuse_above(available(), bytes, "the training")?;
     fresh(&args.out, args.resume)?;
     let start = Instant::now();
     let (params, log) = train_dynamics(&config, &encoder.model, &on, &args.out, progress)?;

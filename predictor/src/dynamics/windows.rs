@@ -10,6 +10,8 @@
 //! began are one: when the states of two neighbours differ by no more than the rounding of a step does, one of them goes
 //! on for both. The numbers are those of the plain rollout up to rounding.
 
+use std::collections::VecDeque;
+
 use candle_core::{Device, Tensor};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -235,38 +237,51 @@ fn same(a: &[f32], b: &[f32]) -> bool {
 
 /// The windows that are open, oldest first.
 struct Open {
-    /// `[state, batch, unit]`.
+    /// `[state, batch, unit]`; the first `closed` states are done with.
     inner: Vec<f32>,
     output: Vec<f32>,
-    /// `[state]`: windows that share it.
-    windows: Vec<usize>,
+    closed: usize,
+    /// `[open state]`: windows that share it.
+    windows: VecDeque<usize>,
     /// Values of a state.
     size: usize,
 }
 
 impl Open {
     fn push(&mut self, (inner, output): (Vec<f32>, Vec<f32>)) {
+        // Once most of the room is of closed windows it is given back.
+        if self.closed > 2 * self.windows.len() {
+            self.inner.drain(..self.closed * self.size);
+            self.output.drain(..self.closed * self.size);
+            self.closed = 0;
+        }
         self.inner.extend(inner);
         self.output.extend(output);
-        self.windows.push(1);
+        self.windows.push_back(1);
     }
 
-    fn drop_first(&mut self) {
-        self.inner.drain(..self.size);
-        self.output.drain(..self.size);
-        self.windows.remove(0);
+    /// Inner state and output of the open states.
+    fn states(&mut self) -> (&mut [f32], &mut [f32]) {
+        let from = self.closed * self.size;
+        (&mut self.inner[from..], &mut self.output[from..])
+    }
+
+    fn drop_first(&mut self) -> usize {
+        self.closed += 1;
+        self.windows.pop_front().unwrap_or(0)
     }
 
     /// Lets the oldest state go where the next is the same. The older two windows are, the longer ago
     /// their difference began: where the first pair differs the others do.
     fn merge(&mut self) {
         let n = self.size;
-        while self.windows.len() > 1
-            && same(&self.inner[..n], &self.inner[n..2 * n])
-            && same(&self.output[..n], &self.output[n..2 * n])
-        {
-            self.windows[1] += self.windows[0];
-            self.drop_first();
+        while self.windows.len() > 1 {
+            let (inner, output) = self.states();
+            if !same(&inner[..n], &inner[n..2 * n]) || !same(&output[..n], &output[n..2 * n]) {
+                break;
+            }
+            let shared = self.drop_first();
+            self.windows[0] += shared;
         }
     }
 
@@ -293,7 +308,8 @@ pub(super) fn roll(
     let mut open = Open {
         inner: Vec::new(),
         output: Vec::new(),
-        windows: Vec::new(),
+        closed: 0,
+        windows: VecDeque::new(),
         size: batch * cell.hidden(),
     };
     let mut taken = 0;
@@ -309,12 +325,14 @@ pub(super) fn roll(
         if t < steps {
             open.push(cell.start(batch));
         }
-        cell.advance(&cell.project(&x), &mut open.inner, &mut open.output);
+        let (inner, output) = open.states();
+        cell.advance(&cell.project(&x), inner, output);
         taken += open.windows.len();
         open.merge();
         // The oldest window has seen its last latent: it forecasts and closes.
         if t + 1 >= time {
-            let read = cell.read(&open.output[..open.size]);
+            let size = open.size;
+            let read = cell.read(&open.states().1[..size]);
             let mut next = vec![0.0; batch * latent];
             regressor.times(&read, &mut next, Accum::Replace, Par::rayon(0));
             add_row(&mut next, regressor_bias);

@@ -17,6 +17,8 @@ pub(super) const COMPONENTS: usize = 100;
 /// Trials of the fit (published: one validation batch of 512), and of a mini-batch (published: 32).
 const TRIALS: usize = 512;
 pub(super) const BATCH: usize = 32;
+/// Frames of the longest trials (published: sequences of 90).
+const LONGEST: usize = 90;
 
 /// Principal components of the rows that an input representation of Rajalingham et al. 2022 makes of
 /// frames (preset `rnn100`, design law), by [`IncrementalPca`].
@@ -48,6 +50,13 @@ pub(super) struct Fit {
 }
 
 impl Components {
+    /// Memory that a fit with rows of `units` takes at its peak, bytes: a batch of the longest trials, twice
+    /// more while it is decomposed, and its rows' products.
+    pub(super) const fn fit_bytes(units: usize) -> u64 {
+        let rows = BATCH * LONGEST + COMPONENTS + 1;
+        8 * (3 * rows * units + 3 * rows * rows) as u64
+    }
+
     /// Fits to the occluded frames of some trials; `rows` makes `[frame, unit]` of a trial's frames.
     pub(super) fn fit(
         name: &'static str,

@@ -43,6 +43,12 @@ impl GaborPca {
         Self::fit_sized(trials, COMPONENTS, BATCH, monitor)
     }
 
+    /// Memory that [`GaborPca::fit`] takes at its peak, bytes; an estimate from above.
+    #[must_use]
+    pub fn fit_bytes() -> u64 {
+        Components::fit_bytes(GaborBank::UNITS)
+    }
+
     /// As [`GaborPca::fit`] with other numbers of components and trials a batch.
     ///
     /// # Errors

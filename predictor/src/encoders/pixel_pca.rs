@@ -40,6 +40,12 @@ impl PixelPca {
         Self::fit_sized(trials, COMPONENTS, BATCH, monitor)
     }
 
+    /// Memory that [`PixelPca::fit`] takes at its peak, bytes; an estimate from above.
+    #[must_use]
+    pub fn fit_bytes() -> u64 {
+        Components::fit_bytes(Preset::Rnn100.frame_len())
+    }
+
     /// As [`PixelPca::fit`] with other numbers of components and trials a batch.
     ///
     /// # Errors

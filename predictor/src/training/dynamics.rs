@@ -51,6 +51,19 @@ pub struct DynamicsTraining {
     pub checkpoint_every: u64,
 }
 
+impl DynamicsTraining {
+    /// Memory that the training takes at its peak, bytes: the latents of all videos, seen and revealed, and
+    /// the graph of a batch; an estimate from above.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let of = |n: usize| n as u64;
+        let latents = 2 * of(self.videos + self.validation_videos) * of(self.frames);
+        let step = 16 * of(self.network.hidden) + 12 * of(self.network.latent);
+        let graph = 3 * of(self.batch) * of(self.context.1 + self.rollout) * step;
+        4 * (latents * of(self.network.latent) + graph)
+    }
+}
+
 /// Frames of a video in a second.
 const FRAMES_PER_S: f64 = 20.0;
 
