@@ -274,12 +274,30 @@ pub(crate) struct PlayArgs {
     pub(crate) json: bool,
 }
 
+/// Where a network runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceName {
+    /// The processor.
+    Cpu,
+    /// The first NVIDIA card.
+    Cuda,
+}
+
+impl DeviceName {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
     /// The predictor: one of the bundled ones (ctrnn, lstm, no-dynamics: the last latent held,
-    /// encoder: every frame, nothing forecast), pixel_pca (principal components of the 100 x 100
-    /// frames, fitted on the spot or kept in --weights), a published encoder (see `weights list`), or a
-    /// released checkpoint of encoder and dynamics, by its name or as a FILE.
+    /// encoder: every frame, nothing forecast), pixel_pca and gabor_pca (principal components of
+    /// the 100 x 100 frames and of their motion energies, fitted on the spot or kept in --weights), a
+    /// published encoder (see `weights list`), or a released checkpoint of encoder and dynamics, by its name or as a FILE.
     #[arg(long, default_value = "ctrnn", value_name = "NAME|FILE")]
     pub(crate) model: String,
     /// Encoder weights of your own (safetensors, from `mpong train encoder`), for the bundled
@@ -317,6 +335,9 @@ pub(crate) struct PredictArgs {
     /// Take every N-th of the frames; latents are interpolated back to every frame.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) subsample: usize,
+    /// Where published encoders and their dynamics run; cuda needs a build with that feature.
+    #[arg(long, value_enum, default_value = "cpu")]
+    pub(crate) device: DeviceName,
     /// State between forecast steps: restart (published: the window is run again for each step) or
     /// carried. What the dynamics were made for without it.
     #[arg(long)]
@@ -427,6 +448,9 @@ pub(crate) struct TrainDynamicsArgs {
         conflicts_with = "weights"
     )]
     pub(crate) random_weights: Option<u64>,
+    /// Where the recipes ctrnn and lstm are trained; cuda needs a build with that feature.
+    #[arg(long, value_enum, default_value = "cpu")]
+    pub(crate) device: DeviceName,
     /// Folder of encoded frames, kept for the next time; OUT/cache without it.
     #[arg(long, value_name = "DIR", requires = "clips")]
     pub(crate) cache: Option<PathBuf>,

@@ -6,6 +6,7 @@
 //! bundled networks), [`latents`] runs a predictor over the task's conditions, and [`observers`]
 //! are references that know the ball's state and learn nothing.
 
+pub mod device;
 pub mod dynamics;
 pub mod encoders;
 mod error;

@@ -13,7 +13,7 @@ use candle_nn::VarBuilder;
 use crate::Result;
 use crate::rng::Stream;
 
-/// Named trainable tensors, f32, on the CPU.
+/// Named trainable tensors, f32, made on the CPU.
 #[derive(Clone, Debug, Default)]
 pub struct Params(BTreeMap<String, Var>);
 
@@ -67,11 +67,29 @@ impl Params {
             .collect()
     }
 
+    /// Moves the variables.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    pub fn to_device(&mut self, device: &Device) -> Result<()> {
+        for var in self.0.values_mut() {
+            *var = Var::from_tensor(&var.to_device(device)?)?;
+        }
+        Ok(())
+    }
+
+    /// Where the variables are.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        let first = self.0.values().next();
+        first.map_or(Device::Cpu, |var| var.device().clone())
+    }
+
     /// A builder over these variables; modules built from it train them.
     #[must_use]
     pub fn builder(&self) -> VarBuilder<'static> {
         let tensors: HashMap<String, Tensor> = self.tensors().into_iter().collect();
-        VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu)
+        VarBuilder::from_tensors(tensors, DType::F32, &self.device())
     }
 
     /// Overwrites the variables with `tensors` of the same names and shapes.
@@ -86,7 +104,7 @@ impl Params {
                 expected: "a tensor".into(),
                 found: "nothing".into(),
             })?;
-            var.set(tensor)?;
+            var.set(&tensor.to_device(var.device())?)?;
         }
         Ok(())
     }
@@ -179,15 +197,13 @@ impl Adam {
     pub fn restore(&mut self, tensors: &BTreeMap<String, Tensor>, step: u64) -> Result<()> {
         for (name, (m, v)) in &mut self.moments {
             for (key, moment) in [(format!("m/{name}"), m), (format!("v/{name}"), v)] {
-                *moment = tensors
-                    .get(&key)
-                    .cloned()
-                    .ok_or_else(|| crate::Error::Config {
-                        place: "checkpoint".into(),
-                        field: key,
-                        expected: "a tensor".into(),
-                        found: "nothing".into(),
-                    })?;
+                let stored = tensors.get(&key).ok_or_else(|| crate::Error::Config {
+                    place: "checkpoint".into(),
+                    field: key,
+                    expected: "a tensor".into(),
+                    found: "nothing".into(),
+                })?;
+                *moment = stored.to_device(moment.device())?;
             }
         }
         self.step = step;

@@ -46,6 +46,18 @@ pub(crate) fn available() -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
+/// Refuses what takes more than may be used.
+pub(crate) fn refuse_above(limit: Option<u64>, bytes: u64, what: &str) -> Result<(), Failure> {
+    match limit {
+        Some(limit) if bytes > limit => Err(Failure::Usage(format!(
+            "{what} takes about {} of memory, and {} may be used (--max-memory, or what the machine has to give)",
+            shown(bytes),
+            shown(limit)
+        ))),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

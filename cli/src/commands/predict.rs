@@ -6,8 +6,11 @@ use mental_pong_game::Monitor;
 use mental_pong_game::files::{create_folder, write_atomic};
 use mental_pong_game::frames::Preset;
 use mental_pong_game::task::Condition;
+use mental_pong_predictor::device::device;
 use mental_pong_predictor::dynamics::{Dynamics, Identity, Rollout};
-use mental_pong_predictor::encoders::{Encoder, FRAME_SIZE, Picture, PixelPca, PublishedEncoder};
+use mental_pong_predictor::encoders::{
+    Encoder, FRAME_SIZE, GaborPca, Picture, PixelPca, PublishedEncoder,
+};
 use mental_pong_predictor::latents::{
     Cache, Clock, ContextRule, Layers, Protocol, Shown, TrialLayers, Video, predict as run,
     write_layers,
@@ -19,7 +22,7 @@ use mental_pong_predictor::weights::load::{
 use mental_pong_predictor::weights::{bundled, catalogue, load_dynamics, load_encoder};
 use serde_json::{Value, json};
 
-use super::memory::{available, parse_bytes, shown};
+use super::memory::{available, parse_bytes, refuse_above, shown};
 use super::{chosen, output};
 use crate::Done;
 use crate::args::PredictArgs;
@@ -30,8 +33,10 @@ use crate::progress::Progress;
 pub(super) const WEIGHTS_FOLDER: &str = "weights";
 /// Names of the bundled predictors.
 const BUNDLED: [&str; 4] = ["ctrnn", "lstm", "no-dynamics", "encoder"];
-/// Name of the pixels' principal components.
-const PIXEL_PCA: &str = "pixel_pca";
+/// Memory of the program itself with the bundled networks, bytes.
+const PROGRAM_BYTES: u64 = 32_000_000;
+/// Input representations of networks that were trained on the task itself, fitted on the spot.
+const REPRESENTATIONS: [&str; 2] = ["pixel_pca", "gabor_pca"];
 
 /// An encoder, perhaps dynamics, and where both come from.
 struct Predictor {
@@ -75,7 +80,12 @@ pub(crate) fn predict(args: &PredictArgs, progress: &Progress) -> Done {
         let least = network.loading_bytes() + network.batch_bytes();
         refuse_above(limit, least, &format!("the encoder {}", network.name))?;
     }
-    let predictor = model.load(args, rollout, progress)?;
+    let on = device(args.device.name())?;
+    let mut predictor = model.load(args, limit, rollout, progress)?;
+    predictor.encoder.to_device(&on)?;
+    if let Some(dynamics) = &mut predictor.dynamics {
+        dynamics.to_device(&on)?;
+    }
     let layers = layers(args, &predictor)?;
     let shown = match (args.video.as_str(), predictor.dynamics.is_some()) {
         ("occluded", _) => Shown::Occluded,
@@ -92,7 +102,8 @@ pub(crate) fn predict(args: &PredictArgs, progress: &Progress) -> Done {
         (None, _) if rnn => Clock::Design,
         (Some(other), _) if rnn => {
             return usage(format!(
-                "--frames {other}: {PIXEL_PCA} takes the design law's frames and no others"
+                "--frames {other}: {} takes the design law's frames and no others",
+                args.model
             ));
         }
         (Some("bins"), _) | (None, true) => Clock::Bins,
@@ -117,7 +128,8 @@ pub(crate) fn predict(args: &PredictArgs, progress: &Progress) -> Done {
     )?;
     if rnn && args.show_input.is_some() {
         return usage(format!(
-            "--show-input: {PIXEL_PCA} sees the frames of `mpong stimuli --preset rnn100`"
+            "--show-input: {} sees the frames of `mpong stimuli --preset rnn100`",
+            args.model
         ));
     }
     if let Some(folder) = &args.show_input {
@@ -204,7 +216,7 @@ fn layers(args: &PredictArgs, predictor: &Predictor) -> Result<Layers, Failure> 
 /// What `--model` names.
 enum Model {
     Bundled,
-    PixelPca,
+    Representation(&'static str),
     Published(Box<PublishedEncoder>, Option<PathBuf>),
     Combined(PathBuf),
 }
@@ -215,8 +227,8 @@ impl Model {
         if BUNDLED.contains(&name) {
             return Ok(Self::Bundled);
         }
-        if name == PIXEL_PCA {
-            return Ok(Self::PixelPca);
+        if let Some(name) = REPRESENTATIONS.into_iter().find(|known| *known == name) {
+            return Ok(Self::Representation(name));
         }
         let in_folder = |file: &str| Path::new(WEIGHTS_FOLDER).join(file);
         if let Ok(network) = PublishedEncoder::named(name) {
@@ -284,11 +296,12 @@ impl Model {
     fn load(
         self,
         args: &PredictArgs,
+        limit: Option<u64>,
         rollout: Option<Rollout>,
         progress: &Progress,
     ) -> Result<Predictor, Failure> {
         match self {
-            Self::PixelPca => pixel_pca(args, rollout, progress),
+            Self::Representation(name) => representation(name, args, limit, rollout, progress),
             Self::Bundled => own(args, rollout),
             Self::Combined(path) => {
                 let (encoder, dynamics) = combined_from(&path, rollout)?;
@@ -355,30 +368,49 @@ fn own(args: &PredictArgs, rollout: Option<Rollout>) -> Result<Predictor, Failur
     })
 }
 
-/// The pixels' principal components, read from a file or fitted.
-fn pixel_pca(
+/// Principal components of pixels or of motion energies, read from a file or fitted.
+fn representation(
+    name: &str,
     args: &PredictArgs,
+    limit: Option<u64>,
     rollout: Option<Rollout>,
     progress: &Progress,
 ) -> Result<Predictor, Failure> {
-    let encoder = match &args.weights {
-        Some(file) if file.exists() => PixelPca::load(file)?,
+    let gabor = name == "gabor_pca";
+    let fitting = if gabor {
+        GaborPca::fit_bytes()
+    } else {
+        PixelPca::fit_bytes()
+    };
+    let encoder: Box<dyn Encoder> = match &args.weights {
+        Some(file) if file.exists() && gabor => Box::new(GaborPca::load(file)?),
+        Some(file) if file.exists() => Box::new(PixelPca::load(file)?),
         file => {
             let sample = PixelPca::sample()?;
             progress.note(&format!(
-                "{PIXEL_PCA}: fitting components to {} trials of the validation part; this takes minutes (--weights FILE keeps them)",
-                sample.len()
+                "{name}: fitting components to {} trials of the validation part; this takes minutes and about {} of memory \
+                 (--weights FILE keeps them)",
+                sample.len(),
+                shown(fitting)
             ));
-            let fitted = PixelPca::fit(&sample, progress)?;
-            if let Some(file) = file {
+            refuse_above(limit, fitting, &format!("the fit of {name}"))?;
+            let (encoder, bytes): (Box<dyn Encoder>, Vec<u8>) = if gabor {
+                let fitted = GaborPca::fit(&sample, progress)?;
                 let bytes = fitted.to_bytes()?;
+                (Box::new(fitted), bytes)
+            } else {
+                let fitted = PixelPca::fit(&sample, progress)?;
+                let bytes = fitted.to_bytes()?;
+                (Box::new(fitted), bytes)
+            };
+            if let Some(file) = file {
                 write_atomic(file, |out| out.write_all(&bytes))?;
             }
-            fitted
+            encoder
         }
     };
     let predictor = Predictor {
-        encoder: Box::new(encoder),
+        encoder,
         encoder_source: None,
         network: None,
         dynamics: None,
@@ -466,17 +498,6 @@ fn with_dynamics(
     Ok(predictor)
 }
 
-fn refuse_above(limit: Option<u64>, bytes: u64, what: &str) -> Result<(), Failure> {
-    match limit {
-        Some(limit) if bytes > limit => usage(format!(
-            "{what} takes about {} of memory, and {} may be used (--max-memory)",
-            shown(bytes),
-            shown(limit)
-        )),
-        _ => Ok(()),
-    }
-}
-
 /// Counts what is to be done, says so, and refuses what cannot fit.
 fn survey(
     predictor: &Predictor,
@@ -526,7 +547,8 @@ fn survey(
     }
     let n_layers = u64::from(layers.encoder) + u64::from(layers.dynamics);
     let latents = n_layers * 4 * (conditions.len() * longest * encoder.latent_dim()) as u64;
-    let mut memory = 2 * (longest * FRAME_SIZE * FRAME_SIZE * 3) as u64 + 2 * latents;
+    let mut memory =
+        PROGRAM_BYTES + 2 * (longest * FRAME_SIZE * FRAME_SIZE * 3) as u64 + 2 * latents;
     if let Some(network) = &predictor.network {
         memory += network.loading_bytes() + network.batch_bytes();
     }
@@ -629,6 +651,7 @@ fn about(args: &PredictArgs, predictor: &Predictor, protocol: &Protocol, video: 
             ContextRule::VisFrameEnd => "vis_frame_end is read as the last frame with all of the ball in view",
             _ => "",
         },
+        "device": args.device.name(),
         "frames": protocol.clock,
         "subsample": protocol.subsample,
         "rollout": args.rollout,

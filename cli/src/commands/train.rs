@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use mental_pong_eval::report::{LossPoint, loss_figure};
 use mental_pong_game::files::{sha256_hex, write_atomic};
+use mental_pong_predictor::device::device;
 use mental_pong_predictor::encoders::PlayNet;
 use mental_pong_predictor::params::Params;
 use mental_pong_predictor::training::{
@@ -11,9 +12,10 @@ use mental_pong_predictor::training::{
 use mental_pong_predictor::weights::{bundled, load_encoder, network_bytes};
 use serde::Serialize;
 
+use super::memory::{available, refuse_above, shown};
 use super::output;
 use crate::Done;
-use crate::args::{Recipe, TrainDynamicsArgs, TrainEncoderArgs};
+use crate::args::{DeviceName, Recipe, TrainDynamicsArgs, TrainEncoderArgs};
 use crate::config::load;
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -63,6 +65,12 @@ pub(crate) fn dynamics(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
         Recipe::Ctrnn => CTRNN,
         Recipe::Lstm => LSTM,
         Recipe::PublishedCtrnn | Recipe::PublishedLstm => {
+            if args.device != DeviceName::Cpu {
+                return Err(Failure::Usage(
+                    "--device: the published recipes train on the processor alone, by a step of their own; ctrnn and lstm take a card"
+                        .into(),
+                ));
+            }
             return super::train_published::train(args, progress);
         }
     };
@@ -77,9 +85,18 @@ pub(crate) fn dynamics(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
         Some(path) => load_encoder(path)?,
         None => bundled()?.encoder,
     };
+    let on = device(args.device.name())?;
+    let bytes = config.bytes();
+    progress.note(&format!(
+        "{} videos of {} frames; about {} of memory",
+        config.videos + config.validation_videos,
+        config.frames,
+        shown(bytes)
+    ));
+    refuse_above(available(), bytes, "the training")?;
     fresh(&args.out, args.resume)?;
     let start = Instant::now();
-    let (params, log) = train_dynamics(&config, &encoder.model, &args.out, progress)?;
+    let (params, log) = train_dynamics(&config, &encoder.model, &on, &args.out, progress)?;
     let finished = Finished {
         what: "dynamics",
         command: match args.recipe {

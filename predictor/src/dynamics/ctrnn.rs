@@ -1,9 +1,10 @@
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
 
 use super::DynamicsConfig;
 use super::windows::{Matrix, Plain};
 use crate::Result;
+use crate::device::put;
 
 /// Continuous-time recurrent cell, forward Euler:
 /// `ah ← ah + dt/τ · (−ah + W_hh h + W_hx x + b)`, `h = max(tanh(ah), 0)`, started from `ah0`.
@@ -39,14 +40,30 @@ impl Ctrnn {
         })
     }
 
+    pub(super) fn to_device(&mut self, device: &Device) -> Result<()> {
+        for tensor in [
+            &mut self.ah0,
+            &mut self.w_hx,
+            &mut self.b_h,
+            &mut self.w_hh,
+            &mut self.w_yh,
+            &mut self.b_y,
+        ] {
+            put(tensor, device)?;
+        }
+        Ok(())
+    }
+
     /// The cell's tensors as plain numbers.
     pub(super) fn plain(&self) -> Result<Plain> {
         let row = |t: &Tensor| -> Result<Vec<f32>> { Ok(t.to_vec1()?) };
+        let hh = Matrix::of(&self.w_hh)?;
         Ok(Plain::Ctrnn {
+            hh_transposed: hh.transposed(),
             ah0: row(&self.ah0)?,
             hx: Matrix::of(&self.w_hx)?,
             bias: row(&self.b_h)?,
-            hh: Matrix::of(&self.w_hh)?,
+            hh,
             yh: Matrix::of(&self.w_yh)?,
             yb: row(&self.b_y)?,
             dt_over_tau: self.dt_over_tau as f32,

@@ -1,9 +1,10 @@
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::ops::sigmoid;
 
 use super::DynamicsConfig;
 use crate::Result;
+use crate::device::put;
 
 /// Gated recurrent unit with PyTorch's equations (the reset gate after the recurrent product):
 /// `r = σ(W_ir x + b_ir + W_hr h + b_hr)`, `z = σ(W_iz x + b_iz + W_hz h + b_hz)`,
@@ -27,6 +28,18 @@ impl Gru {
             b_hh: vb.get(3 * h, "bias_hh_l0")?,
             hidden: h,
         })
+    }
+
+    pub(super) fn to_device(&mut self, device: &Device) -> Result<()> {
+        for tensor in [
+            &mut self.w_ih,
+            &mut self.w_hh,
+            &mut self.b_ih,
+            &mut self.b_hh,
+        ] {
+            put(tensor, device)?;
+        }
+        Ok(())
     }
 
     pub(super) fn start(&self, batch: usize) -> Result<Tensor> {

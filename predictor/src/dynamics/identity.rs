@@ -1,4 +1,4 @@
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::{Dynamics, check_context};
 use crate::Result;
@@ -13,6 +13,11 @@ pub struct Identity {
 impl Dynamics for Identity {
     fn latent_dim(&self) -> usize {
         self.latent
+    }
+
+    /// Without weights it runs where its context is.
+    fn to_device(&mut self, _device: &Device) -> Result<()> {
+        Ok(())
     }
 
     fn forecast(&self, context: &Tensor, steps: usize) -> Result<Tensor> {

@@ -1,8 +1,9 @@
-use candle_core::{D, Tensor};
+use candle_core::{D, Device, Tensor};
 use candle_nn::{Linear, Module};
 use serde::{Deserialize, Serialize};
 
 use super::{Dynamics, check_context};
+use crate::device::put_linear;
 use crate::params::Params;
 use crate::rng::Stream;
 use crate::{Error, Result};
@@ -91,8 +92,14 @@ impl Dynamics for Mlp {
         self.config.latent
     }
 
+    fn to_device(&mut self, device: &Device) -> Result<()> {
+        put_linear(&mut self.hidden, device)?;
+        put_linear(&mut self.output, device)
+    }
+
     /// Uses the last [`MlpConfig::window`] latents of the context; a shorter context is refused.
     fn forecast(&self, context: &Tensor, steps: usize) -> Result<Tensor> {
+        let context = &context.to_device(self.output.weight().device())?;
         let (batch, time) = check_context(context, self.config.latent)?;
         let (window, latent) = (self.config.window, self.config.latent);
         if time < window || steps == 0 {

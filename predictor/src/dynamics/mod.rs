@@ -19,7 +19,7 @@ pub use init::Init;
 pub use mlp::{Mlp, MlpConfig};
 pub use recurrent::{Recurrent, Unrolled};
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use crate::Result;
 
@@ -28,8 +28,14 @@ pub trait Dynamics: Send + Sync {
     /// Length of a latent vector.
     fn latent_dim(&self) -> usize;
 
+    /// Moves the module to a device.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    fn to_device(&mut self, device: &Device) -> Result<()>;
+
     /// Forecasts `steps` latents after `context`, `[batch, time, latent]`, time oldest first, at
-    /// least one step long. Gives `[batch, step, latent]`. Nothing after the context is seen.
+    /// least one step long, of any device. Gives `[batch, step, latent]`. Nothing after the context is seen.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] for an empty context or another latent length.

@@ -1,12 +1,13 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState};
-use candle_nn::{Linear, Module, RNN};
+use candle_nn::{Linear, Module, RNN, VarBuilder};
 
 use super::ctrnn::{Ctrnn, CtrnnState};
 use super::gru::Gru;
 use super::windows::{Matrix, Plain, roll};
 use super::{CellKind, Dynamics, DynamicsConfig, Rollout, Skip, check_context};
 use crate::Result;
+use crate::device::{put, put_linear};
 use crate::params::Params;
 use crate::rng::Stream;
 
@@ -93,6 +94,15 @@ impl Cell {
     }
 }
 
+/// The library's LSTM over these tensors.
+fn lstm(config: &DynamicsConfig, tensors: &[Tensor; 4], device: &Device) -> Result<LSTM> {
+    let names = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"];
+    let named = names.map(String::from).into_iter().zip(tensors.clone());
+    let vb = VarBuilder::from_tensors(named.collect(), DType::F32, device);
+    let (inputs, hidden) = (config.inputs(), config.hidden);
+    Ok(LSTM::new(inputs, hidden, LSTMConfig::default(), vb)?)
+}
+
 /// A recurrent cell and its linear regressor to the encoder's space.
 #[derive(Clone, Debug)]
 pub struct Recurrent {
@@ -130,10 +140,7 @@ impl Recurrent {
                     vb.get(4 * hidden, "bias_ih_l0")?,
                     vb.get(4 * hidden, "bias_hh_l0")?,
                 ];
-                Cell::Lstm(
-                    LSTM::new(inputs, hidden, LSTMConfig::default(), vb)?,
-                    tensors,
-                )
+                Cell::Lstm(lstm(&config, &tensors, vb.device())?, tensors)
             }
         };
         let regressor = Linear::new(
@@ -178,6 +185,12 @@ impl Recurrent {
         &self.config
     }
 
+    /// Where the module is.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.regressor.weight().device().clone()
+    }
+
     /// The same module with another rollout.
     #[must_use]
     pub fn with_rollout(mut self, rollout: Rollout) -> Self {
@@ -202,7 +215,8 @@ impl Recurrent {
         let mut state = cell.start(batch)?;
         let mut forecasts: Vec<Tensor> = Vec::with_capacity(time + steps);
         let mut before: Option<Tensor> = None;
-        let mut velocity = Tensor::zeros((batch, self.config.latent), DType::F32, &Device::Cpu)?;
+        let shape = (batch, self.config.latent);
+        let mut velocity = Tensor::zeros(shape, DType::F32, context.device())?;
         for t in 0..time + steps.max(1) - 1 {
             let x = match forecasts.last() {
                 Some(forecast) if t >= time => forecast.clone(),
@@ -248,21 +262,32 @@ impl Recurrent {
 
     /// The published rollout: each forecast from a fresh run over the sliding window.
     fn restart(&self, context: &Tensor, steps: usize) -> Result<Tensor> {
-        check_context(context, self.config.latent)?;
-        // The inertia of a window depends on where the window begins: it is run again.
-        match self.cell.plain()? {
-            Some(plain) if self.config.skip == Skip::None => roll(
-                &plain,
-                &Matrix::of(self.regressor.weight())?,
-                &match self.regressor.bias() {
-                    Some(bias) => bias.to_vec1()?,
-                    None => vec![0.0; self.config.latent],
-                },
-                context,
-                steps,
-            ),
-            _ => self.restart_one_by_one(context, steps),
+        match self.restart_side_by_side(context, steps)? {
+            Some((forecast, _)) => Ok(forecast),
+            None => self.restart_one_by_one(context, steps),
         }
+    }
+
+    /// [`roll`] where it does the network: the inertia of a window depends on where the window begins, and
+    /// plain numbers are the processor's.
+    fn restart_side_by_side(
+        &self,
+        context: &Tensor,
+        steps: usize,
+    ) -> Result<Option<(Tensor, usize)>> {
+        check_context(context, self.config.latent)?;
+        if self.config.skip != Skip::None || !context.device().is_cpu() {
+            return Ok(None);
+        }
+        let Some(plain) = self.cell.plain()? else {
+            return Ok(None);
+        };
+        let bias = match self.regressor.bias() {
+            Some(bias) => bias.to_vec1()?,
+            None => vec![0.0; self.config.latent],
+        };
+        let regressor = Matrix::of(self.regressor.weight())?;
+        roll(&plain, &regressor, &bias, context, steps).map(Some)
     }
 
     fn restart_one_by_one(&self, context: &Tensor, steps: usize) -> Result<Tensor> {
@@ -283,10 +308,25 @@ impl Dynamics for Recurrent {
         self.config.latent
     }
 
+    fn to_device(&mut self, device: &Device) -> Result<()> {
+        match &mut self.cell {
+            Cell::Ctrnn(cell) => cell.to_device(device)?,
+            Cell::Gru(cell) => cell.to_device(device)?,
+            Cell::Lstm(cell, tensors) => {
+                for tensor in tensors.iter_mut() {
+                    put(tensor, device)?;
+                }
+                *cell = lstm(&self.config, tensors, device)?;
+            }
+        }
+        put_linear(&mut self.regressor, device)
+    }
+
     fn forecast(&self, context: &Tensor, steps: usize) -> Result<Tensor> {
+        let context = context.to_device(self.regressor.weight().device())?;
         match self.config.rollout {
-            Rollout::Restart => self.restart(context, steps),
-            Rollout::Carried => Ok(self.unroll(context, steps)?.rollout),
+            Rollout::Restart => self.restart(&context, steps),
+            Rollout::Carried => Ok(self.unroll(&context, steps)?.rollout),
         }
     }
 }
@@ -358,6 +398,40 @@ mod tests {
                 let plain = module.restart_one_by_one(&context, steps).unwrap();
                 for (a, b) in values(&fast).iter().zip(values(&plain)) {
                     assert!((a - b).abs() < 1e-6, "{cell:?} {time} {steps}: {a} {b}");
+                }
+            }
+        }
+    }
+
+    // Long enough for the LSTM's windows to forget where they began, with enough rows for the CTRNN's
+    // resting units to be left out.
+    #[test]
+    fn what_is_left_out_of_the_rollout_changes_nothing() {
+        for (cell, fewer) in [(CellKind::Ctrnn, false), (CellKind::Lstm, true)] {
+            for seed in 0..3 {
+                let config = DynamicsConfig {
+                    hidden: 24,
+                    latent: 3,
+                    ..config(cell, Skip::None, Rollout::Restart)
+                };
+                let drawn = super::super::Init::Published
+                    .draw(&config, &mut Stream::new(seed, "test", 1))
+                    .unwrap();
+                let mut params = Params::default();
+                for (name, tensor) in drawn.tensors() {
+                    // A read-out this small keeps the free rollout in bounds.
+                    let scale = if name.contains("fc_h2y") { 0.1 } else { 1.0 };
+                    params.insert(&name, &(tensor * scale).unwrap()).unwrap();
+                }
+                let module = Recurrent::new(config, &params).unwrap();
+                let mut rng = Stream::new(seed, "context", 0);
+                let drawn: Vec<f32> = (0..7 * 90 * 3).map(|_| rng.normal() as f32).collect();
+                let context = Tensor::from_vec(drawn, (7, 90, 3), &Device::Cpu).unwrap();
+                let (fast, taken) = module.restart_side_by_side(&context, 30).unwrap().unwrap();
+                assert_eq!(taken < 90 * 30, fewer, "{cell:?} {taken}");
+                let plain = module.restart_one_by_one(&context, 30).unwrap();
+                for (a, b) in values(&fast).iter().zip(values(&plain)) {
+                    assert!((a - b).abs() < 2e-6, "{cell:?}: {a} {b}");
                 }
             }
         }

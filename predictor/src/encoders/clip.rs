@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use candle_nn::ops::sigmoid;
 use candle_nn::{LayerNorm, Linear, Module};
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::named::Named;
 use super::vit::{attend, cut};
 use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess, in_batches};
+use crate::device::{put, put_linear, put_norm};
 use crate::{Error, Result};
 
 /// ε of every layer norm.
@@ -191,7 +192,8 @@ impl Clip {
     }
 
     fn latents<F: Frame>(&self, frames: &[F]) -> Result<Vec<f32>> {
-        let patches = cut(&self.preprocess.tensor(frames)?, self.config.patch)?;
+        let input = self.preprocess.tensor(frames)?;
+        let patches = cut(&input.to_device(self.cls.device())?, self.config.patch)?;
         let cls = self.cls.repeat((frames.len(), 1, 1))?;
         let x = Tensor::cat(&[&cls, &self.patch.forward(&patches)?], 1)?;
         let mut x = self.before.forward(&x.broadcast_add(&self.position)?)?;
@@ -214,6 +216,28 @@ impl Encoder for Clip {
 
     fn latent_dim(&self) -> usize {
         self.config.latent
+    }
+
+    fn to_device(&mut self, device: &Device) -> Result<()> {
+        put_linear(&mut self.patch, device)?;
+        put(&mut self.cls, device)?;
+        put(&mut self.position, device)?;
+        put_norm(&mut self.before, NORM_EPS, device)?;
+        for block in &mut self.blocks {
+            for norm in [&mut block.norm1, &mut block.norm2] {
+                put_norm(norm, NORM_EPS, device)?;
+            }
+            for linear in [
+                &mut block.qkv,
+                &mut block.out,
+                &mut block.fc1,
+                &mut block.fc2,
+            ] {
+                put_linear(linear, device)?;
+            }
+        }
+        put_norm(&mut self.after, NORM_EPS, device)?;
+        put_linear(&mut self.projection, device)
     }
 
     /// A latent depends on its own frame alone.

@@ -4,7 +4,10 @@
 //! says by [`Encoder::identity`] what it does to them.
 
 mod clip;
+mod components;
 mod estimate;
+mod gabor_bank;
+mod gabor_pca;
 mod identity;
 mod incremental_pca;
 mod named;
@@ -22,6 +25,7 @@ mod vit;
 mod vjepa2;
 
 pub use clip::{Clip, ClipConfig};
+pub use gabor_pca::GaborPca;
 pub use identity::EncoderIdentity;
 pub use incremental_pca::IncrementalPca;
 pub use pixel_pca::PixelPca;
@@ -35,9 +39,11 @@ pub use vgg::{Vgg, VggConfig};
 pub use vit::{Vit, VitActivations, VitConfig};
 pub use vjepa2::{Pooling, Vjepa2, Vjepa2Config};
 
+use candle_core::Device;
 use mental_pong_game::frames::Preset;
 
 use crate::Result;
+use crate::device::cpu_only;
 
 /// Side of the square frames that encoders take, pixels.
 pub const FRAME_SIZE: usize = 224;
@@ -69,6 +75,14 @@ pub trait Encoder: Send + Sync {
     /// What is done to a frame before the first layer, where that is a resize and a crop.
     fn preprocess(&self) -> Option<&Preprocess> {
         None
+    }
+
+    /// Moves the network to a device.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] for an encoder that runs on the processor alone; when the device refuses.
+    fn to_device(&mut self, device: &Device) -> Result<()> {
+        cpu_only(&self.identity().name, device)
     }
 
     /// Encodes a clip of frames in order, [`STEP_MS`] apart, each `[y, x, channel]` u8 of

@@ -1,35 +1,23 @@
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
 use mental_pong_game::Monitor;
-use mental_pong_game::files::sha256_hex;
 use mental_pong_game::frames::Preset;
-use mental_pong_game::task::{Condition, PRIMATE79_IDS, Set};
+use mental_pong_game::task::Condition;
 
-use super::{Encoder, EncoderIdentity, IncrementalPca};
-use crate::latents::{Clock, Shown, Video};
-use crate::weights::{from_bytes, to_bytes};
-use crate::{Error, Result};
+use super::components::{BATCH, COMPONENTS, Components, Fit, check, sample};
+use super::{Encoder, EncoderIdentity};
+use crate::Result;
 
-/// Components (published: 100).
-const COMPONENTS: usize = 100;
-/// Trials of the fit (published: one validation batch of 512), and of a mini-batch (published: 32).
-const TRIALS: usize = 512;
-const BATCH: usize = 32;
+const NAME: &str = "pixel_pca";
 
 /// The pixels' principal components (Rajalingham et al. 2022, `pixel_pca`): frames of preset `rnn100`,
 /// design law, 10,000 grey levels each, in the coordinates of 100 components.
 ///
-/// The components are those of [`PixelPca::fit`], by [`IncrementalPca`]. The published ones are of
-/// another sample of the same kind and are not released.
+/// The components are those of [`PixelPca::fit`], by [`super::IncrementalPca`]. The published ones are
+/// of another sample of the same kind and are not released.
 #[derive(Clone, Debug)]
 pub struct PixelPca {
-    /// `[unit]`.
-    mean: Vec<f32>,
-    /// `[component, unit]`.
-    components: Vec<f32>,
-    kept: usize,
+    components: Components,
     identity: EncoderIdentity,
 }
 
@@ -40,19 +28,22 @@ impl PixelPca {
     /// # Errors
     /// None in practice: the published split is fixed.
     pub fn sample() -> Result<Vec<Condition>> {
-        let recorded: BTreeSet<u32> = PRIMATE79_IDS.into_iter().collect();
-        let valid = Set::Valid.conditions()?.into_iter();
-        let others = valid.filter(|c| !recorded.contains(&c.id));
-        Ok(others.take(TRIALS).collect())
+        sample()
     }
 
     /// Fits 100 components to the occluded frames of some trials, 32 of them a batch.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] when `monitor` stops it; [`Error::Shape`] when a batch has fewer
-    /// frames than components.
+    /// [`crate::Error::Interrupted`] when `monitor` stops it; [`crate::Error::Shape`] when a batch has
+    /// fewer frames than components.
     pub fn fit(trials: &[Condition], monitor: &dyn Monitor) -> Result<Self> {
         Self::fit_sized(trials, COMPONENTS, BATCH, monitor)
+    }
+
+    /// Memory that [`PixelPca::fit`] takes at its peak, bytes; an estimate from above.
+    #[must_use]
+    pub fn fit_bytes() -> u64 {
+        Components::fit_bytes(Preset::Rnn100.frame_len())
     }
 
     /// As [`PixelPca::fit`] with other numbers of components and trials a batch.
@@ -65,68 +56,21 @@ impl PixelPca {
         batch: usize,
         monitor: &dyn Monitor,
     ) -> Result<Self> {
-        let mut pca = IncrementalPca::new(components);
+        let levels = |frames: &[&[u8]]| {
+            let levels = frames.iter().copied().flatten();
+            Ok(levels.map(|v| f64::from(*v)).collect())
+        };
         let units = Preset::Rnn100.frame_len();
-        monitor.stage("principal components", trials.len() as u64);
-        for trials in trials.chunks(batch.max(1)) {
-            let mut rows = Vec::new();
-            for trial in trials {
-                if monitor.stopped() {
-                    return Err(Error::Interrupted);
-                }
-                for frame in Video::of(trial, Shown::Occluded, Clock::Design).frames {
-                    rows.extend(frame.into_iter().map(f64::from));
-                }
-            }
-            // A last batch that is too small to be one is left out, as scikit-learn must.
-            if rows.len() / units >= components {
-                pca.partial_fit(&rows, units)?;
-            }
-            monitor.advance(trials.len() as u64);
-        }
-        if pca.mean().is_empty() {
-            return Err(Error::Shape {
-                what: "frames of the trials [frame]",
-                expected: vec![components],
-                found: vec![trials.len()],
-            });
-        }
-        let narrow = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
-        Self::of(
-            narrow(pca.mean()),
-            narrow(pca.components()),
-            "memory".as_ref(),
-        )
+        let fit = Fit { components, batch };
+        Components::fit(NAME, units, trials, fit, levels, monitor).map(Self::of)
     }
 
-    fn of(mean: Vec<f32>, components: Vec<f32>, path: &Path) -> Result<Self> {
-        let units = Preset::Rnn100.frame_len();
-        let kept = components.len() / units;
-        if mean.len() != units || kept == 0 || kept * units != components.len() {
-            return Err(Error::Weights {
-                path: path.to_path_buf(),
-                tensor: "components".into(),
-                expected: format!("[component, {units}], and a mean [{units}]"),
-                found: format!("{} and {} values", components.len(), mean.len()),
-            });
-        }
-        let bytes: Vec<u8> = [&mean, &components]
-            .into_iter()
-            .flatten()
-            .flat_map(|v| v.to_le_bytes())
-            .collect();
-        let identity = EncoderIdentity {
-            name: "pixel_pca".into(),
-            weights_sha256: sha256_hex(&bytes),
-            preprocessing: format!("100 x 100 grey, 0 to 255; {kept} principal components"),
-            code_version: 1,
-        };
-        Ok(Self {
-            mean,
+    fn of(components: Components) -> Self {
+        let identity = components.identity("100 x 100 grey, 0 to 255");
+        Self {
             components,
-            kept,
             identity,
-        })
+        }
     }
 
     /// A file of the components.
@@ -134,43 +78,15 @@ impl PixelPca {
     /// # Errors
     /// When the tensor library fails.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let units = self.mean.len();
-        let tensor = |values: &[f32], shape: &[usize]| {
-            Tensor::from_slice(values, shape, &Device::Cpu).map_err(Error::from)
-        };
-        let tensors = BTreeMap::from([
-            ("mean".to_string(), tensor(&self.mean, &[units])?),
-            (
-                "components".to_string(),
-                tensor(&self.components, &[self.kept, units])?,
-            ),
-        ]);
-        let sample = "frames rnn100, design law, occluded, of trials of the validation part";
-        to_bytes(&tensors, &[("encoder", "pixel_pca"), ("sample", sample)])
+        self.components.to_bytes()
     }
 
     /// Reads what [`PixelPca::to_bytes`] wrote.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Weights`] for another file.
+    /// [`crate::Error::Io`]; [`crate::Error::Weights`] for another file.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        let (tensors, notes) = from_bytes(path, &bytes)?;
-        let values = |name: &str| -> Result<Vec<f32>> {
-            match tensors.get(name) {
-                Some(tensor) => Ok(tensor.flatten_all()?.to_vec1()?),
-                None => Ok(Vec::new()),
-            }
-        };
-        if notes.get("encoder").map(String::as_str) != Some("pixel_pca") || tensors.len() != 2 {
-            return Err(Error::Weights {
-                path: path.to_path_buf(),
-                tensor: "*".into(),
-                expected: "mean and components of pixel_pca".into(),
-                found: format!("{} tensors", tensors.len()),
-            });
-        }
-        Self::of(values("mean")?, values("components")?, path)
+        Components::load(NAME, Preset::Rnn100.frame_len(), path).map(Self::of)
     }
 }
 
@@ -180,7 +96,7 @@ impl Encoder for PixelPca {
     }
 
     fn latent_dim(&self) -> usize {
-        self.kept
+        self.components.kept()
     }
 
     fn preset(&self) -> Preset {
@@ -188,23 +104,11 @@ impl Encoder for PixelPca {
     }
 
     fn encode(&self, frames: &[&[u8]]) -> Result<Vec<f32>> {
-        let units = self.mean.len();
-        let mut latents = Vec::with_capacity(frames.len() * self.kept);
+        check(frames)?;
+        let mut latents = Vec::with_capacity(frames.len() * self.components.kept());
         for frame in frames {
-            if frame.len() != units {
-                return Err(Error::Shape {
-                    what: "frame [y, x] of preset rnn100",
-                    expected: vec![units],
-                    found: vec![frame.len()],
-                });
-            }
-            for component in self.components.chunks_exact(units) {
-                let products = frame.iter().zip(&self.mean).zip(component);
-                let sum: f64 = products
-                    .map(|((v, m), c)| (f64::from(*v) - f64::from(*m)) * f64::from(*c))
-                    .sum();
-                latents.push(sum as f32);
-            }
+            let levels = frame.iter().map(|v| f64::from(*v));
+            self.components.project(levels, &mut latents);
         }
         Ok(latents)
     }
@@ -215,13 +119,7 @@ mod tests {
     use mental_pong_game::monitor::Quiet;
 
     use super::*;
-
-    #[test]
-    fn the_sample_is_of_the_validation_part_without_the_recorded() {
-        let sample = PixelPca::sample().unwrap();
-        assert_eq!(sample.len(), 512);
-        assert!(sample.iter().all(|c| !PRIMATE79_IDS.contains(&c.id)));
-    }
+    use crate::latents::{Clock, Shown, Video};
 
     #[test]
     fn components_tell_the_pictures_of_their_trials_apart_and_read_back() {

@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use candle_nn::{Linear, Module};
 use serde::{Deserialize, Serialize};
 
 use super::named::Named;
 use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess, in_batches};
+use crate::device::{put, put_linear};
 use crate::{Error, Result};
 
 /// ε of every batch norm (torchvision).
@@ -124,6 +125,11 @@ impl Conv {
             stride,
             padding,
         })
+    }
+
+    fn to_device(&mut self, device: &Device) -> Result<()> {
+        put(&mut self.weight, device)?;
+        put(&mut self.bias, device)
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -306,7 +312,12 @@ impl Resnet {
     fn latents<F: Frame>(&self, frames: &[F]) -> Result<Vec<f32>> {
         let x = self
             .stem
-            .forward(&self.preprocess.tensor(frames)?)?
+            .forward(
+                &self
+                    .preprocess
+                    .tensor(frames)?
+                    .to_device(self.stem.weight.device())?,
+            )?
             .relu()?;
         // After a ReLU, a border of zeros never wins a maximum.
         let mut x = x
@@ -335,6 +346,19 @@ impl Encoder for Resnet {
 
     fn latent_dim(&self) -> usize {
         self.config.fc.unwrap_or_else(|| self.config.maps())
+    }
+
+    fn to_device(&mut self, device: &Device) -> Result<()> {
+        self.stem.to_device(device)?;
+        for block in &mut self.blocks {
+            for conv in block.convs.iter_mut().chain(&mut block.shortcut) {
+                conv.to_device(device)?;
+            }
+        }
+        match &mut self.fc {
+            Some(fc) => put_linear(fc, device),
+            None => Ok(()),
+        }
     }
 
     /// A latent depends on its own frame alone.

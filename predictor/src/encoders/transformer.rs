@@ -1,8 +1,8 @@
 //! Blocks of a vision transformer on plain slices: each product is one call into the matrix library, everything between
 //! products is one pass over memory, and nothing is copied to change its layout.
 
-use candle_core::Tensor;
-use candle_nn::{LayerNorm, Linear};
+use candle_core::{Device, Tensor};
+use candle_nn::{LayerNorm, Linear, Module};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
@@ -87,6 +87,16 @@ impl Norm {
             offset,
             epsilon: epsilon as f32,
         })
+    }
+
+    /// The norm as tensors on `device`.
+    pub(super) fn on(&self, device: &Device) -> Result<LayerNorm> {
+        let row = |values: &[f32]| Tensor::from_slice(values, values.len(), device);
+        Ok(LayerNorm::new(
+            row(&self.gain)?,
+            row(&self.offset)?,
+            f64::from(self.epsilon),
+        ))
     }
 
     /// Each row of `x` normed, into a buffer that is made as long as it has to be.
@@ -187,6 +197,25 @@ impl Block {
         out
     }
 
+    /// The block as tensors on `device`.
+    pub(super) fn on(&self, device: &Device) -> Result<TensorBlock> {
+        let linear = |layer: &Layer| -> Result<Linear> {
+            let weight = Tensor::from_slice(&layer.weight, (layer.rows(), layer.columns), device)?;
+            let bias = Tensor::from_slice(&layer.bias, layer.rows(), device)?;
+            Ok(Linear::new(weight, Some(bias)))
+        };
+        Ok(TensorBlock {
+            heads: self.heads,
+            norm1: self.norm1.on(device)?,
+            qkv: linear(&self.qkv)?,
+            proj: linear(&self.proj)?,
+            norm2: self.norm2.on(device)?,
+            first: linear(&self.first)?,
+            last: linear(&self.last)?,
+            gated: self.gated,
+        })
+    }
+
     fn perceptron(&self, x: &mut [f32], buffers: &mut Buffers) {
         self.norm2.apply(x, &mut buffers.normed);
         self.first.apply(&buffers.normed, &mut buffers.hidden);
@@ -199,6 +228,35 @@ impl Block {
             gelu(&mut buffers.hidden);
             self.last.add(&buffers.hidden, x);
         }
+    }
+}
+
+/// A [`Block`] in the tensor library's operations, for devices that are not the processor.
+#[derive(Clone, Debug)]
+pub(super) struct TensorBlock {
+    heads: usize,
+    norm1: LayerNorm,
+    qkv: Linear,
+    proj: Linear,
+    norm2: LayerNorm,
+    first: Linear,
+    last: Linear,
+    gated: bool,
+}
+
+impl TensorBlock {
+    /// The block for `[frame, token, unit]`.
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
+        let x = (x + self.proj.forward(&super::vit::attend(&qkv, self.heads)?)?)?;
+        let hidden = self.first.forward(&self.norm2.forward(&x)?)?;
+        let hidden = if self.gated {
+            let width = hidden.dim(2)? / 2;
+            (hidden.narrow(2, 0, width)?.silu()? * hidden.narrow(2, width, width)?)?
+        } else {
+            hidden.gelu_erf()?
+        };
+        Ok((&x + self.last.forward(&hidden)?)?)
     }
 }
 

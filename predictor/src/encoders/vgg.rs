@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use candle_nn::{Linear, Module};
 use serde::{Deserialize, Serialize};
 
 use super::named::Named;
 use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess, in_batches};
+use crate::device::{put, put_linear};
 use crate::{Error, Result};
 
 /// ε of every batch norm (torchvision).
@@ -145,7 +146,8 @@ impl Vgg {
     }
 
     fn latents<F: Frame>(&self, frames: &[F]) -> Result<Vec<f32>> {
-        let mut x = self.preprocess.tensor(frames)?;
+        let device = self.first.weight().device();
+        let mut x = self.preprocess.tensor(frames)?.to_device(device)?;
         for stage in &self.stages {
             for (weight, bias) in stage {
                 x = x.conv2d(weight, 1, 1, 1, 1)?.broadcast_add(bias)?.relu()?;
@@ -168,6 +170,15 @@ impl Encoder for Vgg {
 
     fn latent_dim(&self) -> usize {
         self.config.hidden
+    }
+
+    fn to_device(&mut self, device: &Device) -> Result<()> {
+        for (weight, bias) in self.stages.iter_mut().flatten() {
+            put(weight, device)?;
+            put(bias, device)?;
+        }
+        put_linear(&mut self.first, device)?;
+        put_linear(&mut self.second, device)
     }
 
     /// A latent depends on its own frame alone.

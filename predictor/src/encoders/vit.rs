@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use candle_nn::ops::softmax_last_dim;
-use candle_nn::{Linear, Module};
+use candle_nn::{LayerNorm, Linear, Module};
 use serde::{Deserialize, Serialize};
 
 use super::named::Named;
-use super::transformer::{Block, BlockLayers, Buffers, Norm};
+use super::transformer::{Block, BlockLayers, Buffers, Norm, TensorBlock};
 use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess, in_batches};
+use crate::device::{cpu_only, put, put_linear};
 use crate::{Error, Result};
 
 /// ε of every layer norm (timm; MAE; DINO).
@@ -153,6 +154,8 @@ pub struct Vit {
     position: Tensor,
     blocks: Vec<Block>,
     norm: Norm,
+    /// Blocks and last norm on a device that is not the processor.
+    elsewhere: Option<(Vec<TensorBlock>, LayerNorm)>,
 }
 
 /// What each stage of a [`Vit`] gives, each `[frame, token, unit]`; token 0 is the class token.
@@ -385,6 +388,7 @@ impl Vit {
             )?,
             blocks,
             norm: Norm::of(&named.norm("norm", NORM_EPS)?, NORM_EPS)?,
+            elsewhere: None,
             config,
             preprocess,
             identity,
@@ -414,6 +418,7 @@ impl Vit {
     /// # Errors
     /// [`Error::Shape`] for a frame of another size.
     pub fn activations(&self, frames: &[&[u8]]) -> Result<VitActivations> {
+        cpu_only("activations of a vision transformer", self.cls.device())?;
         let embedded = self.embed(&self.preprocess.tensor(frames)?)?;
         let (shape, tokens) = (embedded.dims3()?, embedded.dim(1)?);
         let tensor = |values: &[f32]| Tensor::from_slice(values, shape, embedded.device());
@@ -434,7 +439,16 @@ impl Vit {
     }
 
     fn latents<F: Frame>(&self, frames: &[F]) -> Result<Vec<f32>> {
-        let embedded = self.embed(&self.preprocess.tensor(frames)?)?;
+        let input = self.preprocess.tensor(frames)?;
+        if let Some((blocks, norm)) = &self.elsewhere {
+            let mut x = self.embed(&input.to_device(self.cls.device())?)?;
+            for block in blocks {
+                x = block.forward(&x)?;
+            }
+            let first = norm.forward(&x.narrow(1, 0, 1)?.contiguous()?)?;
+            return Ok(first.flatten_all()?.to_vec1()?);
+        }
+        let embedded = self.embed(&input)?;
         let tokens = embedded.dim(1)?;
         let mut buffers = Buffers::default();
         let mut x: Vec<f32> = embedded.flatten_all()?.to_vec1()?;
@@ -467,6 +481,18 @@ impl Encoder for Vit {
         self.config.dim
     }
 
+    fn to_device(&mut self, device: &Device) -> Result<()> {
+        put_linear(&mut self.patch, device)?;
+        put(&mut self.cls, device)?;
+        put(&mut self.position, device)?;
+        self.elsewhere = None;
+        if !device.is_cpu() {
+            let blocks: Result<Vec<_>> = self.blocks.iter().map(|b| b.on(device)).collect();
+            self.elsewhere = Some((blocks?, self.norm.on(device)?));
+        }
+        Ok(())
+    }
+
     /// A latent depends on its own frame alone.
     fn encode(&self, frames: &[&[u8]]) -> Result<Vec<f32>> {
         in_batches(frames, BATCH, |chunk| self.latents(chunk))
@@ -474,5 +500,39 @@ impl Encoder for Vit {
 
     fn encode_pictures(&self, pictures: &[&Picture]) -> Result<Vec<f32>> {
         in_batches(pictures, BATCH, |chunk| self.latents(chunk))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoders::{FRAME_BYTES, PublishedEncoder};
+    use crate::rng::Stream;
+
+    /// What a card is given to do, done by the processor.
+    #[test]
+    fn the_tensor_library_s_operations_give_the_same_latents() {
+        for name in ["vc1-base", "dinov2-small", "dinov2-giant"] {
+            let mut network = PublishedEncoder::named(name).unwrap();
+            let crate::encoders::Architecture::Vit(config) = &mut network.architecture else {
+                unreachable!("a vision transformer");
+            };
+            (config.dim, config.depth, config.heads, config.hidden) = (24, 2, 3, 32);
+            let config = config.clone();
+            let tensors = network.random_tensors(5).unwrap();
+            let own = Vit::new(config, network.preprocess, &tensors, name, String::new()).unwrap();
+            let mut other = own.clone();
+            let blocks = own.blocks.iter().map(|b| b.on(&Device::Cpu).unwrap());
+            other.elsewhere = Some((blocks.collect(), own.norm.on(&Device::Cpu).unwrap()));
+            let mut rng = Stream::new(5, "frame", 0);
+            let frame: Vec<u8> = (0..FRAME_BYTES).map(|_| rng.below(256) as u8).collect();
+            let (a, b) = (
+                own.encode(&[&frame]).unwrap(),
+                other.encode(&[&frame]).unwrap(),
+            );
+            for (a, b) in a.iter().zip(&b) {
+                assert!((a - b).abs() < 1e-5, "{name}: {a} {b}");
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::named::Named;
 use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess};
+use crate::device::{put, put_linear, put_norm};
 use crate::{Error, Result};
 
 /// ε of every layer norm.
@@ -353,9 +354,10 @@ impl Vjepa2 {
                 found: vec![frames.len()],
             });
         }
+        let input = self.preprocess.tensor(frames)?;
         let mut x = self
             .patch
-            .forward(&self.tubelets(&self.preprocess.tensor(frames)?)?)?;
+            .forward(&self.tubelets(&input.to_device(self.cos.device())?)?)?;
         for block in &self.blocks {
             x = self.block(block, &x)?;
         }
@@ -394,6 +396,26 @@ impl Encoder for Vjepa2 {
 
     fn reach(&self) -> usize {
         self.config.window
+    }
+
+    fn to_device(&mut self, device: &Device) -> Result<()> {
+        put_linear(&mut self.patch, device)?;
+        for block in &mut self.blocks {
+            for norm in [&mut block.norm1, &mut block.norm2] {
+                put_norm(norm, NORM_EPS, device)?;
+            }
+            for linear in [
+                &mut block.qkv,
+                &mut block.proj,
+                &mut block.fc1,
+                &mut block.fc2,
+            ] {
+                put_linear(linear, device)?;
+            }
+        }
+        put_norm(&mut self.norm, NORM_EPS, device)?;
+        put(&mut self.cos, device)?;
+        put(&mut self.sin, device)
     }
 
     fn preprocess(&self) -> Option<&Preprocess> {

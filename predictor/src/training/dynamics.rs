@@ -51,6 +51,19 @@ pub struct DynamicsTraining {
     pub checkpoint_every: u64,
 }
 
+impl DynamicsTraining {
+    /// Memory that the training takes at its peak, bytes: the latents of all videos, seen and revealed, and
+    /// the graph of a batch; an estimate from above.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let of = |n: usize| n as u64;
+        let latents = 2 * of(self.videos + self.validation_videos) * of(self.frames);
+        let step = 16 * of(self.network.hidden) + 12 * of(self.network.latent);
+        let graph = 3 * of(self.batch) * of(self.context.1 + self.rollout) * step;
+        4 * (latents * of(self.network.latent) + graph)
+    }
+}
+
 /// Frames of a video in a second.
 const FRAMES_PER_S: f64 = 20.0;
 
@@ -71,13 +84,16 @@ struct Sequence {
 ///
 /// The context holds what an observer sees. The targets are the latents of the same frames with the
 /// bodies drawn over the occluders: what a forecast is for is where a hidden thing would be seen.
-/// Where a video hides its first body, the rollout starts at that frame.
+/// Where a video hides its first body, the rollout starts at that frame. The network is trained on
+/// `device`; the encoder runs where it is. Of the processor the same configuration gives the same bytes;
+/// of a card nothing is promised.
 ///
 /// # Errors
 /// [`Error::Interrupted`] when `monitor` stops it; a checkpoint is then on disk once training began.
 pub fn train_dynamics(
     config: &DynamicsTraining,
     encoder: &dyn Encoder,
+    device: &Device,
     folder: &Path,
     monitor: &dyn Monitor,
 ) -> Result<(Params, Vec<LogRow>)> {
@@ -85,7 +101,8 @@ pub fn train_dynamics(
     let folder = RunFolder::open(folder)?;
     let key = config_key(&(config, encoder.identity()))?;
     let mut rng = Stream::new(config.seed, "dynamics weights", 0);
-    let params = Recurrent::init(&config.network, &mut rng)?;
+    let mut params = Recurrent::init(&config.network, &mut rng)?;
+    params.to_device(device)?;
     let mut adam = Adam::new(&params)?;
     let mut log = folder
         .restore(&key, &params, &mut adam)?
@@ -240,9 +257,10 @@ fn batch_loss(
         counts.extend((1..=steps).map(|ahead| count(sequence.side_gap[split - 1], ahead)));
     }
     let n = picked.len();
-    let inputs = Tensor::from_vec(inputs, (n, context, dim), &Device::Cpu)?;
-    let targets = Tensor::from_vec(targets, (n, context - 1 + steps, dim), &Device::Cpu)?;
-    let counts = Tensor::from_vec(counts, (n, context - 1 + steps, 1), &Device::Cpu)?;
+    let device = &net.device();
+    let inputs = Tensor::from_vec(inputs, (n, context, dim), device)?;
+    let targets = Tensor::from_vec(targets, (n, context - 1 + steps, dim), device)?;
+    let counts = Tensor::from_vec(counts, (n, context - 1 + steps, 1), device)?;
     let unrolled = net.unroll(&inputs, steps)?;
     // Mean over what counts of δ² (√(1 + (e/δ)²) − 1) · 2: e² near zero, 2 δ |e| far out.
     let penalty = |guess: &Tensor, from: usize, length: usize| -> Result<Tensor> {
@@ -263,7 +281,7 @@ fn batch_loss(
         let bend = ((at(2)? + at(0)?)? - (at(1)? * 2.0)?)?;
         let unknown = (1.0 - counts.narrow(1, context + 1, steps - 2)?)?;
         let across: Vec<f32> = (0..dim).map(|k| f32::from(u8::from(k % 2 == 0))).collect();
-        let across = Tensor::from_vec(across, (1, 1, dim), &Device::Cpu)?;
+        let across = Tensor::from_vec(across, (1, 1, dim), device)?;
         let bend = bend.broadcast_mul(&across)?.sqr()?;
         let bend = bend.broadcast_mul(&unknown)?.mean_all()?;
         (rollout + (bend * config.straightness)?)?
@@ -354,23 +372,41 @@ mod tests {
     fn resumed_equals_uninterrupted() {
         let folder = tempfile::tempdir().unwrap();
         let whole = folder.path().join("whole");
-        let (params, log) =
-            train_dynamics(&config(), &encoder(), &whole, &mental_pong_game::Quiet).unwrap();
+        let (params, log) = train_dynamics(
+            &config(),
+            &encoder(),
+            &Device::Cpu,
+            &whole,
+            &mental_pong_game::Quiet,
+        )
+        .unwrap();
         assert_eq!(log.last().unwrap().step, 6);
         let parts = folder.path().join("parts");
         // Six videos are encoded, then three steps are taken.
         let stop = StopAfter(AtomicU64::new(9));
-        let error = train_dynamics(&config(), &encoder(), &parts, &stop).unwrap_err();
+        let error = train_dynamics(&config(), &encoder(), &Device::Cpu, &parts, &stop).unwrap_err();
         assert!(matches!(error, Error::Interrupted), "{error}");
-        let (resumed, log) =
-            train_dynamics(&config(), &encoder(), &parts, &mental_pong_game::Quiet).unwrap();
+        let (resumed, log) = train_dynamics(
+            &config(),
+            &encoder(),
+            &Device::Cpu,
+            &parts,
+            &mental_pong_game::Quiet,
+        )
+        .unwrap();
         assert_eq!(log.first().unwrap().step, 3);
         assert_eq!(bytes(&params), bytes(&resumed));
         let mut other = config();
         other.seed = 6;
         let folder = folder.path().join("other");
-        let (other, _) =
-            train_dynamics(&other, &encoder(), &folder, &mental_pong_game::Quiet).unwrap();
+        let (other, _) = train_dynamics(
+            &other,
+            &encoder(),
+            &Device::Cpu,
+            &folder,
+            &mental_pong_game::Quiet,
+        )
+        .unwrap();
         assert_ne!(bytes(&params), bytes(&other));
     }
 
@@ -379,9 +415,15 @@ mod tests {
         let mut wrong = config();
         wrong.context = (3, 11);
         let folder = tempfile::tempdir().unwrap();
-        let error = train_dynamics(&wrong, &encoder(), folder.path(), &mental_pong_game::Quiet)
-            .unwrap_err()
-            .to_string();
+        let error = train_dynamics(
+            &wrong,
+            &encoder(),
+            &Device::Cpu,
+            folder.path(),
+            &mental_pong_game::Quiet,
+        )
+        .unwrap_err()
+        .to_string();
         assert!(
             error.contains("context") && error.contains("3 to 11"),
             "{error}"

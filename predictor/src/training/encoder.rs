@@ -28,6 +28,23 @@ pub enum Objective {
     TimeContrastiveViews,
     /// Draw the picture, of which blocks were blanked, from the latents (after He et al. 2022).
     Masked,
+    /// [`Objective::TimeContrastive`], and the latents of three frames in a row on a line: the cosine of
+    /// their two changes is raised (straightening, Hénaff et al. 2019; as an objective Niu et al. 2024).
+    TimeContrastiveStraight,
+    /// Forecast the next frame's latents from those of two frames, where latents that stand still or
+    /// say the same are fined (a joint-embedding predictive network after LeCun 2022, with the
+    /// variance and covariance terms of Bardes et al. 2022, each within a video).
+    LatentPrediction,
+}
+
+impl Objective {
+    /// Frames of one example; two looks of pairs need no third.
+    fn frames(self) -> usize {
+        match self {
+            Self::TimeContrastive | Self::TimeContrastiveViews | Self::Masked => 2,
+            Self::TimeContrastiveStraight | Self::LatentPrediction => 3,
+        }
+    }
 }
 
 /// Configuration of an encoder's pretraining.
@@ -80,9 +97,15 @@ pub fn train_encoder(
     let mut params = PlayNet::init(&config.network, &mut rng)?;
     let latents = 2 * config.network.maps;
     let head: &[(&str, [usize; 2])] = match config.objective {
-        Objective::TimeContrastive | Objective::TimeContrastiveViews => &[
+        Objective::TimeContrastive
+        | Objective::TimeContrastiveViews
+        | Objective::TimeContrastiveStraight => &[
             ("head.layer1.weight", [latents, HEAD]),
             ("head.layer2.weight", [HEAD, EMBEDDING]),
+        ],
+        Objective::LatentPrediction => &[
+            ("head.layer1.weight", [2 * latents, HEAD]),
+            ("head.layer2.weight", [HEAD, latents]),
         ],
         Objective::Masked => &[
             ("head.layer1.weight", [latents, DECODER]),
@@ -103,10 +126,11 @@ pub fn train_encoder(
     while adam.step < config.steps {
         let step = adam.step;
         let loss = match config.objective {
-            Objective::TimeContrastive | Objective::TimeContrastiveViews => {
-                contrast(config, &net, &params, step)?
-            }
+            Objective::TimeContrastive
+            | Objective::TimeContrastiveViews
+            | Objective::TimeContrastiveStraight => contrast(config, &net, &params, step)?,
             Objective::Masked => masked(config, &net, &params, step)?,
+            Objective::LatentPrediction => prediction(config, &net, &params, step)?,
         };
         sum = (sum.0 + finite(&loss, step)?, sum.1 + 1);
         let lr = rate(config.learning_rate, step, config.steps);
@@ -142,9 +166,11 @@ pub(super) fn config_key(config: &impl Serialize) -> Result<String> {
     Ok(mental_pong_game::files::sha256_hex(text.as_bytes()))
 }
 
-/// Patches of the pairs of a batch, `[video, pair, 2]` frames in order.
+/// Patches of the examples of a batch, `[video, example, 2 or 3]` frames in order
+/// ([`Objective::frames`]).
 fn batch(config: &EncoderTraining, step: u64) -> Vec<f32> {
-    let span = config.pair_spacing * config.pairs + 3;
+    let in_a_row = config.objective.frames();
+    let span = config.pair_spacing * config.pairs + in_a_row + 1;
     let videos: Vec<Vec<f32>> = (0..config.videos)
         .into_par_iter()
         .map(|v| {
@@ -155,19 +181,17 @@ fn batch(config: &EncoderTraining, step: u64) -> Vec<f32> {
             // Both looks show the bodies over the occluders: what is hidden cannot be told.
             let (other, layers) = match config.objective {
                 Objective::TimeContrastiveViews => (video.restyled(&mut rng), Layers::Revealed),
-                Objective::TimeContrastive | Objective::Masked => (video.clone(), Layers::Seen),
+                _ => (video.clone(), Layers::Seen),
             };
             let frames: Vec<Vec<u8>> = (0..config.pairs)
                 .flat_map(|p| {
                     let t = start + p * config.pair_spacing;
-                    [
-                        (&video, t),
-                        (&video, t + 1),
-                        (&other, t + 1),
-                        (&other, t + 2),
-                    ]
+                    (0..in_a_row).flat_map(move |k| [(k, t + k), (k, t + k + 1)])
                 })
-                .map(|(video, t)| video.render(t, FRAME_SIZE, layers).into_rgb())
+                .map(|(k, t)| {
+                    let look = if k == 0 { &video } else { &other };
+                    look.render(t, FRAME_SIZE, layers).into_rgb()
+                })
                 .collect();
             let pairs: Vec<(&[u8], &[u8])> =
                 frames.chunks_exact(2).map(|f| (&*f[0], &*f[1])).collect();
@@ -192,9 +216,11 @@ fn tensor(params: &Params, name: &str) -> Result<Tensor> {
 
 fn contrast(config: &EncoderTraining, net: &PlayNet, params: &Params, step: u64) -> Result<Tensor> {
     let (videos, pairs) = (config.videos, config.pairs);
-    let rows = videos * pairs * 2 * GRID * GRID;
-    let input = Tensor::from_vec(batch(config, step), (rows, PATCH_INPUTS), &Device::Cpu)?;
-    let places = net.places(&input)?;
+    let in_a_row = config.objective.frames();
+    let all_places = batch_places(config, net, step)?;
+    let places = all_places
+        .narrow(1, 0, 2)?
+        .reshape((videos * pairs * 2, 2 * config.network.maps))?;
     // Standardised over the batch, so that faint differences count from the first step on.
     let centred = places.broadcast_sub(&places.mean_keepdim(0)?)?;
     let sd = (centred.sqr()?.mean_keepdim(0)? + 1e-6)?.sqrt()?;
@@ -221,7 +247,69 @@ fn contrast(config: &EncoderTraining, net: &PlayNet, params: &Params, step: u64)
         })
         .collect::<Result<Vec<_>>>()?;
     let within = Tensor::stack(&within, 0)?.mean_all()?;
-    Ok((all + within)?)
+    let loss = (all + within)?;
+    if in_a_row == 2 {
+        return Ok(loss);
+    }
+    Ok((loss - (straightness(&all_places)? * STRAIGHTNESS)?)?)
+}
+
+/// Raw latents of a batch, `[example, 2 or 3, latent]`.
+fn batch_places(config: &EncoderTraining, net: &PlayNet, step: u64) -> Result<Tensor> {
+    let (examples, frames) = (config.videos * config.pairs, config.objective.frames());
+    let rows = examples * frames * GRID * GRID;
+    let input = Tensor::from_vec(batch(config, step), (rows, PATCH_INPUTS), &Device::Cpu)?;
+    let places = net.places(&input)?;
+    Ok(places.reshape((examples, frames, 2 * config.network.maps))?)
+}
+
+/// Mean cosine of the two changes between three latents in a row, `[example, 3, latent]`.
+fn straightness(places: &Tensor) -> Result<Tensor> {
+    let at = |k: usize| -> Result<Tensor> { Ok(places.narrow(1, k, 1)?.squeeze(1)?) };
+    let (first, second) = ((at(1)? - at(0)?)?, (at(2)? - at(1)?)?);
+    let product = (&first * &second)?.sum(1)?;
+    let norms = ((first.sqr()?.sum(1)? + 1e-8)? * (second.sqr()?.sum(1)? + 1e-8)?)?.sqrt()?;
+    Ok((product / norms)?.mean_all()?)
+}
+
+/// Weight of [`straightness`] beside the contrast.
+const STRAIGHTNESS: f64 = 1.0;
+/// Enlargement of places, which are within ±1, for [`prediction`].
+const PLACE_SCALE: f64 = 4.0;
+/// Weights of the forecast's error, of the variance's lack and of the covariance (Bardes et al. 2022, §4.2).
+const PREDICTION: [f64; 3] = [25.0, 25.0, 1.0];
+
+/// Error of the forecast of each third frame's latents from the two before it, moved on and corrected by
+/// a small network; hinges that keep each latent's deviation within a video at 1 or above, and the mean
+/// squared covariance of different latents.
+fn prediction(
+    config: &EncoderTraining,
+    net: &PlayNet,
+    params: &Params,
+    step: u64,
+) -> Result<Tensor> {
+    let latents = 2 * config.network.maps;
+    let places = (batch_places(config, net, step)? * PLACE_SCALE)?;
+    let at = |k: usize| -> Result<Tensor> { Ok(places.narrow(1, k, 1)?.squeeze(1)?.contiguous()?) };
+    let (before, now, next) = (at(0)?, at(1)?, at(2)?);
+    let correction = Tensor::cat(&[&now, &(&now - &before)?], 1)?
+        .matmul(&tensor(params, "head.layer1.weight")?)?
+        .relu()?
+        .matmul(&tensor(params, "head.layer2.weight")?)?;
+    let guess = (((&now * 2.0)? - before)? + correction)?;
+    let error = (guess - next)?.sqr()?.mean_all()?;
+    // Within a video: what tells videos apart and never moves would be foretold without fail.
+    let rows = config.pairs;
+    let z = now.reshape((config.videos, rows, latents))?;
+    let z = z.broadcast_sub(&z.mean_keepdim(1)?)?;
+    let variance = (z.sqr()?.sum(1)? / (rows.max(2) - 1) as f64)?;
+    let lack = (1.0 - (variance + 1e-4)?.sqrt()?)?.relu()?.mean_all()?;
+    let z = z.reshape((config.videos * rows, latents))?;
+    let covariance = (z.t()?.matmul(&z)? / (config.videos * rows) as f64)?;
+    let others = (1.0 - Tensor::eye(latents, covariance.dtype(), covariance.device())?)?;
+    let shared = ((covariance * others)?.sqr()?.sum_all()? / latents as f64)?;
+    let [a, b, c] = PREDICTION;
+    Ok((((error * a)? + (lack * b)?)? + (shared * c)?)?)
 }
 
 /// Cross-entropy of a square table whose right answers stand on the diagonal, both ways.

@@ -9,7 +9,7 @@ use super::bundled::{load_dynamics, load_encoder};
 use super::convert::{Checkpoint, Converted, Part, refused};
 use super::infer::{self, DynamicsNetwork};
 use crate::dynamics::{Dynamics, DynamicsConfig, Init, Mlp, MlpConfig, Recurrent, Rollout, Skip};
-use crate::encoders::{Encoder, PixelPca, PublishedEncoder};
+use crate::encoders::{Encoder, GaborPca, PixelPca, PublishedEncoder};
 use crate::params::Params;
 use crate::rng::Stream;
 use crate::{Error, Result};
@@ -382,11 +382,16 @@ pub fn any_from(path: &Path, network: Option<&PublishedEncoder>) -> Result<Netwo
         None => Checkpoint::open(path)?,
     };
     let beside = network_beside(path)?;
-    if checkpoint.metadata().get("encoder").map(String::as_str) == Some("pixel_pca") {
-        let model = PixelPca::load(path)?;
+    let representation: Option<Box<dyn Encoder>> =
+        match checkpoint.metadata().get("encoder").map(String::as_str) {
+            Some("pixel_pca") => Some(Box::new(PixelPca::load(path)?)),
+            Some("gabor_pca") => Some(Box::new(GaborPca::load(path)?)),
+            _ => None,
+        };
+    if let Some(model) = representation {
         return Ok(Network::Encoder(LoadedEncoder {
             source: Source::file(path, &mental_pong_game::files::sha256_file(path)?),
-            model: Box::new(model),
+            model,
             network: None,
         }));
     }
