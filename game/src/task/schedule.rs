@@ -527,6 +527,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::law::trajectory;
     use proptest::prelude::*;
 
     fn file() -> &'static Path {
@@ -669,6 +670,56 @@ mod tests {
         );
         says(csv("x0_deg,y0_deg\n0,0\n"), &["row 1", "heading_deg"]);
         says(csv("condition_id,x0_deg\n3,1\n"), &["row 1", "x0_deg"]);
+    }
+
+    const WHOLE_TOML: &str = "seed = 7\nlaw = 'display'\nids = [55062, 29337]\nrepeats = 2\n\
+        visible_share = 0.25\nblocks = 2\npractice = 1\norder = 'random'\ntrials = 20\n\
+        [[condition]]\nid = 399\nrepeats = 3\ntrial_type = 'visible'\n\
+        [[condition]]\nx0_deg = -5.0\ny0_deg = 1.0\nheading_deg = 20.0\nspeed_deg_per_s = 7.5\n\
+        [rules]\nstill_ms = 300.0\npaddle = { width_deg = 0.5, height_deg = 2.5 }\n";
+    const WHOLE_CSV: &str = "condition_id,repeats,weight,trial_type,x0_deg,y0_deg,heading_deg,\
+        speed_deg_per_s\n55062,2,,visible,,,,\n,1,2.5,,-5,0,10,7.5\n";
+
+    /// A text with bytes changed, cut out and put in twice.
+    fn damaged(text: &str, changes: &[(usize, u8, u8)]) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        for &(at, what, byte) in changes {
+            let at = at % bytes.len().max(1);
+            let end = (at + usize::from(byte)).min(bytes.len());
+            match what % 4 {
+                0 if at < bytes.len() => bytes[at] = byte,
+                1 => bytes.insert(at, b"0123456789-e.,'\"[]\n\tN"[usize::from(byte) % 22]),
+                2 => drop(bytes.drain(at..end)),
+                _ => {
+                    let part = bytes[at..end].to_vec();
+                    bytes.splice(at..at, part);
+                }
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+        #[test]
+        fn a_damaged_schedule_is_an_error_or_a_plan_that_can_be_played(
+            changes in proptest::collection::vec((0..600_usize, any::<u8>(), any::<u8>()), 1..4),
+        ) {
+            for read in [toml(&damaged(WHOLE_TOML, &changes)), csv(&damaged(WHOLE_CSV, &changes))] {
+                match read {
+                    Err(error) => prop_assert!(error.to_string().len() > 10),
+                    Ok(plan) => {
+                        prop_assert!(!plan.trials.is_empty());
+                        prop_assert!(plan.trials.len() <= 2 * MOST_TRIALS);
+                        for trial in plan.trials.iter().take(50) {
+                            let path = trajectory(&trial.spec.condition, plan.law);
+                            prop_assert!(path.y_x10_deg().abs() <= 10.0);
+                            prop_assert!(path.t_x10_ms() <= 20_000.0);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     proptest! {
