@@ -408,6 +408,10 @@ fn an_eye_tracker_stands_in_the_place_of_the_key() {
     assert_eq!(held, 13);
     // Where the tracker cannot tell, the key does.
     *eye.lock().unwrap() = None;
+    for _ in 0..400 {
+        app.update();
+    }
+    key(&mut app, KeyCode::Enter, ButtonState::Pressed);
     let all = run(&mut app, &done);
     assert_eq!(all.len(), 4);
     assert!(all[1].frames.iter().all(|frame| frame.fixating));

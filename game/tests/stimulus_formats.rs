@@ -472,6 +472,11 @@ fn a_disk_that_is_too_small_is_refused_before_anything_is_drawn() {
         };
         assert_eq!((need_bytes, free_bytes), (need, need - 1));
         assert!(content(folder.path()).is_empty());
+        // A folder that was made for it is gone again, and the sizes can be read.
+        let new = folder.path().join("new");
+        let message = write_set(&new, &set, &tight, &Quiet).unwrap_err();
+        assert!(message.to_string().contains("B more and "), "{message}");
+        assert!(!new.exists());
         let enough = Job {
             free_bytes: Some(need),
             ..job()

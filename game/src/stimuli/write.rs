@@ -123,6 +123,7 @@ fn write_with(
         .shard
         .map_or_else(String::new, |s| format!("-{}", s.label()));
 
+    let made = !folder.exists();
     create_folder(folder)?;
     let lock = Lock::take(folder, &format!(".lock{suffix}"))?;
     let plan = Plan::of(set, &pieces, job.command, n_shards)?;
@@ -147,6 +148,11 @@ fn write_with(
                 // Nothing was drawn: the folder is free for another set.
                 journal.remove()?;
                 remove(&folder.join(PLAN_NAME))?;
+                drop(lock);
+                if made {
+                    // Only where it is empty: what is in it by now is somebody's.
+                    let _ = std::fs::remove_dir(folder);
+                }
             }
             return Err(Error::NoSpace {
                 path: folder.to_path_buf(),

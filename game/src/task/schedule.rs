@@ -242,7 +242,7 @@ impl Schedule {
     ///
     /// # Errors
     /// [`Error::BadRow`] with the entry (from 1) and the field of a condition that does not exist or
-    /// cannot be; [`Error::UnknownCondition`] for one of `ids`; [`Error::BadValue`] for a number out
+    /// cannot be; [`Error::BadSchedule`] for one of `ids`; [`Error::BadValue`] for a number out
     /// of its range, no trial at all, or more than [`MOST_TRIALS`].
     pub fn plan(&self, path: &Path) -> Result<Plan> {
         self.check()?;
@@ -342,11 +342,16 @@ impl Schedule {
         if let Some(set) = self.set.or(none.then_some(Set::Primate79)) {
             all.extend(set.conditions()?.into_iter().map(|c| (c, Entry::default())));
         }
-        all.extend(
-            select(&self.ids)?
-                .into_iter()
-                .map(|c| (c, Entry::default())),
-        );
+        let listed = select(&self.ids).map_err(|e| match e {
+            Error::UnknownCondition { .. } | Error::DuplicateCondition { .. } => {
+                Error::BadSchedule {
+                    path: path.to_path_buf(),
+                    message: format!("ids: {e}"),
+                }
+            }
+            other => other,
+        })?;
+        all.extend(listed.into_iter().map(|c| (c, Entry::default())));
 
         let mut ids: Vec<u32> = self.condition.iter().filter_map(|e| e.id).collect();
         ids.sort_unstable();
@@ -422,7 +427,12 @@ impl Schedule {
                 field,
                 expected,
                 found,
-            } => bad(field, expected, found),
+            } => {
+                // As the file has it: on the way to the generator's units the last digit may change.
+                let own = own.iter().find(|(of, _)| *of == field);
+                let own = own.and_then(|(_, value)| *value);
+                bad(field, expected, own.map_or(found, |v| v.to_string()))
+            }
             other => other,
         })
     }
@@ -434,7 +444,7 @@ impl Schedule {
             return Err(Error::BadValue {
                 field: "repeats",
                 expected: "none where `trials` draws by weight".into(),
-                found: format!("{:?}", entry.repeats),
+                found: entry.repeats.unwrap_or_default().to_string(),
             });
         }
         let mut up_to = Vec::with_capacity(entries.len());
@@ -644,7 +654,10 @@ mod tests {
         };
         says(toml("sed = 1"), &["schedule.toml", "sed", "seed"]);
         says(toml("seed = 'x'"), &["schedule.toml", "line 1"]);
-        says(toml("ids = [472225]"), &["no condition 472225"]);
+        says(
+            toml("ids = [472225]"),
+            &["schedule.toml", "ids", "no condition 472225"],
+        );
         says(
             toml("[[condition]]\nid = 3\n[[condition]]\nid = 472225"),
             &["row 2", "condition_id", "472225"],
@@ -666,8 +679,10 @@ mod tests {
         );
         says(
             csv("x0_deg,y0_deg,heading_deg,speed_deg_per_s\n0,0,0,7.5\n6,0,0,7.5\n"),
-            &["row 2", "x0_deg", "left of the occluder"],
+            &["row 2", "x0_deg", "left of the occluder", "found 6"],
         );
+        let message = csv("x0_deg,y0_deg,heading_deg,speed_deg_per_s\n6,0,0,7.5\n");
+        assert!(message.unwrap_err().to_string().ends_with("found 6"));
         says(csv("x0_deg,y0_deg\n0,0\n"), &["row 1", "heading_deg"]);
         says(csv("condition_id,x0_deg\n3,1\n"), &["row 1", "x0_deg"]);
     }
