@@ -28,7 +28,7 @@ struct Found {
 /// The distinct pictures of a whole set, in the order in which they first appear.
 ///
 /// Keys say without drawing that most frames are one of those before them. What is left is drawn and
-/// hashed, so that no two pictures hold the same bytes. That takes 64 bytes for each key while it is
+/// hashed, so that no two pictures hold the same bytes. That takes 84 bytes for each key while it is
 /// done, and 24 for each key and 8 for each picture afterwards.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
