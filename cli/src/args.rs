@@ -269,6 +269,9 @@ pub(crate) struct PlayArgs {
     /// Close the window after the last trial.
     #[arg(long)]
     pub(crate) leave_at_end: bool,
+    /// Make …_frames.parquet of …_frames.tsv when the run ends; of a finished session at once.
+    #[arg(long)]
+    pub(crate) frames_parquet: bool,
     /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use mental_pong_game::frames::{Preset, Rgb};
-use mental_pong_game::stimuli::{Format, Occlusion};
+use mental_pong_game::stimuli::{Drawer, Format, Occlusion};
 use mental_pong_game::task::{Law, Rule, Set};
 
 #[derive(Debug, Args)]
@@ -217,6 +217,11 @@ pub(crate) struct RenderArgs {
     /// distinct picture once, and an index).
     #[arg(long, default_value = "npy")]
     pub(crate) format: Format,
+    /// What draws: rasteriser (the same bytes everywhere) or bevy (the game's own scene on this
+    /// machine's GPU or software driver, with its difference to the rasteriser in the manifest; needs
+    /// --features play).
+    #[arg(long, default_value = "rasteriser")]
+    pub(crate) renderer: Drawer,
     /// The ffmpeg that makes mp4; the one on the path without it.
     #[arg(long, value_name = "FILE")]
     pub(crate) ffmpeg: Option<PathBuf>,

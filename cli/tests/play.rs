@@ -140,6 +140,50 @@ fn wrong_usage_is_told_before_anything_is_written() {
     assert!(!out.exists());
 }
 
+#[test]
+fn ten_minutes_without_a_window_miss_no_step_of_the_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let schedule = folder.path().join("schedule.toml");
+    std::fs::write(&schedule, "repeats = 2\n").unwrap();
+    let output = play(
+        folder.path(),
+        &[
+            "--agent",
+            "kinematic",
+            "--frames-parquet",
+            "--json",
+            "--schedule",
+            schedule.to_str().unwrap(),
+        ],
+    );
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["summary"]["n_late"], 0);
+    let records = told["records"].as_str().unwrap();
+    let frames = Path::new(&records.replace("_beh.tsv", "_frames.tsv")).to_path_buf();
+    let rows = mental_pong_game::records::read_frames(&frames)
+        .unwrap()
+        .rows;
+    let step = 1000.0 / 60.0;
+    for pair in rows.windows(2) {
+        // Each frame is shown until the next one is; none is left out, none comes twice.
+        assert!((pair[1].intended_ms - pair[0].intended_ms - step).abs() < 1e-6);
+        assert!((pair[0].presented_ms - pair[1].intended_ms).abs() < 1e-6);
+        assert!(!pair[0].late);
+    }
+    let minutes = rows.len() as f64 / 60.0 / 60.0;
+    assert!(minutes > 10.0, "{minutes} minutes");
+    let parquet = frames.with_extension("parquet");
+    let again = mental_pong_game::records::read_frames(parquet)
+        .unwrap()
+        .rows;
+    assert!(again == rows);
+}
+
 /// Sent in the middle of a session, as `kill -9` would be.
 #[cfg(unix)]
 #[test]

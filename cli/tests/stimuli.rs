@@ -159,9 +159,21 @@ fn what_cannot_be_is_said() {
             "no-such-program",
         ),
         ("stimuli --set primate79 --ids 3", "cannot be used with"),
+        (
+            "stimuli --renderer bevy --preset rnn100",
+            "renderer is bevy: expected rasteriser",
+        ),
+        (
+            "stimuli --renderer bevy --format pool",
+            "renderer is bevy: expected rasteriser",
+        ),
+        ("stimuli --renderer gpu", "unknown renderer `gpu`"),
+        #[cfg(not(feature = "play"))]
+        ("stimuli --renderer bevy", "--features play"),
     ] {
         refused(mpong(words).arg("--out").arg(&out), 2, says);
     }
+    assert!(!out.exists());
     refused(&mut mpong("stimuli"), 2, "--out");
 }
 

@@ -59,7 +59,7 @@ fn main() -> Result<()> {
     let ended = run(Game {
         session,
         done: Vec::new(),
-        others: vec![("last-seen".into(), 3.2)],
+        others: Vec::new(),
         settings: PlaySettings {
             palette,
             ..PlaySettings::default()

@@ -76,10 +76,10 @@ pub enum Error {
     },
     /// Less room on the disk than a set needs.
     #[error(
-        "{path}: the set needs about {need} MB more and {free} MB are free",
+        "{path}: the set needs about {need} more and {free} are free: nothing was drawn",
         path = path.display(),
-        need = need_bytes.div_ceil(1_000_000),
-        free = free_bytes / 1_000_000
+        need = size(*need_bytes),
+        free = size(*free_bytes)
     )]
     NoSpace {
         /// The folder.
@@ -130,7 +130,10 @@ pub enum Error {
         message: String,
     },
     /// A manifest that is no manifest.
-    #[error("{path} is not a manifest of a stimulus set: {source}", path = path.display())]
+    #[error(
+        "{path} is not a manifest of a stimulus set: {source}. To write the set anew, remove that file",
+        path = path.display()
+    )]
     BadManifest {
         /// The manifest.
         path: PathBuf,
@@ -200,6 +203,17 @@ impl std::fmt::Display for Cell {
     }
 }
 
+/// A number of bytes as a person reads it.
+fn size(bytes: u64) -> String {
+    let of = |unit: f64| bytes as f64 / unit;
+    match bytes {
+        0..1_000_000 => format!("{:.1} kB", of(1e3)),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", of(1e6)),
+        1_000_000_000..1_000_000_000_000 => format!("{:.1} GB", of(1e9)),
+        _ => format!("{:.1} TB", of(1e12)),
+    }
+}
+
 fn list(cells: &[Cell], n_bad: usize) -> String {
     let mut text: String = cells.iter().map(|cell| format!("\n  {cell}")).collect();
     if n_bad > cells.len() {
@@ -219,6 +233,23 @@ impl Error {
             doing,
             path,
             source,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_said_in_units_that_fit() {
+        for (bytes, said) in [
+            (900, "0.9 kB"),
+            (4_200_000, "4.2 MB"),
+            (54_184_000_000, "54.2 GB"),
+            (44_110_650_000_000, "44.1 TB"),
+        ] {
+            assert_eq!(size(bytes), said);
         }
     }
 }

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use mental_pong_game::records::{
-    Display, FRAME_COLUMNS, FrameRow, Recorder, Run, SessionName, Summary, TRIAL_COLUMNS, TrialRow,
-    read_frames, read_trials,
+    Display, FRAME_COLUMNS, FrameRow, Other, Recorder, Run, SessionName, Summary, TRIAL_COLUMNS,
+    TrialRow, read_frames, read_trials,
 };
 use mental_pong_game::task::agent::{
     AgentHands, Hands, KinematicAgent, KinematicKind, PlannedAgent, Script,
@@ -512,7 +512,7 @@ fn a_session_rests_between_blocks_and_pauses_between_trials() {
                 inputs: &inputs,
                 go: session.stage() != Stage::Running && since > 60,
                 pause: n_done == 3 && since == 30,
-                unfocused: false,
+                ..FrameInput::default()
             },
         );
         n_done += usize::from(output.finished.is_some());
@@ -545,6 +545,80 @@ fn a_session_rests_between_blocks_and_pauses_between_trials() {
         ]
     );
     assert_eq!(session.n_done(), 5);
+}
+
+#[test]
+fn frames_as_parquet_are_the_frames_and_never_stale() {
+    let out = tempfile::tempdir().unwrap();
+    let (tsv_path, parquet) = (
+        tsv(out.path(), "frames.tsv"),
+        tsv(out.path(), "frames.parquet"),
+    );
+    let plan = small(3);
+    let hands = || agent(KinematicKind::Kinematic);
+    // Nobody asked: none is made. Asked at the end of a part: the part.
+    let recorder = record(out.path(), &plan, &mut hands(), 2);
+    assert_eq!(recorder.finish(false).unwrap(), None);
+    assert!(!parquet.exists());
+    assert_eq!(recorder.finish(true).unwrap().as_deref(), Some(&*parquet));
+    drop(recorder);
+    let read = |path: &Path| read_frames(path).unwrap().rows;
+    let part = read(&parquet);
+    assert_eq!(part, read(&tsv_path));
+    assert!(part.iter().any(|f| f.ball_x_deg.is_none() && f.fixating));
+    assert!(part.iter().any(|f| f.input == Direction::Up));
+    // A run that goes on takes it away, and leaves it anew: a kill in between leaves none.
+    let recorder = record(out.path(), &plan, &mut hands(), usize::MAX);
+    assert!(!parquet.exists());
+    recorder.finish(false).unwrap();
+    drop(recorder);
+    let whole = read(&parquet);
+    assert_eq!(whole, read(&tsv_path));
+    assert!(whole.len() > part.len());
+    // A finished session is left as it is, and makes one where none is.
+    let recorder = record(out.path(), &plan, &mut hands(), usize::MAX);
+    let before = std::fs::read(&parquet).unwrap();
+    recorder.finish(true).unwrap();
+    assert!(std::fs::read(&parquet).unwrap() == before);
+    std::fs::remove_file(&parquet).unwrap();
+    recorder.finish(true).unwrap();
+    assert!(std::fs::read(&parquet).unwrap() == before);
+    // Damage is an error, never rows.
+    for end in (0..before.len()).step_by(before.len() / 23) {
+        std::fs::write(&parquet, &before[..end]).unwrap();
+        let message = read_frames(&parquet).unwrap_err().to_string();
+        assert!(message.contains("frames.parquet"), "{message}");
+    }
+}
+
+#[test]
+fn another_observer_is_compared_by_its_errors() {
+    let plan = plan("visible_share = 0.25\npractice = 2\nblocks = 1");
+    let of = |kind| trials(&plan, &mut agent(kind));
+    let (still, last_seen) = (of(KinematicKind::Still), of(KinematicKind::LastSeen));
+    let visible = still.iter().filter(|r| r.trial_type == TrialKind::Visible);
+    assert_eq!(visible.filter(|r| !r.practice).count(), 20);
+    let other = Other::of("one".into(), &still, true).unwrap();
+    assert_eq!(other.errors_deg.len(), 59);
+    let (r, n) = other.alike(&still).unwrap();
+    assert!((r - 1.0).abs() < 1e-12 && n == 59);
+    // Pearson's r over the same trials, written out.
+    let (r, n) = other.alike(&last_seen).unwrap();
+    let pairs: Vec<(f64, f64)> = still
+        .iter()
+        .zip(&last_seen)
+        .filter(|(a, _)| !a.practice && a.trial_type == TrialKind::Occluded)
+        .map(|(a, b)| (a.error_deg.unwrap(), b.error_deg.unwrap()))
+        .collect();
+    let mean =
+        |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
+    let (x, y) = (mean(&|p| p.0), mean(&|p| p.1));
+    let expected = mean(&|p| (p.0 - x) * (p.1 - y))
+        / (mean(&|p| (p.0 - x) * (p.0 - x)) * mean(&|p| (p.1 - y) * (p.1 - y))).sqrt();
+    assert!((r - expected).abs() < 1e-12 && n == 59, "{r} {expected}");
+    assert!(r < 0.99);
+    assert_eq!(other.alike(&[]), None);
+    assert_eq!(Other::of("none".into(), &[], true), None);
 }
 
 #[test]

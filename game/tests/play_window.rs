@@ -18,10 +18,10 @@ use mental_pong_game::Result;
 use mental_pong_game::frames::{FrameScene, PaddleLook, Preset, render};
 use mental_pong_game::play::PlaySettings;
 use mental_pong_game::play::app::{Game, Sink, WindowSize, run};
-use mental_pong_game::play::offscreen::difference;
 use mental_pong_game::records::{
     Display, Recorder, Run, SessionName, Sidecar, read_frames, read_trials,
 };
+use mental_pong_game::stimuli::Apart;
 use mental_pong_game::task::schedule::{Plan, Schedule};
 use mental_pong_game::task::session::{Finished, Session, SessionSetup};
 use mental_pong_game::task::trial::{Outcome, Phase, TrialRules};
@@ -236,13 +236,13 @@ fn a_window_is_played_by_keys_and_looks_like_the_rasteriser() {
             fixation: false,
         },
     );
-    let apart = difference(&still, &expected);
+    let apart = Apart::of(&still, &expected);
     println!("{apart:?}");
     assert!(
         apart.mean < 0.02 && apart.share_above_2 < 0.001,
         "{apart:?}"
     );
-    assert!(difference(&welcome, &expected).share_above_2 > 0.2);
+    assert!(Apart::of(&welcome, &expected).share_above_2 > 0.2);
 
     // Down for about half a second of the flight, then the end.
     std::thread::sleep(Duration::from_secs(5));

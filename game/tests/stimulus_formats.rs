@@ -80,19 +80,56 @@ fn a_pool_holds_each_picture_once_and_its_index_gives_every_frame_back() {
             let n = pictures.len();
             pictures.sort_unstable();
             pictures.dedup();
-            // Exactly once on whole pixels; on soft edges two places may round to the same bytes.
             let twice = n - pictures.len();
-            let most = if preset == Preset::Rnn100 {
-                0
-            } else {
-                n.div_ceil(100)
-            };
-            assert!(
-                twice <= most,
-                "{preset} {}: {twice} of {n}",
-                occlusion.name()
-            );
+            assert_eq!(twice, 0, "{preset} {}: of {n}", occlusion.name());
         }
+    }
+}
+
+#[test]
+fn a_ball_that_moved_by_next_to_nothing_is_the_same_picture() {
+    let one = primate79()[0];
+    let twin = Condition {
+        id: 1_000_000,
+        y0: one.y0 + 1e-9,
+        ..one
+    };
+    for (preset, look) in [
+        (Preset::Model224, Look::default()),
+        (Preset::Display, Look::default()),
+        // A ball in the background's grey: every picture is the empty one.
+        (
+            Preset::Rnn100,
+            Look {
+                ball: Some(Rgb::grey(0)),
+                occluder: Some(Rgb::grey(0)),
+                ..Look::default()
+            },
+        ),
+    ] {
+        let setting = Setting {
+            format: Format::Pool,
+            look,
+            ..Setting::new(Law::Display, preset)
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let pictures = |name: &str, conditions: &[Condition]| {
+            let out = folder.path().join(name);
+            let written = write(&out, conditions, setting).unwrap();
+            written.manifest.pool.unwrap().n_pictures
+        };
+        let (alone, both) = (pictures("one", &[one]), pictures("both", &[one, twin]));
+        assert_eq!(alone, both, "{preset}");
+        assert_eq!(alone == 1, preset == Preset::Rnn100);
+        // In the order of their first appearance.
+        let index = std::fs::read(folder.path().join("both/index.npy")).unwrap();
+        let (_, index) = npy::<u32>(&index);
+        let mut next = 0;
+        for number in index {
+            assert!(number <= next);
+            next = next.max(number + 1);
+        }
+        assert_eq!(next as usize, both);
     }
 }
 
@@ -435,6 +472,11 @@ fn a_disk_that_is_too_small_is_refused_before_anything_is_drawn() {
         };
         assert_eq!((need_bytes, free_bytes), (need, need - 1));
         assert!(content(folder.path()).is_empty());
+        // A folder that was made for it is gone again, and the sizes can be read.
+        let new = folder.path().join("new");
+        let message = write_set(&new, &set, &tight, &Quiet).unwrap_err();
+        assert!(message.to_string().contains("B more and "), "{message}");
+        assert!(!new.exists());
         let enough = Job {
             free_bytes: Some(need),
             ..job()

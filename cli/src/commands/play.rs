@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use mental_pong_game::Quiet;
-use mental_pong_game::records::{Display, Recorder, Run, SessionName, Summary, read_trials};
+use mental_pong_game::records::{Display, Other, Recorder, Run, SessionName, Summary, read_trials};
 use mental_pong_game::task::Law;
 use mental_pong_game::task::agent::{
     AgentHands, Hands, KinematicAgent, KinematicKind, PlannedAgent, Script,
@@ -25,6 +25,9 @@ struct Told {
     done: usize,
     schedule_sha256: String,
     summary: Summary,
+    /// From the command to the window's first frame, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_frame_ms: Option<f64>,
 }
 
 pub(crate) fn play(args: &PlayArgs, progress: &Progress) -> Done {
@@ -156,10 +159,14 @@ fn play_headless(
     warn_torn(&recorder);
     let from = recorder.done().len();
     let mut session = Session::new(plan.clone(), setup(name, &observer, hz, from));
-    headless::play(&mut session, &mut *hands, progress, |done| {
+    let played = headless::play(&mut session, &mut *hands, progress, |done| {
         recorder.record(&done)
-    })?;
-    tell(args, plan, &recorder)
+    });
+    if played.is_err() {
+        recorder.finish(args.frames_parquet)?;
+    }
+    played?;
+    tell(args, plan, &recorder, None)
 }
 
 /// Says what a killed run had left.
@@ -174,13 +181,15 @@ fn warn_torn(recorder: &Recorder) {
     }
 }
 
-fn tell(args: &PlayArgs, plan: &Plan, recorder: &Recorder) -> Done {
+fn tell(args: &PlayArgs, plan: &Plan, recorder: &Recorder, first_frame_ms: Option<f64>) -> Done {
+    recorder.finish(args.frames_parquet)?;
     let told = Told {
         records: recorder.trials_path().to_path_buf(),
         trials: plan.trials.len(),
         done: recorder.done().len(),
         schedule_sha256: plan.sha256(),
         summary: Summary::of(recorder.done()),
+        first_frame_ms,
     };
     if args.json {
         return output_json(&told);
@@ -223,17 +232,13 @@ fn tell(args: &PlayArgs, plan: &Plan, recorder: &Recorder) -> Done {
     not(feature = "play"),
     allow(dead_code, reason = "only the window's last screen shows it")
 )]
-fn others(
-    plan: &Plan,
-    name: &SessionName,
-    against: &[PathBuf],
-) -> Result<Vec<(String, f64)>, Failure> {
+fn others(plan: &Plan, name: &SessionName, against: &[PathBuf]) -> Result<Vec<Other>, Failure> {
     let mut all = Vec::new();
     for path in against {
         let rows = read_trials(path)?.rows;
-        let summary = Summary::of(&rows);
-        if let (Some(row), Some(mae)) = (rows.first(), summary.mae_occluded_deg) {
-            all.push((format!("{} {}", row.subject, row.observer), mae));
+        if let Some(row) = rows.first() {
+            let name = format!("{} {}", row.subject, row.observer);
+            all.extend(Other::of(name, &rows, true));
         }
     }
     for kind in [KinematicKind::LastSeen, KinematicKind::Kinematic] {
@@ -245,9 +250,7 @@ fn others(
             rows.push(done.trial);
             Ok(())
         })?;
-        if let Some(mae) = Summary::of(&rows).mae_occluded_deg {
-            all.push((kind.name().to_owned(), mae));
-        }
+        all.extend(Other::of(kind.name().to_owned(), &rows, false));
     }
     Ok(all)
 }
@@ -336,7 +339,7 @@ mod window {
             },
         );
         let recorder = Arc::new(Mutex::new(recorder));
-        run_app(Game {
+        let ended = run_app(Game {
             session,
             done,
             others: others(plan, name, &args.against)?,
@@ -349,7 +352,7 @@ mod window {
             stopped: Box::new(progress.stopper()),
         })?;
         let recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
-        tell(args, plan, &recorder)?;
+        tell(args, plan, &recorder, ended.first_frame_ms)?;
         if progress.stopped() {
             return Err(Failure::Game(mental_pong_game::Error::Interrupted {
                 done: recorder.done().len() as u64,
@@ -366,6 +369,7 @@ mod window {
         }
         output(|out| {
             writeln!(out, "renderer: {}", report.renderer)?;
+            writeln!(out, "first frame after {:.0} ms", report.first_frame_ms)?;
             let named = report
                 .named_hz
                 .map_or_else(|| "not named".into(), |hz| format!("{hz:.3} Hz"));
@@ -400,47 +404,62 @@ mod window {
     /// once, where there is somebody to answer.
     fn settings(args: &PlayArgs) -> Result<PlaySettings, Failure> {
         let path = args.settings.clone().or_else(default_path);
-        let stored = match &path {
-            Some(path) if path.exists() => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|e| Failure::Usage(format!("cannot read {}: {e}", path.display())))?;
-                Some(
-                    toml::from_str::<PlaySettings>(&text)
-                        .map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?,
-                )
-            }
-            Some(path) if args.settings.is_some() => {
-                return Err(Failure::Usage(format!("{} is not there", path.display())));
-            }
-            _ => None,
-        };
-        let known = stored.is_some();
-        let mut settings = stored.unwrap_or_default();
-        settings.screen.width_cm = args.screen_cm.or(settings.screen.width_cm);
-        settings.screen.distance_cm = args.distance_cm.or(settings.screen.distance_cm);
-        let asks = !known
-            && settings.screen.width_cm.is_none()
-            && args.agent.is_none()
+        if let Some(path) = &args.settings
+            && !path.exists()
+        {
+            return Err(Failure::Usage(format!("{} is not there", path.display())));
+        }
+        let somebody = args.agent.is_none()
+            && args.ends.is_none()
             && args.script.is_none()
             && std::io::stdin().is_terminal();
-        if asks {
-            settings.screen = ask(settings.screen)?;
+        let mut stdin = std::io::stdin().lock();
+        let answers = somebody.then_some(&mut stdin as &mut dyn BufRead);
+        settings_of(args, path.as_deref(), answers)
+    }
+
+    /// The settings of the file at `path`, and of the flags over them. Whoever gives `answers` is
+    /// asked for what the file does not say about the screen, and is not asked again.
+    fn settings_of(
+        args: &PlayArgs,
+        path: Option<&Path>,
+        answers: Option<&mut dyn BufRead>,
+    ) -> Result<PlaySettings, Failure> {
+        let text = match path.filter(|path| path.exists()) {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|e| Failure::Usage(format!("cannot read {}: {e}", path.display())))?,
+            None => String::new(),
+        };
+        let bad = |e: toml::de::Error| {
+            let path = path.unwrap_or(Path::new("settings"));
+            Failure::Usage(format!("{}: {e}", path.display()))
+        };
+        let mut settings: PlaySettings = toml::from_str(&text).map_err(bad)?;
+        let known = toml::from_str::<toml::Table>(&text)
+            .map_err(bad)?
+            .contains_key("screen");
+        let given = args.screen_cm.is_some() || args.distance_cm.is_some();
+        settings.screen.width_cm = args.screen_cm.or(settings.screen.width_cm);
+        settings.screen.distance_cm = args.distance_cm.or(settings.screen.distance_cm);
+        let mut asked = false;
+        if let (Some(answers), false, false) = (answers, known, given) {
+            settings.screen = ask(settings.screen, answers)?;
+            asked = true;
         }
         settings.screen.check()?;
-        let given = args.screen_cm.is_some() || args.distance_cm.is_some() || asks;
-        if let Some(path) = path.filter(|_| given) {
+        settings.keys.check()?;
+        if let Some(path) = path.filter(|_| given || asked) {
             if let Some(folder) = path.parent() {
                 create_folder(folder)?;
             }
             let text = toml::to_string(&settings).map_err(|e| Failure::Internal(e.to_string()))?;
-            write_atomic(&path, |out| out.write_all(text.as_bytes()))?;
+            write_atomic(path, |out| out.write_all(text.as_bytes()))?;
         }
         if let Some(palette) = args.palette.as_deref() {
             settings.palette = palette.parse()?;
         }
         settings.reduced_flash |= args.reduced_flash;
         settings.photodiode |= args.photodiode;
-        settings.keys.check()?;
         Ok(settings)
     }
 
@@ -452,13 +471,13 @@ mod window {
         Some(base.join("mental-pong").join("play.toml"))
     }
 
-    fn ask(screen: ScreenGeometry) -> Result<ScreenGeometry, Failure> {
-        let number = |question: &str| -> Result<Option<f64>, Failure> {
+    fn ask(screen: ScreenGeometry, answers: &mut dyn BufRead) -> Result<ScreenGeometry, Failure> {
+        let mut number = |question: &str| -> Result<Option<f64>, Failure> {
             let mut line = String::new();
             let mut err = std::io::stderr();
             write!(err, "{question}")
                 .and_then(|()| err.flush())
-                .and_then(|()| std::io::stdin().lock().read_line(&mut line).map(|_| ()))
+                .and_then(|()| answers.read_line(&mut line).map(|_| ()))
                 .map_err(Failure::Output)?;
             let text = line.trim().replace(',', ".");
             if text.is_empty() {
@@ -481,6 +500,60 @@ mod window {
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |d| d.as_secs());
         super::utc(seconds)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use crate::args::{Cli, Command};
+        use clap::Parser;
+
+        fn args(words: &[&str]) -> PlayArgs {
+            let all = ["mpong", "play"].iter().chain(words);
+            match Cli::parse_from(all).command {
+                Command::Play(args) => args,
+                _ => unreachable!("it is `mpong play`"),
+            }
+        }
+
+        #[test]
+        fn the_screen_is_asked_for_once_and_kept() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("deep/play.toml");
+            let mut said = std::io::Cursor::new(b"49,5\n67\n".to_vec());
+            let first = settings_of(&args(&[]), Some(&path), Some(&mut said)).unwrap();
+            assert_eq!(first.screen.width_cm, Some(49.5));
+            assert_eq!(first.screen.distance_cm, Some(67.0));
+            // Whatever would be said now is not asked for.
+            let mut never = std::io::Cursor::new(b"1\n1\n".to_vec());
+            let again = settings_of(&args(&[]), Some(&path), Some(&mut never)).unwrap();
+            assert_eq!((again, never.position()), (first, 0));
+            // A flag is kept too, the rest as it was.
+            settings_of(&args(&["--distance-cm", "80"]), Some(&path), None).unwrap();
+            let kept = settings_of(&args(&[]), Some(&path), None).unwrap().screen;
+            assert_eq!((kept.width_cm, kept.distance_cm), (Some(49.5), Some(80.0)));
+        }
+
+        #[test]
+        fn not_knowing_is_an_answer_and_other_settings_are_no_answer() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("play.toml");
+            std::fs::write(&path, "palette = 'high-contrast'\n").unwrap();
+            let mut said = std::io::Cursor::new(b"\n\n".to_vec());
+            let first = settings_of(&args(&[]), Some(&path), Some(&mut said)).unwrap();
+            assert_eq!((first.screen.width_cm, said.position()), (None, 2));
+            assert_eq!(first.palette.name(), "high-contrast");
+            let mut never = std::io::Cursor::new(b"1\n1\n".to_vec());
+            settings_of(&args(&[]), Some(&path), Some(&mut never)).unwrap();
+            assert_eq!(never.position(), 0);
+            for (said, says) in [("wide\n", "`wide`"), ("-3\n60\n", "width_cm is -3")] {
+                let path = folder.path().join("bad.toml");
+                let mut said = std::io::Cursor::new(said.as_bytes().to_vec());
+                let error = settings_of(&args(&[]), Some(&path), Some(&mut said)).unwrap_err();
+                assert!(error.to_string().contains(says), "{error}");
+                assert!(!path.exists());
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use mental_pong_game::Error;
 use mental_pong_game::frames::{Look, Preset};
 use mental_pong_game::stimuli::{
     Format, Job, Manifest, Setting, Shard, StimulusSet, diff, ffmpeg_version, merge,
-    missing_shards, needed_bytes, plan_shards, verify, write_set,
+    missing_shards, needed_bytes, plan_shards, verify,
 };
 use mental_pong_game::task::{Draw, Law, Rule, draw, read_own_csv};
 use serde_json::json;
@@ -47,7 +47,7 @@ fn render(args: &RenderArgs, progress: &Progress) -> Done {
         ffmpeg: ffmpeg.as_deref(),
         free_bytes: free_bytes(out),
     };
-    let written = write_set(out, &set, &job, progress)?;
+    let written = painting::write(out, &set, &job, progress)?;
     let manifest = &written.manifest;
     if args.json {
         return output_json(manifest);
@@ -67,8 +67,64 @@ fn render(args: &RenderArgs, progress: &Progress) -> Done {
             written.n_kept,
             manifest.setting.law,
             manifest.setting.preset,
-        )
+        )?;
+        match &manifest.painted {
+            Some(painted) => writeln!(
+                out_file,
+                "drawn by bevy on {}\nto the rasteriser: {}",
+                painted.adapter, painted.difference
+            ),
+            None => Ok(()),
+        }
     })
+}
+
+#[cfg(not(feature = "play"))]
+mod painting {
+    use mental_pong_game::stimuli::{Drawer, Written, write_set};
+
+    use super::*;
+
+    pub(super) fn write(
+        out: &Path,
+        set: &StimulusSet,
+        job: &Job<'_>,
+        progress: &Progress,
+    ) -> Result<Written, Failure> {
+        if set.setting().drawn_by == Drawer::Bevy {
+            return Err(Failure::Usage(
+                "this mpong was built without bevy. Build it with it (about a quarter of an hour): \
+                 cargo run --release --features play -- stimuli --renderer bevy … The rasteriser, \
+                 which is the default, needs none"
+                    .into(),
+            ));
+        }
+        Ok(write_set(out, set, job, progress)?)
+    }
+}
+
+#[cfg(feature = "play")]
+mod painting {
+    use mental_pong_game::play::offscreen::ScenePainter;
+    use mental_pong_game::stimuli::{Drawer, Written, write_set, write_set_with};
+
+    use super::*;
+
+    pub(super) fn write(
+        out: &Path,
+        set: &StimulusSet,
+        job: &Job<'_>,
+        progress: &Progress,
+    ) -> Result<Written, Failure> {
+        let setting = set.setting();
+        match setting.look.style(setting.preset) {
+            Some(style) if setting.drawn_by == Drawer::Bevy => {
+                let mut painter = ScenePainter::new(style)?;
+                Ok(write_set_with(out, set, job, &mut painter, progress)?)
+            }
+            _ => Ok(write_set(out, set, job, progress)?),
+        }
+    }
 }
 
 /// The set that the flags name, and the command as it would be typed again, without folder and shard:
@@ -138,6 +194,9 @@ fn asked(args: &RenderArgs) -> Result<(StimulusSet, String), Failure> {
         }
     }
     say("format", args.format.to_string());
+    if !args.renderer.is_rasteriser() {
+        say("renderer", args.renderer.to_string());
+    }
     if args.no_ball {
         words.push("--no-ball".to_owned());
     }
@@ -157,6 +216,7 @@ fn asked(args: &RenderArgs) -> Result<(StimulusSet, String), Failure> {
             fixation: args.fixation.map(|s| s == Switch::On),
             no_ball: args.no_ball,
         },
+        drawn_by: args.renderer,
     };
     Ok((StimulusSet::new(conditions, setting)?, words.join(" ")))
 }
@@ -285,6 +345,10 @@ fn info(args: &FolderArgs) -> Done {
         )?;
         writeln!(out, "set        {}", manifest.set_sha256)?;
         writeln!(out, "drawn by   {}", manifest.generator)?;
+        if let Some(painted) = &manifest.painted {
+            writeln!(out, "           bevy on {}", painted.adapter)?;
+            writeln!(out, "to raster. {}", painted.difference)?;
+        }
         for (name, version) in &manifest.tools {
             writeln!(out, "with       {name}: {version}")?;
         }

@@ -7,7 +7,7 @@ use crate::frames::canvas::Rgb;
 use crate::frames::preset::Preset;
 use crate::frames::renderer::Renderer;
 use crate::frames::rnn100::GreyStyle;
-use crate::frames::screen::PaddleStyle;
+use crate::frames::screen::{PaddleStyle, ScreenStyle};
 
 /// Largest width and height of a picture, pixels.
 pub const MAX_SIZE_PX: usize = 4096;
@@ -65,7 +65,7 @@ impl Look {
         {
             return Err(bad("opacity", "0 to 1", opacity.to_string()));
         }
-        let Some(mut style) = preset.style() else {
+        let Some(style) = self.style(preset) else {
             let mut style = GreyStyle::default();
             if let Some(size) = self.size_px {
                 if !size.is_multiple_of(4) {
@@ -96,6 +96,14 @@ impl Look {
             }
             return Ok(Renderer::with_grey_style(style));
         };
+        Ok(Renderer::with_style(style))
+    }
+
+    /// The colours and sizes of an RGB preset with these changes; none for `rnn100`. They are not
+    /// checked: see [`Self::renderer`].
+    #[must_use]
+    pub fn style(&self, preset: Preset) -> Option<ScreenStyle> {
+        let mut style = preset.style()?;
         style.size_px = self.size_px.unwrap_or(style.size_px);
         style.background = self.background.unwrap_or(style.background);
         style.ball = self.ball.unwrap_or(style.ball);
@@ -110,7 +118,7 @@ impl Look {
             Some(false) => style.fixation = None,
             None => {}
         }
-        Ok(Renderer::with_style(style))
+        Some(style)
     }
 
     /// Width and height of a preset's pictures with these changes.

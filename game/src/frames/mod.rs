@@ -15,7 +15,8 @@ pub mod screen;
 pub use canvas::{Canvas, Rgb};
 pub use look::Look;
 pub use preset::Preset;
-pub use renderer::{PictureKey, Renderer, render};
+pub(crate) use renderer::PictureKey;
+pub use renderer::{Renderer, render};
 pub use rnn100::GreyStyle;
 pub use screen::ScreenStyle;
 

@@ -1,5 +1,7 @@
 //! Scenes to bytes, doing again only what moved.
 
+use sha2::{Digest, Sha256};
+
 use crate::frames::canvas::{Canvas, PxBox};
 use crate::frames::rnn100::{GreyStyle, Rnn100};
 use crate::frames::screen::{ScreenStyle, occluder_corners};
@@ -36,15 +38,15 @@ struct Screen {
     dirty: Option<PxBox>,
 }
 
-/// What distinguishes the pictures of one setting from each other: equal keys, equal pictures. Of
-/// `rnn100` in its own greys different keys are different pictures too; of the others a ball of
-/// which next to nothing is seen, or that moved by next to nothing, may have the same pixels.
+/// Tells most pictures of one setting apart without drawing them: equal keys, equal pictures. Two
+/// keys may be of one picture: a ball that moved by next to nothing, or of which next to nothing is
+/// seen. [`Renderer::digest`] tells those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PictureKey([i64; 4]);
+pub(crate) struct PictureKey([u64; 2]);
 
 impl PictureKey {
     /// No ball is seen.
-    const BARE: Self = Self([i64::MIN; 4]);
+    const BARE: Self = Self([u64::MAX; 2]);
 }
 
 impl Renderer {
@@ -89,12 +91,26 @@ impl Renderer {
     }
 
     /// The key of a scene's picture among those with the same occluder, paddle and fixation point.
-    #[must_use]
-    pub fn key(&self, scene: &FrameScene) -> PictureKey {
+    pub(crate) fn key(&self, scene: &FrameScene) -> PictureKey {
         match &self.kind {
             Kind::Grey(grey) => grey.key(scene).map_or(PictureKey::BARE, PictureKey),
             Kind::Screen(screen) => screen.key(scene),
         }
+    }
+
+    /// The SHA-256 of what the ball changes in a scene's picture: equal digests, equal pictures,
+    /// among those with the same occluder, paddle and fixation point.
+    pub(crate) fn digest(&mut self, scene: &FrameScene) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let take = |at: usize, pixel: &[u8]| {
+            hash.update((at as u64).to_le_bytes());
+            hash.update(pixel);
+        };
+        match &mut self.kind {
+            Kind::Grey(grey) => grey.changes(scene, take),
+            Kind::Screen(screen) => screen.changes(scene, take),
+        }
+        hash.finalize().into()
     }
 }
 
@@ -154,8 +170,25 @@ impl Screen {
             return PictureKey::BARE;
         }
         // Order of the bits is no order of numbers, which nothing asks for.
-        let bits = |v: f64| v.to_bits().cast_signed();
-        PictureKey([bits(column), bits(row), 0, 0])
+        PictureKey([column.to_bits(), row.to_bits()])
+    }
+
+    /// Draws a frame and hands on each pixel that is not as without the ball.
+    fn changes(&mut self, scene: &FrameScene, mut take: impl FnMut(usize, &[u8])) {
+        self.draw(scene);
+        let (Some(part), Some((_, backdrop))) = (self.dirty, &self.backdrop) else {
+            return;
+        };
+        let width = self.canvas.width();
+        let (new, old) = (self.canvas.rgb(), backdrop.rgb());
+        for y in part.y0..part.y1 {
+            for at in y * width + part.x0..y * width + part.x1 {
+                let pixel = &new[3 * at..3 * at + 3];
+                if *pixel != old[3 * at..3 * at + 3] {
+                    take(at, pixel);
+                }
+            }
+        }
     }
 
     /// Whether an opaque occluder stands before all of a box.

@@ -147,7 +147,7 @@ impl Rnn100 {
 
     /// What tells the picture of a scene from others with the same occluder: the box of the ball or,
     /// where some of it is cut off, the rows that are left; nothing where no ball is seen.
-    pub(crate) fn key(&self, scene: &FrameScene) -> Option<[i64; 4]> {
+    pub(crate) fn key(&self, scene: &FrameScene) -> Option<[u64; 2]> {
         let px = self.disc_box(scene)?;
         let [left, top, right, bottom] = px;
         let size = self.style.size_px as i64;
@@ -156,7 +156,9 @@ impl Rnn100 {
             _ => size,
         };
         if left >= 0 && top >= 0 && right < end && bottom < size {
-            return Some(px);
+            // Each is within a picture's size.
+            let pair = |a: i64, b: i64| (a.cast_unsigned() << 32) | b.cast_unsigned();
+            return Some([pair(left, top), pair(right, bottom)]);
         }
         // FNV-1a over what is seen.
         let (mut hash, mut seen) = (0xcbf2_9ce4_8422_2325_u64, false);
@@ -169,7 +171,8 @@ impl Rnn100 {
                 }
             }
         }
-        seen.then_some([i64::MAX, hash.cast_signed(), 0, 0])
+        // No box begins so far to the right.
+        seen.then_some([u64::MAX, hash])
     }
 
     pub(crate) fn draw(&mut self, scene: &FrameScene) -> &[u8] {
@@ -210,6 +213,23 @@ impl Rnn100 {
         let last = |v: i64| v.clamp(0, size as i64 - 1) as usize;
         self.dirty = Some([last(left), last(top), last(right), last(bottom)]);
         &self.picture
+    }
+
+    /// Draws a frame and hands on each pixel that is not as without the ball.
+    pub(crate) fn changes(&mut self, scene: &FrameScene, mut take: impl FnMut(usize, &[u8])) {
+        let size = self.style.size_px;
+        self.draw(scene);
+        let Some([x0, y0, x1, y1]) = self.dirty else {
+            return;
+        };
+        for y in y0..=y1 {
+            for x in x0..=x1 {
+                let at = y * size + x;
+                if self.picture[at] != self.backdrop[x] {
+                    take(at, &self.picture[at..=at]);
+                }
+            }
+        }
     }
 }
 

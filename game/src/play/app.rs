@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bevy::log::LogPlugin;
+use bevy::platform::time::Instant;
 use bevy::prelude::*;
 use bevy::render::renderer::RenderAdapterInfo;
 use bevy::window::{
@@ -18,7 +19,7 @@ use super::{
     RecordingFailed, Seat,
 };
 use crate::error::{Error, Result};
-use crate::records::{Display, TrialRow};
+use crate::records::{Display, Other, TrialRow};
 use crate::task::agent::Hands;
 use crate::task::companion::Companion;
 use crate::task::session::{Finished, Session, Stage};
@@ -68,8 +69,8 @@ pub struct Game {
     pub session: Session,
     /// The trials of earlier runs, for the last screen.
     pub done: Vec<TrialRow>,
-    /// Other observers on the same trials: name and mean absolute error, degrees.
-    pub others: Vec<(String, f64)>,
+    /// Other observers on the same trials.
+    pub others: Vec<Other>,
     /// Looks and keys.
     pub settings: PlaySettings,
     /// The window.
@@ -86,6 +87,10 @@ pub struct Game {
     pub stopped: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
+/// When the program was asked for a window.
+#[derive(Resource)]
+struct Begun(Instant);
+
 /// Whether somebody outside asks the app to end.
 #[derive(Resource)]
 struct Stopped(Box<dyn Fn() -> bool + Send + Sync>);
@@ -97,6 +102,9 @@ pub struct Ended {
     pub done: Vec<TrialRow>,
     /// Whether every trial is.
     pub whole: bool,
+    /// From the call to the moment when the first frame had been handed over, milliseconds; nothing
+    /// where there was none.
+    pub first_frame_ms: Option<f64>,
 }
 
 type Shared<T> = Arc<Mutex<T>>;
@@ -107,7 +115,16 @@ fn lock<T>(shared: &Shared<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// What the app hands back when it is over.
 #[derive(Resource, Clone)]
-struct Outbox(Shared<(Vec<TrialRow>, bool, Option<Error>)>);
+struct Outbox(Shared<Out>);
+
+#[derive(Default)]
+struct Out {
+    done: Vec<TrialRow>,
+    whole: bool,
+    failed: Option<Error>,
+    frames: u32,
+    first_frame_ms: Option<f64>,
+}
 
 #[derive(Resource, Clone)]
 struct SharedSink(Shared<Box<dyn Sink>>);
@@ -126,7 +143,11 @@ struct Told {
 /// # Errors
 /// What the sink says, when a trial could not be recorded.
 pub fn run(game: Game) -> Result<Ended> {
-    let outbox = Outbox(Arc::new(Mutex::new((game.done.clone(), false, None))));
+    let begun = Instant::now();
+    let outbox = Outbox(Arc::new(Mutex::new(Out {
+        done: game.done.clone(),
+        ..Out::default()
+    })));
     let sink = SharedSink(Arc::new(Mutex::new(game.sink)));
     let mut app = App::new();
     app.add_plugins(plugins("Mental-Pong", game.window))
@@ -148,6 +169,7 @@ pub fn run(game: Game) -> Result<Ended> {
             leave_at_end: game.leave_at_end,
             ..default()
         })
+        .insert_resource(Begun(begun))
         .insert_resource(Stopped(game.stopped))
         .insert_resource(outbox.clone())
         .insert_resource(sink.clone())
@@ -168,10 +190,14 @@ pub fn run(game: Game) -> Result<Ended> {
         app.insert_resource(Seat(seat));
     }
     app.run();
-    let (done, whole, failed) = std::mem::take(&mut *lock(&outbox.0));
-    match failed {
+    let out = std::mem::take(&mut *lock(&outbox.0));
+    match out.failed {
         Some(error) => Err(error),
-        None => Ok(Ended { done, whole }),
+        None => Ok(Ended {
+            done: out.done,
+            whole: out.whole,
+            first_frame_ms: out.first_frame_ms,
+        }),
     }
 }
 
@@ -291,6 +317,7 @@ fn leave(
     play: Res<PlaySession>,
     told: Res<Told>,
     stopped: Res<Stopped>,
+    begun: Res<Begun>,
     outbox: Res<Outbox>,
     mut failed: ResMut<RecordingFailed>,
     mut exit: MessageWriter<AppExit>,
@@ -298,12 +325,17 @@ fn leave(
     let whole = play.session.stage() == Stage::End;
     {
         let mut out = lock(&outbox.0);
-        if out.0.len() != play.done.len() {
-            out.0.clone_from(&play.done);
+        // The second frame begins when the first has been handed over.
+        out.frames = out.frames.saturating_add(1);
+        if out.frames == 2 {
+            out.first_frame_ms = Some(begun.0.elapsed().as_secs_f64() * 1000.0);
         }
-        out.1 = whole;
+        if out.done.len() != play.done.len() {
+            out.done.clone_from(&play.done);
+        }
+        out.whole = whole;
         if let Some(error) = failed.0.take() {
-            out.2 = Some(error);
+            out.failed = Some(error);
             exit.write(AppExit::Success);
         }
     }

@@ -4,7 +4,9 @@
 //! which it arrives: the resolution of an input is one frame, and the records say so.
 
 use bevy::ecs::message::MessageReader;
-use bevy::input::gamepad::{GamepadConnection, GamepadConnectionEvent};
+use bevy::input::gamepad::{
+    AxisSettings, GamepadConnection, GamepadConnectionEvent, GamepadSettings,
+};
 use bevy::input::keyboard::{KeyboardFocusLost, KeyboardInput};
 use bevy::input::mouse::MouseButtonInput;
 use bevy::input::touch::{TouchInput, TouchPhase};
@@ -32,6 +34,8 @@ pub struct Frame {
     pub quit: bool,
     /// Whether the window is without the focus.
     pub unfocused: bool,
+    /// Whether a controller was unplugged.
+    pub unplugged: bool,
     /// Something to tell the person.
     pub notice: Option<String>,
 }
@@ -40,6 +44,7 @@ impl Frame {
     pub(super) fn clear(&mut self) {
         self.inputs.clear();
         (self.go, self.pause, self.quit) = (false, false, false);
+        self.unplugged = false;
         self.notice = None;
     }
 }
@@ -86,7 +91,18 @@ pub(super) fn build(app: &mut App) {
         .add_message::<CursorMoved>()
         .add_message::<WindowFocused>()
         .add_message::<GamepadConnectionEvent>()
-        .add_systems(Startup, read_keys);
+        .add_systems(Startup, read_keys)
+        .add_systems(First, open_sticks);
+}
+
+/// A new controller's sticks are read as they are: the three states have the published thresholds,
+/// which bevy's own dead zone would move.
+fn open_sticks(mut pads: Query<&mut GamepadSettings, Added<GamepadSettings>>) {
+    for mut settings in &mut pads {
+        if let Ok(open) = AxisSettings::new(-1.0, 0.0, 0.0, 1.0, 0.0) {
+            settings.default_axis_settings = open;
+        }
+    }
 }
 
 fn read_keys(settings: Res<PlaySettings>, mut held: ResMut<Held>) {
@@ -248,7 +264,11 @@ fn gamepad(devices: &mut Devices, held: &mut Held, frame: &mut Frame) {
             held.stick = Direction::Neutral;
             held.pad_fixates = false;
             frame.pause = true;
-            frame.notice = Some("The controller was unplugged.".to_owned());
+            frame.unplugged = true;
+            frame.notice = Some(
+                "The controller was unplugged. Plug it in again, or go on with the keys."
+                    .to_owned(),
+            );
         }
     }
     let mut stick = Direction::Neutral;

@@ -27,7 +27,7 @@ pub mod timing;
 use bevy::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::records::TrialRow;
+use crate::records::{Other, TrialRow};
 use crate::task::agent::Hands;
 use crate::task::companion::Companion;
 use crate::task::headless::fixed_ms;
@@ -80,9 +80,8 @@ pub struct PlaySession {
     pub session: Session,
     /// The trials that are done, those of earlier runs among them, for the last screen.
     pub done: Vec<TrialRow>,
-    /// Other observers on the same trials, for the last screen: name and mean absolute error of the
-    /// occluded ones, degrees.
-    pub others: Vec<(String, f64)>,
+    /// Other observers on the same trials, for the last screen.
+    pub others: Vec<Other>,
     /// What the last frame gave.
     pub output: Option<FrameOutput>,
     /// An observer that plays the same trials; its paddle is shown as feedback.
@@ -180,7 +179,7 @@ impl Plugin for MentalPongPlugin {
             );
         input::build(app);
         if !self.headless {
-            scene::build(app, !self.own_camera);
+            scene::build(app, !self.own_camera, &self.settings);
             screens::build(app);
         }
     }
@@ -228,6 +227,7 @@ fn play(
             go: frame.go,
             pause: frame.pause,
             unfocused: frame.unfocused,
+            unplugged: frame.unplugged,
         },
     );
     let play = &mut *play;

@@ -1,5 +1,5 @@
-//! The game's own scene drawn into a picture in memory, without a window: for tests, and to compare
-//! bevy's drawing with the rasteriser's.
+//! The game's own scene drawn into a picture in memory, without a window: for tests, and for stimulus
+//! sets that bevy draws.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,17 +9,16 @@ use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::render::gpu_readback::{Readback, ReadbackComplete};
 use bevy::render::render_resource::{TextureFormat, TextureUsages};
+use bevy::render::renderer::RenderAdapterInfo;
 use bevy::window::ExitCondition;
 use bevy::winit::WinitPlugin;
 
-use super::scene::{PlayCamera, Showing, View};
+use super::scene::{PaddleSize, PlayCamera, SceneStyle, Showing, View};
 use super::{MentalPongPlugin, PlaySettings};
 use crate::error::{Error, Result};
-use crate::frames::{FrameScene, Renderer, display};
-use crate::monitor::Monitor;
-use crate::task::condition::Condition;
-use crate::task::law::{Law, trajectory};
-use crate::task::paddle::Direction;
+use crate::frames::{FrameScene, ScreenStyle};
+use crate::stimuli::{Adapter, Painter};
+use crate::task::paddle::{Direction, PaddleRule};
 use crate::task::trial::{Phase, Shown};
 
 /// Updates after which a picture shows the scene that was set before the first of them: one to
@@ -36,11 +35,48 @@ pub struct Offscreen {
 }
 
 impl Offscreen {
-    /// A picture of `side` × `side` pixels that shows ±12°.
+    /// A picture of `side` × `side` pixels that shows ±12° as the game does.
     ///
     /// # Errors
     /// [`Error::BadValue`] for a side that no picture has, or where nothing is drawn.
     pub fn new(side: u32, settings: PlaySettings) -> Result<Self> {
+        Self::open(side, View::square(side), settings)
+    }
+
+    /// Pictures of a style of the rasteriser: its size, colours, ball and paddle.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_style(style: &ScreenStyle) -> Result<Self> {
+        let side = u32::try_from(style.size_px).unwrap_or(u32::MAX);
+        let view = View {
+            px_per_deg: style.px_per_deg(),
+            logical_px_per_deg: style.px_per_deg(),
+            ..View::square(side)
+        };
+        let mut offscreen = Self::open(side, view, PlaySettings::default())?;
+        let world = offscreen.app.world_mut();
+        let mut of_scene = world.resource_mut::<SceneStyle>();
+        of_scene.ball_radius_deg = style.ball_radius_deg;
+        let colors = &mut of_scene.colors;
+        colors.background = style.background;
+        colors.ball = style.ball;
+        colors.occluder = style.occluder;
+        colors.fixation = style.fixation.unwrap_or(colors.fixation);
+        colors.frame = style.frame.as_ref().map_or(colors.frame, |f| f.color);
+        if let Some(paddle) = &style.paddle {
+            colors.paddle = paddle.color;
+            colors.waiting_alpha = paddle.waiting_alpha as f32;
+            world.resource_mut::<PaddleSize>().0 = PaddleRule {
+                width_deg: paddle.width_deg,
+                height_deg: paddle.height_deg,
+                ..PaddleRule::default()
+            };
+        }
+        Ok(offscreen)
+    }
+
+    fn open(side: u32, view: View, settings: PlaySettings) -> Result<Self> {
         if !(16..=8192).contains(&side) {
             return Err(Error::BadValue {
                 field: "side",
@@ -48,21 +84,22 @@ impl Offscreen {
                 found: side.to_string(),
             });
         }
+        let plugins = DefaultPlugins
+            .set(LogPlugin {
+                filter: "warn,wgpu=error,naga=error".into(),
+                ..default()
+            })
+            .set(WindowPlugin {
+                primary_window: None,
+                exit_condition: ExitCondition::DontExit,
+                ..default()
+            })
+            .disable::<WinitPlugin>();
+        // Whoever asks for pictures listens to the terminal.
+        #[cfg(any(unix, windows))]
+        let plugins = plugins.disable::<bevy::app::TerminalCtrlCHandlerPlugin>();
         let mut app = App::new();
-        app.add_plugins(
-            DefaultPlugins
-                .set(LogPlugin {
-                    filter: "warn,wgpu=error,naga=error".into(),
-                    ..default()
-                })
-                .set(WindowPlugin {
-                    primary_window: None,
-                    exit_condition: ExitCondition::DontExit,
-                    ..default()
-                })
-                .disable::<WinitPlugin>(),
-        )
-        .add_plugins(MentalPongPlugin {
+        app.add_plugins(plugins).add_plugins(MentalPongPlugin {
             settings,
             ..default()
         });
@@ -71,7 +108,7 @@ impl Offscreen {
         }
         app.finish();
         app.cleanup();
-        app.insert_resource(View::square(side));
+        app.insert_resource(view);
         // The camera is spawned by the first update.
         app.update();
 
@@ -112,6 +149,26 @@ impl Offscreen {
             expected: "a GPU or a software driver that draws".into(),
             found: "nothing but an empty picture".into(),
         })
+    }
+
+    /// What it draws with.
+    #[must_use]
+    pub fn adapter(&self) -> Adapter {
+        let info = self.app.world().get_resource::<RenderAdapterInfo>();
+        info.map_or_else(
+            || Adapter {
+                name: "unknown".into(),
+                backend: "unknown".into(),
+                driver: "unknown".into(),
+            },
+            |info| Adapter {
+                name: info.name.clone(),
+                backend: format!("{:?}", info.backend),
+                driver: format!("{} {}", info.driver, info.driver_info)
+                    .trim()
+                    .to_owned(),
+            },
+        )
     }
 
     /// Draws one scene: `[y, x, channel]`, u8.
@@ -166,107 +223,38 @@ pub fn shown(scene: &FrameScene, field: bool) -> Shown {
     }
 }
 
-/// How bevy's drawing of some trials differs from the rasteriser's.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Comparison {
-    /// Frames that were drawn twice.
-    pub n_frames: usize,
-    /// Mean absolute difference of a channel over all frames, levels of 255.
-    pub mean: f64,
-    /// The largest mean of a frame, levels.
-    pub worst_mean: f64,
-    /// The largest difference of a channel, levels.
-    pub max: u8,
-    /// The largest share of a frame's pixels that differ by more than 2 levels.
-    pub worst_share_above_2: f64,
+/// The game's scene as the painter of a stimulus set.
+pub struct ScenePainter {
+    style: ScreenStyle,
+    offscreen: Offscreen,
 }
 
-/// Draws every frame of some trials with bevy and with the rasteriser, both as the preset `display`
-/// at `side` pixels, and compares. `take` gets bevy's frames: condition, frame, `[y, x, channel]`.
-///
-/// # Errors
-/// As [`Offscreen::new`]; what `take` says; [`Error::Interrupted`] when the monitor stops it.
-pub fn compare(
-    conditions: &[Condition],
-    law: Law,
-    occluder: Option<f64>,
-    side: u32,
-    monitor: &dyn Monitor,
-    mut take: impl FnMut(&Condition, usize, &[u8]) -> Result<()>,
-) -> Result<Comparison> {
-    let mut offscreen = Offscreen::new(side, PlaySettings::default())?;
-    let mut style = display::style();
-    style.size_px = side as usize;
-    let mut renderer = Renderer::with_style(style);
-    let mut expected = Vec::new();
-    let mut all = Comparison {
-        n_frames: 0,
-        mean: 0.0,
-        worst_mean: 0.0,
-        max: 0,
-        worst_share_above_2: 0.0,
-    };
-    monitor.stage("bevy", conditions.len() as u64);
-    for (n, condition) in conditions.iter().enumerate() {
-        let path = trajectory(condition, law);
-        for (frame, ball) in path
-            .x_deg
-            .iter()
-            .copied()
-            .zip(path.y_deg.iter().copied())
-            .enumerate()
-        {
-            let scene = FrameScene {
-                ball: Some(ball),
-                occluder,
-                ..FrameScene::default()
-            };
-            renderer.render_into(&scene, &mut expected);
-            let drawn = offscreen.draw(&shown(&scene, true))?;
-            let apart = difference(&drawn, &expected);
-            all.n_frames += 1;
-            all.mean += apart.mean;
-            all.worst_mean = all.worst_mean.max(apart.mean);
-            all.max = all.max.max(apart.max);
-            all.worst_share_above_2 = all.worst_share_above_2.max(apart.share_above_2);
-            take(condition, frame, &drawn)?;
-        }
-        monitor.advance(1);
-        if monitor.stopped() && n + 1 < conditions.len() {
-            return Err(Error::Interrupted {
-                done: n as u64 + 1,
-                total: conditions.len() as u64,
-            });
-        }
+impl ScenePainter {
+    /// A painter of pictures of a style. Starts the renderer.
+    ///
+    /// # Errors
+    /// As [`Offscreen::new`].
+    pub fn new(style: ScreenStyle) -> Result<Self> {
+        Ok(Self {
+            offscreen: Offscreen::with_style(&style)?,
+            style,
+        })
     }
-    all.mean /= all.n_frames.max(1) as f64;
-    Ok(all)
 }
 
-/// How two pictures differ.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Difference {
-    /// Mean absolute difference of a channel, levels of 255.
-    pub mean: f64,
-    /// The largest difference of a channel, levels.
-    pub max: u8,
-    /// Share of pixels with a channel that differs by more than 2 levels.
-    pub share_above_2: f64,
-}
+impl Painter for ScenePainter {
+    fn adapter(&self) -> Adapter {
+        self.offscreen.adapter()
+    }
 
-/// How two pictures of the same size differ.
-#[must_use]
-pub fn difference(a: &[u8], b: &[u8]) -> Difference {
-    let n = a.len().min(b.len()).max(1);
-    let apart = || a.iter().zip(b).map(|(x, y)| x.abs_diff(*y));
-    let sum: u64 = apart().map(u64::from).sum();
-    let pixels = a.chunks_exact(3).zip(b.chunks_exact(3));
-    let above = pixels
-        .filter(|(x, y)| x.iter().zip(*y).any(|(x, y)| x.abs_diff(*y) > 2))
-        .count();
-    Difference {
-        mean: sum as f64 / n as f64,
-        max: apart().max().unwrap_or(0),
-        share_above_2: above as f64 / (n / 3).max(1) as f64,
+    fn paint(&mut self, scene: &FrameScene) -> Result<Vec<u8>> {
+        // What the style does not have is not there.
+        let scene = FrameScene {
+            paddle: scene.paddle.filter(|_| self.style.paddle.is_some()),
+            fixation: scene.fixation && self.style.fixation.is_some(),
+            ..*scene
+        };
+        self.offscreen
+            .draw(&shown(&scene, self.style.frame.is_some()))
     }
 }

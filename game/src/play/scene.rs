@@ -56,6 +56,13 @@ impl View {
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Showing(pub Option<Shown>);
 
+/// Colours and the ball's size: those of the palette and the display, or of a stimulus set.
+#[derive(Resource, Clone, Copy, Debug, PartialEq)]
+pub(super) struct SceneStyle {
+    pub(super) colors: Colors,
+    pub(super) ball_radius_deg: f64,
+}
+
 /// Height of a companion's paddle, degrees, shown as feedback beside the person's.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq)]
 pub struct ShowingBeside(pub Option<f64>);
@@ -86,28 +93,36 @@ struct SpawnCamera(bool);
 #[derive(Resource, Clone, Copy, Debug, Default)]
 pub(super) struct PaddleSize(pub(super) PaddleRule);
 
-/// When the occluder began to fade.
+/// The occluder's opacity while it stood, and when it began to fade.
 #[derive(Resource, Default)]
-struct Fading(Option<f64>);
+struct Fading {
+    stood: Option<f64>,
+    since_ms: Option<f64>,
+}
 
-pub(super) fn build(app: &mut App, camera: bool) {
-    app.init_resource::<Showing>()
-        .init_resource::<ShowingBeside>()
-        .init_resource::<Fading>()
-        .init_resource::<PaddleSize>()
-        .insert_resource(SpawnCamera(camera))
-        .insert_resource(View::square(480))
-        .add_systems(Startup, spawn)
-        .add_systems(
-            Update,
-            (
-                follow_window,
-                take.run_if(resource_exists::<PlaySession>),
-                draw,
-            )
-                .chain()
-                .in_set(PlaySystems::Draw),
-        );
+pub(super) fn build(app: &mut App, camera: bool, settings: &PlaySettings) {
+    app.insert_resource(SceneStyle {
+        colors: settings.palette.colors(),
+        ball_radius_deg: BALL_RADIUS_DISPLAY_DEG,
+    })
+    .init_resource::<Showing>()
+    .init_resource::<ShowingBeside>()
+    .init_resource::<Fading>()
+    .init_resource::<PaddleSize>()
+    .insert_resource(SpawnCamera(camera))
+    .insert_resource(View::square(480))
+    .add_systems(Startup, spawn)
+    .add_systems(
+        Update,
+        (
+            follow_window,
+            recolor.run_if(resource_changed::<SceneStyle>),
+            take.run_if(resource_exists::<PlaySession>),
+            draw,
+        )
+            .chain()
+            .in_set(PlaySystems::Draw),
+    );
 }
 
 /// A colour as bevy has it.
@@ -120,10 +135,10 @@ fn spawn(
     mut commands: Commands,
     mut meshes: ResMut<Assets<Mesh>>,
     mut materials: ResMut<Assets<ColorMaterial>>,
-    settings: Res<PlaySettings>,
+    style: Res<SceneStyle>,
     camera: Res<SpawnCamera>,
 ) {
-    let colors: Colors = settings.palette.colors();
+    let colors = &style.colors;
     if camera.0 {
         commands.spawn((
             Camera2d,
@@ -147,79 +162,66 @@ fn spawn(
     let inner = 2.0 * FIELD_HALF_DEG;
     let width = FIELD_HALF_DEG - OCCLUDER_X_DEG;
     let middle = 0.5 * (FIELD_HALF_DEG + OCCLUDER_X_DEG);
-    let ball = 2.0 * BALL_RADIUS_DISPLAY_DEG;
-    let point = FIXATION_DIAMETER_DEG;
-    let mut piece =
-        |piece: Piece, round: bool, rgb: Rgb, z: f32, at: (f64, f64), size: (f64, f64)| {
-            let material = ColorMaterial {
-                color: color(rgb),
-                ..default()
-            };
-            commands.spawn((
-                piece,
-                Mesh2d(if round { disc.clone() } else { unit.clone() }),
-                MeshMaterial2d(materials.add(material)),
-                Transform::from_xyz(at.0 as f32, at.1 as f32, z).with_scale(Vec3::new(
-                    size.0 as f32,
-                    size.1 as f32,
-                    1.0,
-                )),
-                Visibility::Hidden,
-            ));
+    let (point, side) = (FIXATION_DIAMETER_DEG, PHOTODIODE_DEG);
+    let mut piece = |piece: Piece, z: f32, x: f64, size: (f64, f64)| {
+        let round = matches!(piece, Piece::Fixation | Piece::Ball);
+        let material = ColorMaterial {
+            color: color(piece.color(colors)),
+            ..default()
         };
-    let origin = (0.0, 0.0);
-    piece(
-        Piece::Frame,
-        false,
-        colors.frame,
-        0.0,
-        origin,
-        (outer, outer),
-    );
-    piece(
-        Piece::Field,
-        false,
-        colors.background,
-        1.0,
-        origin,
-        (inner, inner),
-    );
-    piece(
-        Piece::Fixation,
-        true,
-        colors.fixation,
-        2.0,
-        origin,
-        (point, point),
-    );
-    piece(Piece::Ball, true, colors.ball, 3.0, origin, (ball, ball));
-    piece(
-        Piece::Occluder,
-        false,
-        colors.occluder,
-        4.0,
-        (middle, 0.0),
-        (width, inner),
-    );
-    piece(
-        Piece::PaddleWaiting,
-        false,
-        colors.paddle,
-        5.0,
-        origin,
-        (1.0, 1.0),
-    );
-    piece(Piece::Paddle, false, colors.paddle, 5.0, origin, (1.0, 1.0));
-    piece(Piece::Ghost, false, colors.accent, 5.0, origin, (1.0, 1.0));
-    let side = PHOTODIODE_DEG;
-    piece(
-        Piece::Photodiode,
-        false,
-        Rgb::grey(255),
-        20.0,
-        origin,
-        (side, side),
-    );
+        commands.spawn((
+            piece,
+            Mesh2d(if round { disc.clone() } else { unit.clone() }),
+            MeshMaterial2d(materials.add(material)),
+            Transform::from_xyz(x as f32, 0.0, z).with_scale(Vec3::new(
+                size.0 as f32,
+                size.1 as f32,
+                1.0,
+            )),
+            Visibility::Hidden,
+        ));
+    };
+    piece(Piece::Frame, 0.0, 0.0, (outer, outer));
+    piece(Piece::Field, 1.0, 0.0, (inner, inner));
+    piece(Piece::Fixation, 2.0, 0.0, (point, point));
+    piece(Piece::Ball, 3.0, 0.0, (1.0, 1.0));
+    piece(Piece::Occluder, 4.0, middle, (width, inner));
+    piece(Piece::PaddleWaiting, 5.0, 0.0, (1.0, 1.0));
+    piece(Piece::Paddle, 5.0, 0.0, (1.0, 1.0));
+    piece(Piece::Ghost, 5.0, 0.0, (1.0, 1.0));
+    piece(Piece::Photodiode, 20.0, 0.0, (side, side));
+}
+
+impl Piece {
+    const fn color(self, colors: &Colors) -> Rgb {
+        match self {
+            Self::Frame => colors.frame,
+            Self::Field => colors.background,
+            Self::Fixation => colors.fixation,
+            Self::Ball => colors.ball,
+            Self::Occluder => colors.occluder,
+            Self::PaddleWaiting | Self::Paddle => colors.paddle,
+            Self::Ghost => colors.accent,
+            Self::Photodiode => Rgb::grey(255),
+        }
+    }
+}
+
+/// Gives the pieces other colours.
+fn recolor(
+    style: Res<SceneStyle>,
+    pieces: Query<(&Piece, &MeshMaterial2d<ColorMaterial>)>,
+    mut materials: ResMut<Assets<ColorMaterial>>,
+    mut cameras: Query<&mut Camera, With<PlayCamera>>,
+) {
+    for (piece, material) in &pieces {
+        if let Some(mut material) = materials.get_mut(&material.0) {
+            material.color = color(piece.color(&style.colors)).with_alpha(material.color.alpha());
+        }
+    }
+    for mut camera in &mut cameras {
+        camera.clear_color = ClearColorConfig::Custom(color(style.colors.background));
+    }
 }
 
 /// Keeps the scale as the window and the screen say.
@@ -274,6 +276,7 @@ fn draw(
     showing: Res<Showing>,
     beside: Res<ShowingBeside>,
     settings: Res<PlaySettings>,
+    style: Res<SceneStyle>,
     paddle: Res<PaddleSize>,
     view: Res<View>,
     mut fading: ResMut<Fading>,
@@ -285,18 +288,22 @@ fn draw(
     )>,
     mut materials: ResMut<Assets<ColorMaterial>>,
 ) {
-    let colors = settings.palette.colors();
     let shown = showing.0;
+    let ball = 2.0 * style.ball_radius_deg;
     let scene = shown.map(|s| s.scene).unwrap_or_default();
     let field = shown.is_some_and(|s| s.field);
     let (phase, at_ms) = shown.map_or((Phase::Done, 0.0), |s| (s.phase, s.at_ms));
     let mut occluder = scene.occluder;
     if phase == Phase::Feedback && settings.reduced_flash {
-        let since = *fading.0.get_or_insert(at_ms);
+        let since = *fading.since_ms.get_or_insert(at_ms);
         let left = 1.0 - (at_ms - since) / FADE_MS;
-        occluder = (left > 0.0).then_some(left);
+        // Where none stood, none fades.
+        occluder = fading.stood.filter(|_| left > 0.0).map(|of| left * of);
     } else {
-        fading.0 = None;
+        *fading = Fading {
+            stood: occluder,
+            since_ms: None,
+        };
     }
     for (piece, mut transform, mut visibility, material) in &mut pieces {
         let mut place = |(x, y): (f64, f64), size: Option<(f64, f64)>| {
@@ -312,8 +319,8 @@ fn draw(
         let visible = match piece {
             Piece::Frame | Piece::Field => field,
             Piece::Fixation => scene.fixation,
-            Piece::Ball => scene.ball.is_some_and(|ball| {
-                place(ball, None);
+            Piece::Ball => scene.ball.is_some_and(|at| {
+                place(at, Some((ball, ball)));
                 true
             }),
             Piece::Occluder => {
@@ -328,7 +335,7 @@ fn draw(
                 };
                 place((INTERCEPT_X_DEG, y), Some((rule.width_deg, height)));
                 if *piece == Piece::PaddleWaiting {
-                    alpha = Some(f64::from(colors.waiting_alpha));
+                    alpha = Some(f64::from(style.colors.waiting_alpha));
                 }
                 of == *piece
             }),
@@ -360,5 +367,123 @@ fn draw(
         {
             material.color.set_alpha(alpha);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::FrameScene;
+    use crate::play::offscreen::shown;
+
+    /// The scene's systems without a renderer.
+    fn scene(settings: PlaySettings) -> App {
+        let mut app = App::new();
+        app.add_plugins((MinimalPlugins, AssetPlugin::default()))
+            .init_asset::<Mesh>()
+            .init_asset::<ColorMaterial>()
+            .insert_resource(settings.clone());
+        build(&mut app, false, &settings);
+        app.update();
+        app
+    }
+
+    /// Shows a phase at a time and gives what is seen of a piece: its opacity.
+    fn seen(
+        app: &mut App,
+        piece: Piece,
+        phase: Phase,
+        at_ms: f64,
+        occluder: Option<f64>,
+    ) -> Option<f32> {
+        let scene = FrameScene {
+            ball: Some((1.0, 2.0)),
+            occluder,
+            ..FrameScene::default()
+        };
+        app.world_mut().resource_mut::<Showing>().0 = Some(Shown {
+            at_ms,
+            phase,
+            ..shown(&scene, true)
+        });
+        app.update();
+        let world = app.world_mut();
+        let mut pieces = world.query::<(&Piece, &Visibility, &MeshMaterial2d<ColorMaterial>)>();
+        let found = pieces.iter(world).find(|(of, ..)| **of == piece).unwrap();
+        let id = found.2.id();
+        (*found.1 != Visibility::Hidden).then(|| {
+            let materials = world.resource::<Assets<ColorMaterial>>();
+            materials.get(id).unwrap().color.alpha()
+        })
+    }
+
+    #[test]
+    fn the_occluder_goes_at_once_or_fades_where_flashes_are_reduced() {
+        for reduced_flash in [false, true] {
+            let mut app = scene(PlaySettings {
+                reduced_flash,
+                ..PlaySettings::default()
+            });
+            let mut at = |phase, ms, alpha| seen(&mut app, Piece::Occluder, phase, ms, alpha);
+            for stood in [1.0_f32, 0.95] {
+                let alpha = Some(f64::from(stood));
+                let before = at(Phase::Occluded, 1000.0, alpha);
+                assert!((before.unwrap() - stood).abs() < 1e-6);
+                let fades: Vec<Option<f32>> = [1016.0, 1141.0, 1266.0, 1300.0]
+                    .map(|ms| at(Phase::Feedback, ms, None))
+                    .into();
+                if reduced_flash {
+                    assert!((fades[0].unwrap() - stood).abs() < 1e-6);
+                    assert!((fades[1].unwrap() - 0.5 * stood).abs() < 1e-6);
+                    assert_eq!(fades[2..], [None, None]);
+                } else {
+                    assert_eq!(fades, [None; 4]);
+                }
+                assert_eq!(at(Phase::Pause, 1500.0, None), None);
+            }
+            // In practice nothing was hidden, so nothing fades.
+            assert_eq!(at(Phase::Occluded, 2000.0, None), None);
+            assert_eq!(at(Phase::Feedback, 2016.0, None), None);
+        }
+    }
+
+    #[test]
+    fn the_photodiode_is_white_while_the_ball_moves_where_it_is_asked_for() {
+        for (photodiode, reduced_flash) in [(true, false), (false, false), (true, true)] {
+            let mut app = scene(PlaySettings {
+                photodiode,
+                reduced_flash,
+                ..PlaySettings::default()
+            });
+            for phase in [
+                Phase::Fixation,
+                Phase::Still,
+                Phase::Visible,
+                Phase::Occluded,
+                Phase::Feedback,
+                Phase::Pause,
+            ] {
+                let lit = seen(&mut app, Piece::Photodiode, phase, 0.0, None).is_some();
+                let moves = matches!(phase, Phase::Visible | Phase::Occluded);
+                assert_eq!(lit, photodiode && !reduced_flash && moves, "{phase:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_pieces_have_the_colours_of_the_palette() {
+        let mut app = scene(PlaySettings {
+            palette: crate::play::Palette::HighContrast,
+            ..PlaySettings::default()
+        });
+        let world = app.world_mut();
+        let mut pieces = world.query::<(&Piece, &MeshMaterial2d<ColorMaterial>)>();
+        let occluder = pieces.iter(world).find(|(of, _)| **of == Piece::Occluder);
+        let id = occluder.unwrap().1.id();
+        let materials = world.resource::<Assets<ColorMaterial>>();
+        assert_eq!(
+            materials.get(id).unwrap().color.to_srgba().to_u8_array()[..3],
+            [0, 90, 181]
+        );
     }
 }

@@ -11,9 +11,10 @@ use super::palette::Colors;
 use super::scene::{View, color};
 use super::{PlaySession, PlaySettings, PlaySystems};
 use crate::frames::Rgb;
-use crate::records::Summary;
+use crate::records::summary::errors_by_condition;
+use crate::records::{Other, Summary, TrialRow};
 use crate::task::session::{Session, Stage};
-use crate::task::trial::HitRule;
+use crate::task::trial::{HitRule, Phase};
 
 /// Width of a page, degrees: longer lines are broken.
 const WIDTH_DEG: f64 = 19.4;
@@ -177,7 +178,13 @@ fn make(
             text.hint = format!("{}\n{warning}", text.hint);
         }
     }
-    let new = Made((stage != Stage::Running).then(|| (stage, text.clone(), *view)));
+    let shown = play.output.as_ref().and_then(|output| output.shown);
+    if shown.is_some_and(|shown| shown.phase == Phase::Fixation) {
+        // Nothing of the trial is seen yet: what was said between trials can be said here too.
+        text.hint = play.notice.clone().unwrap_or_default();
+    }
+    let shows = stage != Stage::Running || !text.hint.is_empty();
+    let new = Made(shows.then(|| (stage, text.clone(), *view)));
     if *made == new {
         return;
     }
@@ -185,7 +192,7 @@ fn make(
     for entity in &old {
         commands.entity(entity).despawn();
     }
-    if stage == Stage::Running {
+    if !shows {
         return;
     }
     let colors = settings.palette.colors();
@@ -197,12 +204,12 @@ fn make(
     if stage == Stage::End {
         let rules = &play.session.plan().rules;
         let mut others = play.others.clone();
-        let beside = Summary::of(&play.beside_done).mae_occluded_deg;
-        if let (Some(companion), Some(mae)) = (&play.beside, beside) {
-            others.insert(0, (format!("{} (beside you)", companion.name()), mae));
+        if let Some(companion) = &play.beside {
+            let name = format!("{} (beside you)", companion.name());
+            others.splice(0..0, Other::of(name, &play.beside_done, true));
         }
         let reach = HitRule::reach_deg(rules.hit, &rules.paddle);
-        end(&mut page, &mut draft, &text, &summary(), &others, reach);
+        end(&mut page, &mut draft, &text, &play.done, &others, reach);
         return;
     }
     page.text(
@@ -337,11 +344,12 @@ fn end(
     page: &mut Page<'_, '_, '_>,
     draft: &mut Draft<'_>,
     text: &Words,
-    summary: &Summary,
-    others: &[(String, f64)],
+    done: &[TrialRow],
+    others: &[Other],
     reach_deg: f64,
 ) {
     let colors = page.colors;
+    let summary = &Summary::of(done);
     page.text(
         &text.title,
         1.1,
@@ -350,7 +358,7 @@ fn end(
         Anchor::CENTER_LEFT,
     );
     page.text(
-        &lines(text, summary, others),
+        &lines(text, done, others),
         0.5,
         colors.text,
         (-9.8, 8.0),
@@ -431,6 +439,30 @@ fn end(
         (left, y(5.0) + 0.6),
         Anchor::CENTER_LEFT,
     );
+    // Others beneath, where they have records: the place of a condition is the person's.
+    let others_points: Vec<(f64, f64)> = {
+        let own = errors_by_condition(done);
+        others
+            .iter()
+            .filter(|other| other.pictured)
+            .flat_map(|other| &other.errors_deg)
+            .filter_map(|(id, error)| Some((own.get(id)?.0, *error)))
+            .collect()
+    };
+    let other = paint(colors.faint, 0.9);
+    for &(truth, error) in &others_points {
+        page.shape(rect(&unit), &other, (x(truth), y(error), 6.5), (0.14, 0.14));
+    }
+    if !others_points.is_empty() {
+        page.shape(rect(&unit), &other, (2.9, y(5.0) + 0.6, 6.5), (0.14, 0.14));
+        page.text(
+            "others",
+            0.42,
+            colors.text,
+            (3.2, y(5.0) + 0.6),
+            Anchor::CENTER_LEFT,
+        );
+    }
     for &(truth, paddle) in &summary.occluded_deg {
         page.shape(
             rect(&disc),
@@ -467,7 +499,8 @@ fn end(
 }
 
 /// How it went, in lines.
-fn lines(text: &Words, summary: &Summary, others: &[(String, f64)]) -> String {
+fn lines(text: &Words, done: &[TrialRow], others: &[Other]) -> String {
+    let summary = Summary::of(done);
     let mut lines = vec![text.body.clone()];
     if summary.n > 0 {
         let percent = 100.0 * summary.n_hit as f64 / summary.n as f64;
@@ -494,10 +527,14 @@ fn lines(text: &Words, summary: &Summary, others: &[(String, f64)]) -> String {
     if !others.is_empty() {
         let all: Vec<String> = others
             .iter()
-            .map(|(name, mae)| format!("{name} {mae:.2}"))
+            .map(|other| {
+                let alike = other.alike(done);
+                let alike = alike.map_or_else(String::new, |(r, _)| format!(" (r = {r:.2})"));
+                format!("{} {:.2} deg{alike}", other.name, other.mae_deg)
+            })
             .collect();
         lines.push(format!(
-            "Others on the same hidden balls: {}",
+            "Others on the same hidden balls (r: their errors with yours): {}",
             all.join(", ")
         ));
     }

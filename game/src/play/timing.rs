@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bevy::platform::time::Instant;
 use bevy::prelude::*;
 use bevy::render::renderer::RenderAdapterInfo;
 use bevy::window::{Monitor, PrimaryMonitor};
@@ -22,6 +23,8 @@ pub struct TimingReport {
     pub renderer: String,
     /// The refresh rate that the system names, frames per second.
     pub named_hz: Option<f64>,
+    /// From the call to the moment when the first frame had been handed over, milliseconds.
+    pub first_frame_ms: f64,
     /// Intervals that were measured.
     pub n: usize,
     /// Their median, milliseconds.
@@ -44,12 +47,23 @@ pub struct TimingReport {
     pub n_late: usize,
 }
 
+/// What a report says beside the intervals.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    /// What drew the frames.
+    pub renderer: String,
+    /// The refresh rate that the system names, frames per second.
+    pub named_hz: Option<f64>,
+    /// From the call to the first frame, milliseconds.
+    pub first_frame_ms: f64,
+}
+
 impl TimingReport {
     /// The report of some intervals.
     ///
     /// # Errors
     /// [`Error::BadValue`] for fewer than two.
-    pub fn of(intervals_ms: &[f64], renderer: String, named_hz: Option<f64>) -> Result<Self> {
+    pub fn of(intervals_ms: &[f64], about: About) -> Result<Self> {
         let n = intervals_ms.len();
         if n < 2 {
             return Err(Error::BadValue {
@@ -65,8 +79,9 @@ impl TimingReport {
         let squares: f64 = sorted.iter().map(|v| (v - mean) * (v - mean)).sum();
         let median = at(0.5);
         Ok(Self {
-            renderer,
-            named_hz,
+            renderer: about.renderer,
+            named_hz: about.named_hz,
+            first_frame_ms: about.first_frame_ms,
             n,
             median_ms: median,
             median_hz: 1000.0 / median,
@@ -86,7 +101,8 @@ struct Measure {
     last: Option<f64>,
     seen: usize,
     wanted: usize,
-    out: Arc<Mutex<(Vec<f64>, String, Option<f64>)>>,
+    begun: Instant,
+    out: Arc<Mutex<(Vec<f64>, About)>>,
 }
 
 #[derive(Component)]
@@ -98,7 +114,8 @@ struct Square;
 /// # Errors
 /// [`Error::BadValue`] when the window was closed before there was anything to measure.
 pub fn timing_test(frames: usize, window: WindowSize) -> Result<TimingReport> {
-    let out = Arc::new(Mutex::new((Vec::new(), String::new(), None)));
+    let begun = Instant::now();
+    let out = Arc::new(Mutex::new((Vec::new(), About::default())));
     App::new()
         .add_plugins(plugins("Mental-Pong: timing test", window))
         .insert_resource(WinitSettings {
@@ -110,6 +127,7 @@ pub fn timing_test(frames: usize, window: WindowSize) -> Result<TimingReport> {
             last: None,
             seen: 0,
             wanted: frames,
+            begun,
             out: out.clone(),
         })
         .add_systems(Startup, |mut commands: Commands| {
@@ -123,9 +141,9 @@ pub fn timing_test(frames: usize, window: WindowSize) -> Result<TimingReport> {
         })
         .add_systems(Update, measure)
         .run();
-    let (intervals, renderer, named_hz) =
+    let (intervals, about) =
         std::mem::take(&mut *out.lock().unwrap_or_else(PoisonError::into_inner));
-    TimingReport::of(&intervals, renderer, named_hz)
+    TimingReport::of(&intervals, about)
 }
 
 fn measure(
@@ -138,6 +156,11 @@ fn measure(
 ) {
     let now = time.elapsed_secs_f64() * 1000.0;
     measure.seen += 1;
+    if measure.seen == 2 {
+        let first_ms = measure.begun.elapsed().as_secs_f64() * 1000.0;
+        let mut out = measure.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.1.first_frame_ms = first_ms;
+    }
     for mut visibility in &mut squares {
         *visibility = if measure.seen.is_multiple_of(2) {
             Visibility::Inherited
@@ -151,9 +174,9 @@ fn measure(
         let mut out = measure.out.lock().unwrap_or_else(PoisonError::into_inner);
         out.0.push(now - last);
         if let Some(adapter) = adapter {
-            out.1 = format!("{} ({:?})", adapter.name, adapter.backend);
+            out.1.renderer = format!("{} ({:?})", adapter.name, adapter.backend);
         }
-        out.2 = monitors
+        out.1.named_hz = monitors
             .iter()
             .next()
             .and_then(|m| m.refresh_rate_millihertz)
@@ -172,7 +195,7 @@ mod tests {
     fn a_report_says_what_the_intervals_were() {
         let mut intervals = vec![16.0; 98];
         intervals.extend([15.0, 33.0]);
-        let report = TimingReport::of(&intervals, "none".into(), Some(60.0)).unwrap();
+        let report = TimingReport::of(&intervals, About::default()).unwrap();
         assert_eq!((report.n, report.n_late), (100, 1));
         assert_eq!(
             (report.median_ms, report.min_ms, report.max_ms),
@@ -185,6 +208,6 @@ mod tests {
             "{}",
             report.sd_ms
         );
-        assert!(TimingReport::of(&[16.0], String::new(), None).is_err());
+        assert!(TimingReport::of(&[16.0], About::default()).is_err());
     }
 }

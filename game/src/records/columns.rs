@@ -144,6 +144,11 @@ pub const TRIAL_COLUMNS: &[Column] = &[
         FLAG,
     ),
     level(
+        "controller_lost",
+        "Whether a controller was unplugged in the trial",
+        FLAG,
+    ),
+    level(
         "paddle_moved",
         "Whether the paddle was moved in the trial",
         FLAG,

@@ -6,6 +6,8 @@
 //! was torn.
 
 pub mod columns;
+#[cfg(not(target_family = "wasm"))]
+pub mod frames_parquet;
 pub mod name;
 pub mod reader;
 pub mod rows;
@@ -15,10 +17,12 @@ pub mod summary;
 pub mod writer;
 
 pub use columns::{Column, FRAME_COLUMNS, TRIAL_COLUMNS};
+#[cfg(not(target_family = "wasm"))]
+pub use frames_parquet::convert_frames;
 pub use name::SessionName;
 pub use reader::{ReadRows, read_frames, read_trials};
 pub use rows::{FrameRow, TrialRow};
 pub use sidecar::{Display, Run, Sidecar};
-pub use summary::Summary;
+pub use summary::{Other, Summary};
 #[cfg(not(target_family = "wasm"))]
 pub use writer::Recorder;

@@ -28,11 +28,15 @@ pub fn read_trials(path: impl AsRef<Path>) -> Result<ReadRows<TrialRow>> {
     read(path.as_ref(), TRIAL_COLUMNS)
 }
 
-/// Reads `*_frames.tsv`.
+/// Reads `*_frames.tsv`, or a file that was made of one, `*_frames.parquet`.
 ///
 /// # Errors
 /// As [`read_trials`].
 pub fn read_frames(path: impl AsRef<Path>) -> Result<ReadRows<FrameRow>> {
+    #[cfg(not(target_family = "wasm"))]
+    if path.as_ref().extension().is_some_and(|e| e == "parquet") {
+        return super::frames_parquet::read(path.as_ref());
+    }
     read(path.as_ref(), FRAME_COLUMNS)
 }
 

@@ -57,6 +57,8 @@ pub struct TrialRow {
     pub max_late_ms: f64,
     /// Whether the window lost the focus.
     pub focus_lost: bool,
+    /// Whether a controller was unplugged.
+    pub controller_lost: bool,
     /// Whether the paddle moved.
     pub paddle_moved: bool,
     /// First frame, milliseconds on the run's clock.

@@ -1,5 +1,7 @@
 //! How a session went, for its last screen and the command line.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::records::rows::TrialRow;
@@ -71,4 +73,72 @@ impl Summary {
         summary.mae_visible_deg = mean(&summary.visible_deg, f64::abs);
         summary
     }
+}
+
+/// Another observer on the same trials, for the last screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Other {
+    /// Its name.
+    pub name: String,
+    /// Mean absolute error of its occluded trials, degrees.
+    pub mae_deg: f64,
+    /// Mean error of its occluded trials by condition, degrees: paddle minus ball.
+    pub errors_deg: BTreeMap<u32, f64>,
+    /// Whether its errors are shown in the picture, beside the person's.
+    pub pictured: bool,
+}
+
+impl Other {
+    /// An observer by its trials; nothing where none of them was occluded and taken up.
+    #[must_use]
+    pub fn of(name: String, rows: &[TrialRow], pictured: bool) -> Option<Self> {
+        let mae_deg = Summary::of(rows).mae_occluded_deg?;
+        Some(Self {
+            name,
+            mae_deg,
+            errors_deg: errors_by_condition(rows)
+                .into_iter()
+                .map(|(id, (_, error))| (id, error))
+                .collect(),
+            pictured,
+        })
+    }
+
+    /// Correlation of its errors with those of some trials, over the conditions that both have, and
+    /// how many those are; nothing for fewer than three, or where one of them does not vary.
+    #[must_use]
+    pub fn alike(&self, rows: &[TrialRow]) -> Option<(f64, usize)> {
+        let pairs: Vec<(f64, f64)> = errors_by_condition(rows)
+            .into_iter()
+            .filter_map(|(id, (_, error))| Some((error, *self.errors_deg.get(&id)?)))
+            .collect();
+        let n = pairs.len() as f64;
+        let (x, y) = pairs.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+        let (x, y) = (x / n, y / n);
+        let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
+        for (a, b) in &pairs {
+            xx += (a - x) * (a - x);
+            yy += (b - y) * (b - y);
+            xy += (a - x) * (b - y);
+        }
+        let scale = (xx * yy).sqrt();
+        (pairs.len() >= 3 && scale > 0.0).then(|| (xy / scale, pairs.len()))
+    }
+}
+
+/// Mean truth and mean error of the occluded trials of each condition, degrees.
+#[must_use]
+pub fn errors_by_condition(rows: &[TrialRow]) -> BTreeMap<u32, (f64, f64)> {
+    let mut all: BTreeMap<u32, (f64, f64, f64)> = BTreeMap::new();
+    for row in rows {
+        if let (Some(error), false, TrialKind::Occluded) =
+            (row.error_deg, row.practice, row.trial_type)
+        {
+            let of = all.entry(row.condition_id).or_default();
+            *of = (of.0 + row.y_true_deg, of.1 + error, of.2 + 1.0);
+        }
+    }
+    all.into_iter()
+        .map(|(id, (truth, error, n))| (id, (truth / n, error / n)))
+        .collect()
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::files::{create_folder, write_atomic};
 use crate::records::columns::{FRAME_COLUMNS, TRIAL_COLUMNS, header};
+use crate::records::frames_parquet::convert_frames;
 use crate::records::name::SessionName;
 use crate::records::reader::{ReadRows, read_frames, read_trials};
 use crate::records::rows::{TrialRow, to_tsv};
@@ -30,6 +31,8 @@ pub struct Recorder {
     sidecar: Sidecar,
     /// Whether this run has trials to play.
     goes_on: bool,
+    /// Whether an earlier run left the frames as Parquet too.
+    had_parquet: bool,
     /// The file of the observer beside, once it has a trial.
     beside: Option<(PathBuf, File)>,
 }
@@ -106,6 +109,12 @@ impl Recorder {
         write_json(&sidecar_path, &sidecar.of_trials())?;
         write_json(&path("frames.json"), &sidecar.of_frames())?;
         cut_frames(&frames_path, done.len() as u32)?;
+        // Made of the frames as they were: it would say less than they will.
+        let frames_parquet = path("frames.parquet");
+        let had_parquet = frames_parquet.exists();
+        if goes_on && had_parquet {
+            std::fs::remove_file(&frames_parquet).map_err(Error::io("remove", &frames_parquet))?;
+        }
         let trials = append(&trials_path, &header(TRIAL_COLUMNS))?;
         let frames = append(&frames_path, &header(FRAME_COLUMNS))?;
         Ok(Self {
@@ -120,6 +129,7 @@ impl Recorder {
             torn,
             sidecar,
             goes_on,
+            had_parquet,
             beside: None,
         })
     }
@@ -184,6 +194,20 @@ impl Recorder {
         put(&mut self.trials, &self.trials_path, row)?;
         self.done.push(finished.trial.clone());
         Ok(())
+    }
+
+    /// Makes `*_frames.parquet` of the frames, where it is `asked` for or an earlier run had made
+    /// it, and says where it is. For the end of a run: the TSV is what survives a kill.
+    ///
+    /// # Errors
+    /// As [`convert_frames`].
+    pub fn finish(&self, asked: bool) -> Result<Option<PathBuf>> {
+        let path = self.path("frames.parquet");
+        if !(asked || self.had_parquet) || (!self.goes_on && path.exists()) {
+            return Ok(path.exists().then_some(path));
+        }
+        convert_frames(&self.frames_path, &path)?;
+        Ok(Some(path))
     }
 
     /// Appends the row of an observer beside to a file of its own, `…_desc-NAME_beh.tsv`.

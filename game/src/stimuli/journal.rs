@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::stimuli::drawer::Apart;
 use crate::stimuli::manifest::{FileEntry, stays_inside};
 
 #[derive(Serialize, Deserialize)]
@@ -20,7 +21,17 @@ struct Head {
 #[derive(Serialize, Deserialize)]
 struct Line {
     piece: usize,
-    files: Vec<FileEntry>,
+    #[serde(flatten)]
+    done: Done,
+}
+
+/// What a finished piece left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Done {
+    pub(crate) files: Vec<FileEntry>,
+    /// How far its frames are from the rasteriser's, where something else drew them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) difference: Option<Apart>,
 }
 
 /// A journal that is being written. A torn or foreign line is as if it were not there: its piece is
@@ -28,8 +39,8 @@ struct Line {
 pub(crate) struct Journal {
     path: PathBuf,
     file: Mutex<File>,
-    /// Files of the pieces that an earlier run finished.
-    pub(crate) done: BTreeMap<usize, Vec<FileEntry>>,
+    /// The pieces that an earlier run finished.
+    pub(crate) done: BTreeMap<usize, Done>,
 }
 
 impl Journal {
@@ -61,10 +72,10 @@ impl Journal {
     }
 
     /// Notes a finished piece.
-    pub(crate) fn note(&self, piece: usize, files: &[FileEntry]) -> Result<()> {
+    pub(crate) fn note(&self, piece: usize, done: &Done) -> Result<()> {
         let line = Line {
             piece,
-            files: files.to_vec(),
+            done: done.clone(),
         };
         match self.file.lock() {
             Ok(mut file) => append(&mut file, &self.path, &line),
@@ -86,7 +97,7 @@ fn append(file: &mut File, path: &Path, line: &impl Serialize) -> Result<()> {
 }
 
 /// The finished pieces; nothing where there is no journal of this set.
-fn read(path: &Path, set_sha256: &str, generator: &str) -> Option<BTreeMap<usize, Vec<FileEntry>>> {
+fn read(path: &Path, set_sha256: &str, generator: &str) -> Option<BTreeMap<usize, Done>> {
     let bytes = std::fs::read(path).ok()?;
     let mut lines = bytes.split(|&b| b == b'\n');
     let head: Head = serde_json::from_slice(lines.next()?).ok()?;
@@ -96,8 +107,8 @@ fn read(path: &Path, set_sha256: &str, generator: &str) -> Option<BTreeMap<usize
     Some(
         lines
             .filter_map(|line| serde_json::from_slice::<Line>(line).ok())
-            .filter(|line| line.files.iter().all(|file| stays_inside(&file.path)))
-            .map(|line| (line.piece, line.files))
+            .filter(|line| line.done.files.iter().all(|file| stays_inside(&file.path)))
+            .map(|line| (line.piece, line.done))
             .collect(),
     )
 }
@@ -110,23 +121,26 @@ mod tests {
     fn a_torn_line_is_as_if_it_were_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let entry = |name: &str| FileEntry {
-            path: name.into(),
-            bytes: 3,
-            sha256: "0".repeat(64),
+        let entry = |name: &str| Done {
+            files: vec![FileEntry {
+                path: name.into(),
+                bytes: 3,
+                sha256: "0".repeat(64),
+            }],
+            difference: None,
         };
         let journal = Journal::open(path.clone(), "a", "g").unwrap();
-        journal.note(0, &[entry("0")]).unwrap();
-        journal.note(1, &[entry("1")]).unwrap();
+        journal.note(0, &entry("0")).unwrap();
+        journal.note(1, &entry("1")).unwrap();
         drop(journal);
         let whole = std::fs::read(&path).unwrap();
         for cut in 0..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let again = Journal::open(path.clone(), "a", "g").unwrap();
             assert!(again.done.len() <= 2);
-            again.note(7, &[entry("7")]).unwrap();
+            again.note(7, &entry("7")).unwrap();
             let read = Journal::open(path.clone(), "a", "g").unwrap();
-            assert_eq!(read.done[&7], [entry("7")]);
+            assert_eq!(read.done[&7], entry("7"));
             assert!(read.done.len() == again.done.len() + 1);
         }
         std::fs::write(&path, &whole).unwrap();

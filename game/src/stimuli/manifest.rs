@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::stimuli::drawer::Painted;
 use crate::stimuli::movie::Setting;
 use crate::stimuli::plan::Shard;
 
@@ -68,6 +69,9 @@ pub struct Manifest {
     pub n_conditions: usize,
     /// Number of frames of the whole set.
     pub n_frames: u64,
+    /// Who drew the frames, where it was not the rasteriser, and how far they are from its.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub painted: Option<Painted>,
     /// The pictures, where each is stored once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolInfo>,

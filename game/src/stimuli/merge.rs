@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::files::create_folder;
 use crate::monitor::Monitor;
+use crate::stimuli::drawer::Apart;
 use crate::stimuli::lock::Lock;
 use crate::stimuli::manifest::{FILE_NAME, Manifest};
 use crate::stimuli::pieces::Pieces;
@@ -79,8 +80,19 @@ pub fn merge(folders: &[PathBuf], out: impl AsRef<Path>, monitor: &dyn Monitor) 
         });
     }
 
+    let mut painted = first.painted.clone();
+    if let Some(painted) = &mut painted {
+        painted.difference = Apart::default();
+        for part in shards
+            .iter()
+            .filter_map(|(_, shard)| shard.painted.as_ref())
+        {
+            painted.difference.add(&part.difference);
+        }
+    }
     let mut manifest = Manifest {
         shard: None,
+        painted,
         files: files.iter().map(|(_, file)| (*file).clone()).collect(),
         ..first.clone()
     };
@@ -129,7 +141,11 @@ fn collect(folders: &[PathBuf], out: &Path) -> Result<Vec<(PathBuf, Manifest)>> 
                         m.rate_hz, m.frame_shape, m.n_conditions, m.n_frames, m.pool
                     )
                 };
-                let compared: [(&'static str, String, String); 7] = [
+                let adapter = |m: &Manifest| match &m.painted {
+                    Some(painted) => painted.adapter.to_string(),
+                    None => "the rasteriser".into(),
+                };
+                let compared: [(&'static str, String, String); 8] = [
                     ("setting", setting(one), setting(&manifest)),
                     (
                         "set_sha256",
@@ -145,6 +161,7 @@ fn collect(folders: &[PathBuf], out: &Path) -> Result<Vec<(PathBuf, Manifest)>> 
                     ("tools", tools(one), tools(&manifest)),
                     ("shards", of(one), of(&manifest)),
                     ("size", rest(one), rest(&manifest)),
+                    ("adapter", adapter(one), adapter(&manifest)),
                 ];
                 for (field, expected, found) in compared {
                     if expected != found {

@@ -16,6 +16,7 @@
 //! ```
 
 pub mod diff;
+pub mod drawer;
 mod encode;
 mod journal;
 mod lock;
@@ -35,6 +36,7 @@ pub mod write;
 mod zarr;
 
 pub use diff::{Difference, diff};
+pub use drawer::{Adapter, Apart, Drawer, Painted, Painter};
 pub use manifest::{FileEntry, Manifest};
 pub use merge::merge;
 pub use movie::{Format, Movie, Occlusion, Setting};
@@ -43,4 +45,4 @@ pub use set::{Frame, Frames, StimulusSet};
 pub use truth::{Truth, write_truth_csv, write_truth_parquet};
 pub use verify::{Verified, verify};
 pub use video::ffmpeg_version;
-pub use write::{Job, Written, needed_bytes, open_set, plan_shards, write_set};
+pub use write::{Job, Written, needed_bytes, open_set, plan_shards, write_set, write_set_with};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::frames::{FrameScene, Look, PaddleLook, PictureKey, Preset, Renderer};
+use crate::stimuli::drawer::{Drawer, Drawn};
 use crate::stimuli::truth::Truth;
 use crate::task::condition::Condition;
 use crate::task::epochs::{Epoch, FrameStatus, frame_status};
@@ -144,6 +145,10 @@ pub struct Setting {
     /// Changes to the preset.
     #[serde(default, skip_serializing_if = "Look::is_default")]
     pub look: Look,
+    /// What draws the frames of a stored set. Frames that are drawn when asked for are the
+    /// rasteriser's.
+    #[serde(default, skip_serializing_if = "Drawer::is_rasteriser")]
+    pub drawn_by: Drawer,
 }
 
 impl Setting {
@@ -157,6 +162,7 @@ impl Setting {
             format: Format::Npy,
             frame_rate_hz: None,
             look: Look::default(),
+            drawn_by: Drawer::default(),
         }
     }
 
@@ -236,6 +242,18 @@ impl Setting {
             let found = self.size_px().to_string();
             return Err(bad("size_px", "an even number for MP4", found));
         }
+        if self.drawn_by == Drawer::Bevy {
+            if self.preset.style().is_none() {
+                let expected = "rasteriser for rnn100, whose pictures are the published \
+                                renderer's, pixel by pixel";
+                return Err(bad("renderer", expected, "bevy".into()));
+            }
+            if self.format == Format::Pool {
+                let expected = "rasteriser for format pool, which tells pictures apart by their \
+                                bytes";
+                return Err(bad("renderer", expected, "bevy".into()));
+            }
+        }
         self.look.renderer(self.preset)
     }
 
@@ -256,6 +274,8 @@ pub struct Movie {
     path: Trajectory,
     setting: Setting,
     renderer: Renderer,
+    /// Frames that something else drew, in the place of the rasteriser's.
+    drawn: Drawn,
     next: usize,
 }
 
@@ -277,8 +297,13 @@ impl Movie {
             path: trajectory(condition, setting.law),
             setting,
             renderer,
+            drawn: Drawn::default(),
             next: 0,
         }
+    }
+
+    pub(crate) fn drawn(self, drawn: Drawn) -> Self {
+        Self { drawn, ..self }
     }
 
     /// The movie of another condition, drawn by the same renderer.
@@ -358,19 +383,28 @@ impl Movie {
     /// Draws frame `n` and lends it.
     pub fn draw(&mut self, n: usize) -> &[u8] {
         let scene = self.scene(n);
-        self.renderer.draw(&scene)
+        match self.drawn.frame(self.path.id, n) {
+            Some(frame) => frame,
+            None => self.renderer.draw(&scene),
+        }
     }
 
     /// Draws frame `n` into `out`, which becomes as long as a frame.
     pub fn frame_into(&mut self, n: usize, out: &mut Vec<u8>) {
-        let scene = self.scene(n);
-        self.renderer.render_into(&scene, out);
+        let frame = self.draw(n);
+        out.clear();
+        out.extend_from_slice(frame);
     }
 
     /// The key of the picture of frame `n` among those of the same setting.
-    #[must_use]
-    pub fn key(&self, n: usize) -> PictureKey {
+    pub(crate) fn key(&self, n: usize) -> PictureKey {
         self.renderer.key(&self.scene(n))
+    }
+
+    /// The digest of the picture of frame `n` among those of the same setting.
+    pub(crate) fn digest(&mut self, n: usize) -> [u8; 32] {
+        let scene = self.scene(n);
+        self.renderer.digest(&scene)
     }
 }
 

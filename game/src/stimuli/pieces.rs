@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::stimuli::encode;
 use crate::stimuli::movie::Format;
-use crate::stimuli::pool::Pool;
+use crate::stimuli::pool::{Place, Pool};
 use crate::stimuli::set::StimulusSet;
 use crate::stimuli::write::Output;
 use crate::stimuli::{tar_shard, video, zarr};
@@ -88,14 +88,19 @@ impl Pieces {
             let name = name();
             let mut bytes = encode::npy_header(&setting.shape(pictures.len()), &out.path(&name))?;
             bytes.reserve_exact(pictures.len() * setting.frame_len());
-            let mut movie = None;
+            let Some(first) = pictures.first() else {
+                return Ok(true);
+            };
+            let of = |picture: &Place| &set.conditions()[picture.condition as usize];
+            let (mut movie, mut at) = (set.movie(of(first)), first.condition);
             for picture in pictures {
                 if out.stopped() {
                     return Ok(false);
                 }
-                let condition = &set.conditions()[picture.condition as usize];
-                let movie = movie.get_or_insert_with(|| set.movie(condition));
-                movie.turn_to(condition);
+                if at != picture.condition {
+                    movie.turn_to(of(picture));
+                    at = picture.condition;
+                }
                 bytes.extend_from_slice(movie.draw(picture.frame as usize));
             }
             out.file(name, &bytes)?;

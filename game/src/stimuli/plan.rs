@@ -218,8 +218,14 @@ impl Plan {
             );
         }
         if there.set_sha256 != self.set_sha256 {
-            let say = |sha: &str| format!("other conditions, set {sha:.12}");
-            return mismatch("conditions", say(&self.set_sha256), say(&there.set_sha256));
+            return mismatch(
+                "conditions",
+                format!("those asked for (set {:.12})", self.set_sha256),
+                format!(
+                    "other conditions (set {:.12}): name another folder",
+                    there.set_sha256
+                ),
+            );
         }
         Ok(())
     }

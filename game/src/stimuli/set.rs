@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::files::sha256_hex;
 use crate::frames::Renderer;
+use crate::stimuli::drawer::Drawn;
 use crate::stimuli::movie::{Movie, Setting};
 use crate::stimuli::truth::Truth;
 use crate::task::condition::Condition;
@@ -37,6 +38,7 @@ pub struct StimulusSet {
     conditions: Vec<Condition>,
     setting: Setting,
     renderer: Renderer,
+    drawn: Drawn,
 }
 
 impl StimulusSet {
@@ -62,7 +64,16 @@ impl StimulusSet {
             renderer: setting.renderer()?,
             conditions,
             setting,
+            drawn: Drawn::default(),
         })
+    }
+
+    /// The same set with frames that something else drew.
+    pub(crate) fn with_drawn(&self, drawn: Drawn) -> Self {
+        Self {
+            drawn,
+            ..self.clone()
+        }
     }
 
     /// The conditions, in their order.
@@ -81,6 +92,7 @@ impl StimulusSet {
     #[must_use]
     pub fn movie(&self, condition: &Condition) -> Movie {
         Movie::with_renderer(condition, self.setting, self.renderer.clone())
+            .drawn(self.drawn.clone())
     }
 
     /// Every frame of every condition, in order, drawn when asked for. Iterators over parts of the

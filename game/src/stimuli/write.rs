@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::files::{create_folder, sha256_file, sha256_hex, write_atomic, write_whole};
 use crate::monitor::Monitor;
-use crate::stimuli::journal::Journal;
+use crate::stimuli::drawer::{Apart, Drawer, Drawn, Painted, Painter};
+use crate::stimuli::journal::{Done, Journal};
 use crate::stimuli::lock::Lock;
 use crate::stimuli::manifest::{
     FILE_NAME, FileEntry, GENERATOR, Manifest, PoolInfo, SCHEMA_VERSION,
@@ -69,9 +70,46 @@ pub fn write_set(
     job: &Job<'_>,
     monitor: &dyn Monitor,
 ) -> Result<Written> {
-    let folder = folder.as_ref();
+    write_with(folder.as_ref(), set, job, None, monitor)
+}
+
+/// As [`write_set`], drawn by `painter` where the set's setting asks for another drawer than the
+/// rasteriser. Every frame is compared with the rasteriser's, and the manifest says how far they are
+/// apart. Frames are drawn one after another: a graphics device is not shared.
+///
+/// The bytes are those of the painter's adapter and driver. A run that is taken up again on another
+/// adapter draws everything again, and shards of different adapters are not merged.
+///
+/// # Errors
+/// As [`write_set`], and what the painter says.
+pub fn write_set_with(
+    folder: impl AsRef<Path>,
+    set: &StimulusSet,
+    job: &Job<'_>,
+    painter: &mut dyn Painter,
+    monitor: &dyn Monitor,
+) -> Result<Written> {
+    let by_painter = set.setting().drawn_by != Drawer::Rasteriser;
+    let painter = by_painter.then_some(painter);
+    write_with(folder.as_ref(), set, job, painter, monitor)
+}
+
+fn write_with(
+    folder: &Path,
+    set: &StimulusSet,
+    job: &Job<'_>,
+    painter: Option<&mut dyn Painter>,
+    monitor: &dyn Monitor,
+) -> Result<Written> {
     if let Some(shard) = job.shard {
         shard.check()?;
+    }
+    if painter.is_none() && set.setting().drawn_by != Drawer::Rasteriser {
+        return Err(Error::BadValue {
+            field: "renderer",
+            expected: "one that draws here (bevy: feature `play`)".into(),
+            found: set.setting().drawn_by.name().into(),
+        });
     }
     let mut tools = BTreeMap::new();
     if set.setting().format == Format::Mp4 {
@@ -85,15 +123,21 @@ pub fn write_set(
         .shard
         .map_or_else(String::new, |s| format!("-{}", s.label()));
 
+    let made = !folder.exists();
     create_folder(folder)?;
     let lock = Lock::take(folder, &format!(".lock{suffix}"))?;
     let plan = Plan::of(set, &pieces, job.command, n_shards)?;
     let claimed = folder.join(PLAN_NAME).exists();
     plan.claim(folder)?;
+    let adapter = painter.as_ref().map(|painter| painter.adapter());
+    let drawn_with = match &adapter {
+        Some(adapter) => format!("{GENERATOR}, {adapter}"),
+        None => GENERATOR.to_owned(),
+    };
     let journal = Journal::open(
         folder.join(format!(".journal{suffix}.jsonl")),
         &plan.set_sha256,
-        GENERATOR,
+        &drawn_with,
     )?;
     if let Some(free_bytes) = job.free_bytes {
         let whole = job.shard.is_none();
@@ -104,6 +148,11 @@ pub fn write_set(
                 // Nothing was drawn: the folder is free for another set.
                 journal.remove()?;
                 remove(&folder.join(PLAN_NAME))?;
+                drop(lock);
+                if made {
+                    // Only where it is empty: what is in it by now is somebody's.
+                    let _ = std::fs::remove_dir(folder);
+                }
             }
             return Err(Error::NoSpace {
                 path: folder.to_path_buf(),
@@ -117,35 +166,42 @@ pub fn write_set(
     monitor.stage("stimuli", total);
     let counts = Counts::default();
     let done = AtomicU64::new(0);
-    let drawn: Vec<Option<Vec<FileEntry>>> = mine
-        .into_par_iter()
-        .map(|piece| {
-            let mut out = Output::new(folder, job.ffmpeg, monitor, &counts);
-            if out.stopped() {
-                return Ok(None);
-            }
-            let known = journal.done.get(&piece);
-            if known.is_some_and(|files| all_stand(folder, files)) {
-                let files = known.cloned().unwrap_or_default();
-                counts.kept.fetch_add(files.len() as u64, Ordering::Relaxed);
-                out.files = files;
-            } else {
-                if !pieces.draw(set, piece, &mut out)? {
-                    return Ok(None);
-                }
-                journal.note(piece, &out.files)?;
-            }
-            done.fetch_add(1, Ordering::Relaxed);
-            monitor.advance(1);
-            Ok(Some(out.files))
-        })
-        .collect::<Result<_>>()?;
+    let run = Run {
+        folder,
+        set,
+        job,
+        pieces: &pieces,
+        journal: &journal,
+        monitor,
+        counts: &counts,
+        done: &done,
+    };
+    let drawn: Vec<Option<Done>> = match painter {
+        None => mine
+            .into_par_iter()
+            .map(|piece| run.piece(piece, None))
+            .collect::<Result<_>>()?,
+        Some(painter) => {
+            let one = |piece| run.piece(piece, Some(&mut *painter));
+            mine.map(one).collect::<Result<_>>()?
+        }
+    };
     let Some(drawn) = drawn.into_iter().collect::<Option<Vec<_>>>() else {
         return Err(Error::Interrupted {
             done: done.into_inner(),
             total,
         });
     };
+    let painted = adapter.map(|adapter| {
+        let mut difference = Apart::default();
+        for piece in drawn.iter().filter_map(|piece| piece.difference.as_ref()) {
+            difference.add(piece);
+        }
+        Painted {
+            adapter,
+            difference,
+        }
+    });
 
     let mut manifest = Manifest {
         schema_version: SCHEMA_VERSION,
@@ -163,7 +219,8 @@ pub fn write_set(
             n_pictures: pool.pictures.len(),
             per_file: pool.per_file,
         }),
-        files: drawn.concat(),
+        painted,
+        files: drawn.into_iter().flat_map(|piece| piece.files).collect(),
     };
     let mut out = Output::new(folder, job.ffmpeg, monitor, &counts);
     match job.shard {
@@ -185,6 +242,90 @@ pub fn write_set(
         n_written: counts.written.into_inner(),
         n_kept: counts.kept.into_inner(),
     })
+}
+
+/// A call of [`write_set`] at work.
+struct Run<'a> {
+    folder: &'a Path,
+    set: &'a StimulusSet,
+    job: &'a Job<'a>,
+    pieces: &'a Pieces,
+    journal: &'a Journal,
+    monitor: &'a dyn Monitor,
+    counts: &'a Counts,
+    done: &'a AtomicU64,
+}
+
+impl Run<'_> {
+    /// Draws a piece unless it stands already; nothing when asked to stop before it was whole.
+    fn piece(&self, piece: usize, painter: Option<&mut dyn Painter>) -> Result<Option<Done>> {
+        let mut out = Output::new(self.folder, self.job.ffmpeg, self.monitor, self.counts);
+        if out.stopped() {
+            return Ok(None);
+        }
+        let known = self.journal.done.get(&piece);
+        let done = match known.filter(|known| all_stand(self.folder, &known.files)) {
+            Some(known) => {
+                let n = known.files.len() as u64;
+                self.counts.kept.fetch_add(n, Ordering::Relaxed);
+                known.clone()
+            }
+            None => {
+                let drawn = match painter {
+                    Some(painter) => {
+                        let Some(drawn) = self.paint(piece, painter)? else {
+                            return Ok(None);
+                        };
+                        Some(drawn)
+                    }
+                    None => None,
+                };
+                let (difference, set) = match drawn {
+                    Some((drawn, apart)) => (Some(apart), &self.set.with_drawn(drawn)),
+                    None => (None, self.set),
+                };
+                if !self.pieces.draw(set, piece, &mut out)? {
+                    return Ok(None);
+                }
+                let done = Done {
+                    files: out.files,
+                    difference,
+                };
+                self.journal.note(piece, &done)?;
+                done
+            }
+        };
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.monitor.advance(1);
+        Ok(Some(done))
+    }
+
+    /// Has the frames of a piece drawn, and says how far they are from the rasteriser's.
+    fn paint(&self, piece: usize, painter: &mut dyn Painter) -> Result<Option<(Drawn, Apart)>> {
+        let (mut frames, mut apart) = (BTreeMap::new(), Apart::default());
+        for condition in &self.set.conditions()[self.pieces.range(piece)] {
+            let mut movie = self.set.movie(condition);
+            let mut drawn = Vec::with_capacity(movie.n_frames());
+            for n in 0..movie.n_frames() {
+                if self.monitor.stopped() {
+                    return Ok(None);
+                }
+                let frame = painter.paint(&movie.scene(n))?;
+                let exact = movie.draw(n);
+                if frame.len() != exact.len() {
+                    return Err(Error::BadValue {
+                        field: "renderer",
+                        expected: format!("a picture of {} bytes", exact.len()),
+                        found: frame.len().to_string(),
+                    });
+                }
+                apart.add(&Apart::of(&frame, exact));
+                drawn.push(frame);
+            }
+            frames.insert(condition.id, drawn);
+        }
+        Ok(Some((Drawn(frames.into()), apart)))
+    }
 }
 
 /// Bytes that a set, or a shard of it, takes on the disk: about, and rather too many. A video that is
@@ -347,7 +488,7 @@ fn standing(folder: &Path, journal: &Journal) -> u64 {
     if let Ok(manifest) = Manifest::read(folder) {
         return manifest.bytes();
     }
-    let files = journal.done.values().flatten();
+    let files = journal.done.values().flat_map(|done| &done.files);
     files
         .filter(|file| folder.join(&file.path).exists())
         .map(|file| file.bytes)

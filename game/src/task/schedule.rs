@@ -242,7 +242,7 @@ impl Schedule {
     ///
     /// # Errors
     /// [`Error::BadRow`] with the entry (from 1) and the field of a condition that does not exist or
-    /// cannot be; [`Error::UnknownCondition`] for one of `ids`; [`Error::BadValue`] for a number out
+    /// cannot be; [`Error::BadSchedule`] for one of `ids`; [`Error::BadValue`] for a number out
     /// of its range, no trial at all, or more than [`MOST_TRIALS`].
     pub fn plan(&self, path: &Path) -> Result<Plan> {
         self.check()?;
@@ -342,11 +342,16 @@ impl Schedule {
         if let Some(set) = self.set.or(none.then_some(Set::Primate79)) {
             all.extend(set.conditions()?.into_iter().map(|c| (c, Entry::default())));
         }
-        all.extend(
-            select(&self.ids)?
-                .into_iter()
-                .map(|c| (c, Entry::default())),
-        );
+        let listed = select(&self.ids).map_err(|e| match e {
+            Error::UnknownCondition { .. } | Error::DuplicateCondition { .. } => {
+                Error::BadSchedule {
+                    path: path.to_path_buf(),
+                    message: format!("ids: {e}"),
+                }
+            }
+            other => other,
+        })?;
+        all.extend(listed.into_iter().map(|c| (c, Entry::default())));
 
         let mut ids: Vec<u32> = self.condition.iter().filter_map(|e| e.id).collect();
         ids.sort_unstable();
@@ -422,7 +427,12 @@ impl Schedule {
                 field,
                 expected,
                 found,
-            } => bad(field, expected, found),
+            } => {
+                // As the file has it: on the way to the generator's units the last digit may change.
+                let own = own.iter().find(|(of, _)| *of == field);
+                let own = own.and_then(|(_, value)| *value);
+                bad(field, expected, own.map_or(found, |v| v.to_string()))
+            }
             other => other,
         })
     }
@@ -434,7 +444,7 @@ impl Schedule {
             return Err(Error::BadValue {
                 field: "repeats",
                 expected: "none where `trials` draws by weight".into(),
-                found: format!("{:?}", entry.repeats),
+                found: entry.repeats.unwrap_or_default().to_string(),
             });
         }
         let mut up_to = Vec::with_capacity(entries.len());
@@ -527,6 +537,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::law::trajectory;
     use proptest::prelude::*;
 
     fn file() -> &'static Path {
@@ -643,7 +654,10 @@ mod tests {
         };
         says(toml("sed = 1"), &["schedule.toml", "sed", "seed"]);
         says(toml("seed = 'x'"), &["schedule.toml", "line 1"]);
-        says(toml("ids = [472225]"), &["no condition 472225"]);
+        says(
+            toml("ids = [472225]"),
+            &["schedule.toml", "ids", "no condition 472225"],
+        );
         says(
             toml("[[condition]]\nid = 3\n[[condition]]\nid = 472225"),
             &["row 2", "condition_id", "472225"],
@@ -665,10 +679,62 @@ mod tests {
         );
         says(
             csv("x0_deg,y0_deg,heading_deg,speed_deg_per_s\n0,0,0,7.5\n6,0,0,7.5\n"),
-            &["row 2", "x0_deg", "left of the occluder"],
+            &["row 2", "x0_deg", "left of the occluder", "found 6"],
         );
+        let message = csv("x0_deg,y0_deg,heading_deg,speed_deg_per_s\n6,0,0,7.5\n");
+        assert!(message.unwrap_err().to_string().ends_with("found 6"));
         says(csv("x0_deg,y0_deg\n0,0\n"), &["row 1", "heading_deg"]);
         says(csv("condition_id,x0_deg\n3,1\n"), &["row 1", "x0_deg"]);
+    }
+
+    const WHOLE_TOML: &str = "seed = 7\nlaw = 'display'\nids = [55062, 29337]\nrepeats = 2\n\
+        visible_share = 0.25\nblocks = 2\npractice = 1\norder = 'random'\ntrials = 20\n\
+        [[condition]]\nid = 399\nrepeats = 3\ntrial_type = 'visible'\n\
+        [[condition]]\nx0_deg = -5.0\ny0_deg = 1.0\nheading_deg = 20.0\nspeed_deg_per_s = 7.5\n\
+        [rules]\nstill_ms = 300.0\npaddle = { width_deg = 0.5, height_deg = 2.5 }\n";
+    const WHOLE_CSV: &str = "condition_id,repeats,weight,trial_type,x0_deg,y0_deg,heading_deg,\
+        speed_deg_per_s\n55062,2,,visible,,,,\n,1,2.5,,-5,0,10,7.5\n";
+
+    /// A text with bytes changed, cut out and put in twice.
+    fn damaged(text: &str, changes: &[(usize, u8, u8)]) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        for &(at, what, byte) in changes {
+            let at = at % bytes.len().max(1);
+            let end = (at + usize::from(byte)).min(bytes.len());
+            match what % 4 {
+                0 if at < bytes.len() => bytes[at] = byte,
+                1 => bytes.insert(at, b"0123456789-e.,'\"[]\n\tN"[usize::from(byte) % 22]),
+                2 => drop(bytes.drain(at..end)),
+                _ => {
+                    let part = bytes[at..end].to_vec();
+                    bytes.splice(at..at, part);
+                }
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+        #[test]
+        fn a_damaged_schedule_is_an_error_or_a_plan_that_can_be_played(
+            changes in proptest::collection::vec((0..600_usize, any::<u8>(), any::<u8>()), 1..4),
+        ) {
+            for read in [toml(&damaged(WHOLE_TOML, &changes)), csv(&damaged(WHOLE_CSV, &changes))] {
+                match read {
+                    Err(error) => prop_assert!(error.to_string().len() > 10),
+                    Ok(plan) => {
+                        prop_assert!(!plan.trials.is_empty());
+                        prop_assert!(plan.trials.len() <= 2 * MOST_TRIALS);
+                        for trial in plan.trials.iter().take(50) {
+                            let path = trajectory(&trial.spec.condition, plan.law);
+                            prop_assert!(path.y_x10_deg().abs() <= 10.0);
+                            prop_assert!(path.t_x10_ms() <= 20_000.0);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     proptest! {

@@ -41,6 +41,8 @@ pub struct FrameInput<'a> {
     pub pause: bool,
     /// Whether the window has lost the focus.
     pub unfocused: bool,
+    /// Whether a controller was unplugged.
+    pub unplugged: bool,
 }
 
 /// What a session gives for a frame.
@@ -105,6 +107,7 @@ struct Running {
     n_late: u32,
     max_late_ms: f64,
     focus_lost: bool,
+    controller_lost: bool,
 }
 
 impl Session {
@@ -271,6 +274,7 @@ impl Session {
             n_late: 0,
             max_late_ms: 0.0,
             focus_lost: false,
+            controller_lost: false,
         };
         let shown = running.trial.frame(at_ms, &[]);
         running.note(&shown);
@@ -284,6 +288,7 @@ impl Session {
         let running = self.running.as_mut()?;
         running.handed_over(at_ms, period_ms);
         running.focus_lost |= input.unfocused;
+        running.controller_lost |= input.unplugged;
         let shown = running.trial.frame(at_ms, input.inputs);
         for stamped in input.inputs {
             self.keep(stamped.input);
@@ -331,6 +336,7 @@ impl Session {
             n_late: running.n_late,
             max_late_ms: running.max_late_ms,
             focus_lost: running.focus_lost,
+            controller_lost: running.controller_lost,
             paddle_moved: result.paddle_moved,
             begun_ms: running.begun_ms,
             still_on_ms: result.still_on_ms,

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mental_pong_game::frames::{Look, Preset};
 use mental_pong_game::stimuli::{
-    Format, Job, Occlusion, Setting, Shard, StimulusSet, Written, write_set,
+    Drawer, Format, Job, Occlusion, Setting, Shard, StimulusSet, Written, write_set,
 };
 use mental_pong_game::task::{Condition, Law, primate79};
 use mental_pong_game::{Monitor, Quiet, Result};
@@ -34,6 +34,7 @@ pub(crate) const SMALL: Setting = Setting {
         fixation: None,
         no_ball: false,
     },
+    drawn_by: Drawer::Rasteriser,
 };
 
 /// Every format that needs no other program.
