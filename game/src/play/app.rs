@@ -91,7 +91,7 @@ pub struct Game {
 struct Stopped(Box<dyn Fn() -> bool + Send + Sync>);
 
 /// How a game ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ended {
     /// The trials that are done, those of earlier runs among them.
     pub done: Vec<TrialRow>,
@@ -126,6 +126,22 @@ struct Told {
 /// # Errors
 /// What the sink says, when a trial could not be recorded.
 pub fn run(game: Game) -> Result<Ended> {
+    let mut app = build(game);
+    let outbox = app.world().get_resource::<Outbox>().cloned();
+    app.run();
+    let Some(outbox) = outbox else {
+        return Ok(Ended::default());
+    };
+    let (done, whole, failed) = std::mem::take(&mut *lock(&outbox.0));
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(Ended { done, whole }),
+    }
+}
+
+/// The app that [`run`] runs, for who adds to it.
+#[must_use]
+pub fn build(game: Game) -> App {
     let outbox = Outbox(Arc::new(Mutex::new((game.done.clone(), false, None))));
     let sink = SharedSink(Arc::new(Mutex::new(game.sink)));
     let mut app = App::new();
@@ -149,7 +165,7 @@ pub fn run(game: Game) -> Result<Ended> {
             ..default()
         })
         .insert_resource(Stopped(game.stopped))
-        .insert_resource(outbox.clone())
+        .insert_resource(outbox)
         .insert_resource(sink.clone())
         .add_systems(
             Update,
@@ -167,12 +183,7 @@ pub fn run(game: Game) -> Result<Ended> {
     if let Some(seat) = game.seat {
         app.insert_resource(Seat(seat));
     }
-    app.run();
-    let (done, whole, failed) = std::mem::take(&mut *lock(&outbox.0));
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(Ended { done, whole }),
-    }
+    app
 }
 
 /// Bevy's plugins with a window.

@@ -6,6 +6,7 @@
 //! was torn.
 
 pub mod columns;
+pub mod keeper;
 pub mod name;
 pub mod reader;
 pub mod rows;
@@ -15,8 +16,9 @@ pub mod summary;
 pub mod writer;
 
 pub use columns::{Column, FRAME_COLUMNS, TRIAL_COLUMNS};
+pub use keeper::{Keeper, Kept, SessionTexts, TrialTexts};
 pub use name::SessionName;
-pub use reader::{ReadRows, read_frames, read_trials};
+pub use reader::{ReadRows, parse_frames, parse_trials, read_frames, read_trials};
 pub use rows::{FrameRow, TrialRow};
 pub use sidecar::{Display, Run, Sidecar};
 pub use summary::Summary;
