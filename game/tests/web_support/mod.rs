@@ -149,6 +149,11 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log"] {
             self.call(Some(&session), &format!("{domain}.enable"), json!({}));
         }
+        self.call(
+            Some(&session),
+            "Emulation.setDeviceMetricsOverride",
+            json!({"width": 640, "height": 640, "deviceScaleFactor": 1, "mobile": false}),
+        );
         Tab { id, session }
     }
 
