@@ -58,6 +58,8 @@ pub mod files;
 
 pub mod monitor;
 
+mod threads;
+
 pub mod rng;
 
 pub mod error;

@@ -299,6 +299,14 @@ mod tests {
     }
 
     #[test]
+    fn the_book_names_every_field() {
+        let book = include_str!("../../docs/src/howto/web.md");
+        for (name, _) in QUERY {
+            assert!(book.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
     fn what_a_query_cannot_mean_is_told_with_its_field() {
         assert!(message(&[("sede", "3")]).contains("unknown field of the query `sede`"));
         assert!(message(&[("seed", "-1")]).contains("seed is `-1`"));

@@ -18,6 +18,7 @@ pub mod angle;
 pub mod app;
 pub mod input;
 pub mod keys;
+#[cfg(not(target_family = "wasm"))]
 pub mod offscreen;
 pub mod palette;
 pub mod scene;
