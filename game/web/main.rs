@@ -2,10 +2,12 @@
 //!
 //! The page calls this program once its own half, the object `mentalPong`, is there; see `page.js`.
 
+use bevy::camera::Hdr;
 use bevy::prelude::*;
 use mental_pong_game::Result;
 use mental_pong_game::page::{Opened, Request};
 use mental_pong_game::play::app::{Game, Sink, WindowSize, build};
+use mental_pong_game::play::scene::PlayCamera;
 use mental_pong_game::play::{
     Frame, PlayClock, PlaySession, PlaySettings, PlaySystems, ScreenGeometry,
 };
@@ -106,7 +108,7 @@ fn app() -> Result<App> {
     for mut window in world.query::<&mut Window>().iter_mut(world) {
         window.prevent_default_event_handling = false;
     }
-    app.add_systems(
+    app.add_systems(PostStartup, blend_in_floats).add_systems(
         Update,
         (
             ask_page
@@ -117,6 +119,14 @@ fn app() -> Result<App> {
     );
     session(&json(&texts));
     Ok(app)
+}
+
+/// WebGL 2 cannot see the bytes of a picture as linear and as sRGB, which blending in the colours' bytes
+/// needs; in half floats it is the same colours, rounded once.
+fn blend_in_floats(mut commands: Commands, cameras: Query<Entity, With<PlayCamera>>) {
+    for camera in &cameras {
+        commands.entity(camera).insert(Hdr);
+    }
 }
 
 /// Lets the next trial begin when those before it are stored, and pauses behind a hidden page.

@@ -164,7 +164,12 @@ impl Browser {
             match event["method"].as_str()? {
                 "Runtime.exceptionThrown" => Some(params["exceptionDetails"].to_string()),
                 "Runtime.consoleAPICalled"
-                    if params["type"] == "error" || params["type"] == "assert" =>
+                    // The game's own log goes out as `log`, with its level in front.
+                    if params["type"] == "error"
+                        || params["type"] == "assert"
+                        || params["args"][0]["value"]
+                            .as_str()
+                            .is_some_and(|text| text.starts_with("%cERROR")) =>
                 {
                     Some(params["args"].to_string())
                 }
