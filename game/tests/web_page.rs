@@ -278,10 +278,12 @@ fn a_scripted_session_survives_a_reload_and_leaves_the_bytes_of_the_native_one()
         let runs = Sidecar::from_json(&ours).unwrap().runs;
         let from: Vec<u32> = runs.iter().map(|run| run.from_trial).collect();
         assert_eq!(from, [1, done.len() as u32 + 1]);
-        assert!(runs.iter().all(|run| run.display.clock == "fixed"
-            && run.display.width_px == 640
-            && run.started.as_ref().is_some_and(|s| s.ends_with('Z'))));
-        println!("drawn by {}", runs[0].display.renderer);
+        for run in &runs {
+            assert_eq!(run.display.clock, "fixed");
+            assert_eq!((run.display.width_px, run.display.height_px), (640, 640));
+            assert!(run.started.as_ref().is_some_and(|s| s.ends_with('Z')));
+            println!("drawn by {}", run.display.renderer);
+        }
         ours["Runs"] = json!([]);
         theirs["Runs"] = json!([]);
         assert_eq!(ours, theirs);

@@ -23,6 +23,12 @@ extern "C" {
     /// Pixels across the screen.
     #[wasm_bindgen(js_name = screenPx)]
     fn screen_px() -> u32;
+    /// Physical pixels across the canvas.
+    #[wasm_bindgen(js_name = canvasWidth)]
+    fn canvas_width() -> u32;
+    /// Physical pixels down the canvas.
+    #[wasm_bindgen(js_name = canvasHeight)]
+    fn canvas_height() -> u32;
     /// Takes [`mental_pong_game::records::SessionTexts`] as JSON.
     fn session(json: &str);
     /// Takes [`mental_pong_game::records::TrialTexts`] as JSON.
@@ -93,7 +99,12 @@ fn app() -> Result<App> {
         done,
         others: Vec::new(),
         settings,
-        window: WindowSize::default(),
+        // Its size from the first frame on: the records say it.
+        window: WindowSize {
+            width_px: canvas_width().max(1),
+            height_px: canvas_height().max(1),
+            fullscreen: false,
+        },
         beside: None,
         seat: opened.hands,
         sink: Box::new(ToPage(opened.keeper)),

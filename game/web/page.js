@@ -207,6 +207,7 @@ async function start(earlier) {
     $("stage").hidden = false;
     document.body.classList.add("playing");
     $("tools").hidden = false;
+    $("more").open = false;
     const { default: init } = await import("./game.js");
     await init();
     $("mental-pong").focus();
@@ -244,6 +245,7 @@ async function keep(texts) {
         ],
       ],
     );
+    $("more").open = true;
     await showRecords();
   }
 }
@@ -251,6 +253,8 @@ async function keep(texts) {
 globalThis.mentalPong = {
   request: () => play.json,
   screenPx: () => Math.round(screen.width * devicePixelRatio),
+  canvasWidth: () => Math.round(canvas.clientWidth * devicePixelRatio),
+  canvasHeight: () => Math.round(canvas.clientHeight * devicePixelRatio),
   session(json) {
     play.texts = JSON.parse(json);
     if (!db) return;
@@ -274,13 +278,18 @@ globalThis.mentalPong = {
     play.stage = name;
     document.body.classList.toggle("running", name === "running");
     if (name === "running") return;
-    if (name === "left") status("You have left the game; it goes on from there next time.");
+    if (name === "welcome") status("");
+    if (name === "left") {
+      $("more").open = true;
+      status("You have left the game; it goes on from there next time.");
+    }
     if (name === "end") status("All trials are done. Thank you. Download the records, or hand the device back.");
     showRecords();
   },
   failed(message) {
     document.body.classList.remove("playing", "running");
     $("stage").hidden = true;
+    $("more").open = true;
     status("");
     const n = play?.trials.length ?? 0;
     alarm(`${message}.${n ? ` The ${n} finished trials are below.` : ""}`.replace(/\.\.$/, "."), [
