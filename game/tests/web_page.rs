@@ -161,6 +161,12 @@ impl Page {
         self.wait(seconds, &format!("mentalPong.state().stage === '{stage}'"));
     }
 
+    /// Waits until every trial is done and kept.
+    fn wait_end(&mut self) {
+        self.wait_stage(240, "end");
+        self.wait(30, "mentalPong.state().stored === mentalPong.state().total");
+    }
+
     fn value(&mut self, expression: &str) -> Value {
         self.tab.value(&mut self.browser, expression)
     }
@@ -231,7 +237,7 @@ fn a_scripted_session_survives_a_reload_and_leaves_the_bytes_of_the_native_one()
     assert!((2..=4).contains(&done.len()), "{}", done.len());
     page.photograph("start.png");
     page.go(&format!("{query}&start=1"));
-    page.wait_stage(120, "end");
+    page.wait_end();
     assert_eq!(page.value("mentalPong.state().stored"), json!(5));
     page.sleep(1000);
     page.photograph("end.png");
@@ -299,7 +305,7 @@ fn a_scripted_session_survives_a_reload_and_leaves_the_bytes_of_the_native_one()
 
     // Whole, the session has nothing more to play; with another seed it is refused.
     page.go(&format!("{query}&start=1"));
-    page.wait_stage(60, "end");
+    page.wait_end();
     assert_eq!(page.download("sub-01_ses-01", "beh.tsv"), after["beh.tsv"]);
     page.go(&format!("{query}&seed=4&start=1"));
     page.wait(60, "!document.querySelector('#alert').hidden");
@@ -319,7 +325,7 @@ fn an_observer_plays_by_the_real_clock() {
     page.sleep(2000);
     let (_, _, picture) = pixels(&page.photograph("running.png"));
     assert!(picture.iter().any(|&b| b > 100), "nothing is drawn");
-    page.wait_stage(200, "end");
+    page.wait_end();
     let ours = trials(&page.download("sub-02_ses-01", "beh.tsv"));
     let shown = frames(&page.download("sub-02_ses-01", "frames.tsv"));
     page.no_errors();
@@ -440,7 +446,7 @@ fn keys_mouse_and_finger_play_and_a_second_tab_is_refused() {
         .touch(&mut page.browser, "touchMove", Some((320.0, 140.0)));
     page.wait(60, "mentalPong.state().stored === 3");
     page.tab.touch(&mut page.browser, "touchEnd", None);
-    page.wait_stage(30, "end");
+    page.wait_end();
 
     let rows = trials(&page.download("sub-03_ses-01", "beh.tsv"));
     let shown = frames(&page.download("sub-03_ses-01", "frames.tsv"));
@@ -461,9 +467,18 @@ fn keys_mouse_and_finger_play_and_a_second_tab_is_refused() {
         assert!(of().any(|f| f.fixating));
         assert!(of().any(|f| f.input == wanted));
     }
-    // The pointer asks for a height: 510 and 140 of 640 pixels are -7.1 and 6.75 degrees.
-    assert!((rows[1].paddle_y_deg.unwrap() + 7.125).abs() < 0.6);
-    assert!((rows[2].paddle_y_deg.unwrap() - 6.75).abs() < 0.6);
+    // The pointer asks for a height: 510 and 140 of 640 pixels for 24 degrees. The paddle comes as near as
+    // its way between two frames, which is long on a computer without a graphics card.
+    for (row, wanted_deg) in rows[1..].iter().zip([-7.125, 6.75]) {
+        let of: Vec<&FrameRow> = shown.iter().filter(|f| f.trial == row.trial).collect();
+        let longest_ms = of
+            .windows(2)
+            .map(|f| f[1].intended_ms - f[0].intended_ms)
+            .fold(0.0, f64::max);
+        let off = (row.paddle_y_deg.unwrap() - wanted_deg).abs();
+        println!("{off:.2} deg off, longest frame {longest_ms:.0} ms");
+        assert!(off < 0.2 + 0.01 * longest_ms && longest_ms < 400.0);
+    }
 }
 
 #[test]
@@ -493,7 +508,7 @@ fn what_cannot_be_kept_is_told_and_not_lost() {
     );
     assert_eq!(trials(&page.download("sub-01_ses-01", "beh.tsv")).len(), 3);
     page.value("globalThis.full = false; document.querySelector('#alert button').click()");
-    page.wait_stage(60, "end");
+    page.wait_end();
     let whole = page.download("sub-01_ses-01", "beh.tsv");
     assert_eq!(trials(&whole).len(), 5);
     page.no_errors();
@@ -519,7 +534,7 @@ fn what_cannot_be_kept_is_told_and_not_lost() {
         30,
         "document.querySelector('#alert').innerText.includes('keeps nothing')",
     );
-    page.wait_stage(120, "end");
+    page.wait_end();
     assert_eq!(trials(&page.download("sub-09_ses-01", "beh.tsv")).len(), 5);
     remove(&mut page, &added);
     // A browser that cannot draw.

@@ -72,8 +72,12 @@ function write(db, key, owner, work) {
       const row = read.result;
       if (row && owner !== null && row.owner !== owner) {
         stop(new Error("another tab plays this session now"));
-      } else {
+        return;
+      }
+      try {
         work(tx, row, stop);
+      } catch (error) {
+        stop(error);
       }
     };
   });
