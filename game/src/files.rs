@@ -40,6 +40,7 @@ pub fn write_atomic_file(
 
 /// Like [`write_atomic`] without the sync: for the many small files of a set whose manifest is
 /// checked by content.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     replace(path, |out| out.write_all(content), false).map_err(Error::io("write", path))
 }

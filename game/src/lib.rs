@@ -44,9 +44,12 @@ pub mod task;
 
 pub mod frames;
 
+#[cfg(not(target_family = "wasm"))]
 pub mod stimuli;
 
 pub mod records;
+
+pub mod page;
 
 #[cfg(feature = "play")]
 pub mod play;
@@ -54,6 +57,8 @@ pub mod play;
 pub mod files;
 
 pub mod monitor;
+
+mod threads;
 
 pub mod rng;
 

@@ -96,7 +96,7 @@ struct Begun(Instant);
 struct Stopped(Box<dyn Fn() -> bool + Send + Sync>);
 
 /// How a game ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ended {
     /// The trials that are done, those of earlier runs among them.
     pub done: Vec<TrialRow>,
@@ -143,6 +143,26 @@ struct Told {
 /// # Errors
 /// What the sink says, when a trial could not be recorded.
 pub fn run(game: Game) -> Result<Ended> {
+    let mut app = build(game);
+    let outbox = app.world().get_resource::<Outbox>().cloned();
+    app.run();
+    let Some(outbox) = outbox else {
+        return Ok(Ended::default());
+    };
+    let out = std::mem::take(&mut *lock(&outbox.0));
+    match out.failed {
+        Some(error) => Err(error),
+        None => Ok(Ended {
+            done: out.done,
+            whole: out.whole,
+            first_frame_ms: out.first_frame_ms,
+        }),
+    }
+}
+
+/// The app that [`run`] runs, for who adds to it.
+#[must_use]
+pub fn build(game: Game) -> App {
     let begun = Instant::now();
     let outbox = Outbox(Arc::new(Mutex::new(Out {
         done: game.done.clone(),
@@ -171,7 +191,7 @@ pub fn run(game: Game) -> Result<Ended> {
         })
         .insert_resource(Begun(begun))
         .insert_resource(Stopped(game.stopped))
-        .insert_resource(outbox.clone())
+        .insert_resource(outbox)
         .insert_resource(sink.clone())
         .add_systems(
             Update,
@@ -189,16 +209,7 @@ pub fn run(game: Game) -> Result<Ended> {
     if let Some(seat) = game.seat {
         app.insert_resource(Seat(seat));
     }
-    app.run();
-    let out = std::mem::take(&mut *lock(&outbox.0));
-    match out.failed {
-        Some(error) => Err(error),
-        None => Ok(Ended {
-            done: out.done,
-            whole: out.whole,
-            first_frame_ms: out.first_frame_ms,
-        }),
-    }
+    app
 }
 
 /// Bevy's plugins with a window.

@@ -18,6 +18,7 @@ pub mod angle;
 pub mod app;
 pub mod input;
 pub mod keys;
+#[cfg(not(target_family = "wasm"))]
 pub mod offscreen;
 pub mod palette;
 pub mod scene;
@@ -186,10 +187,17 @@ impl Plugin for MentalPongPlugin {
 }
 
 /// The time of this frame.
-fn tick(mut clock: ResMut<PlayClock>, time: Option<Res<Time<Real>>>, mut frame: ResMut<Frame>) {
+fn tick(
+    mut clock: ResMut<PlayClock>,
+    time: Option<Res<Time<Real>>>,
+    play: Res<PlaySession>,
+    mut frame: ResMut<Frame>,
+) {
     frame.clear();
     frame.at_ms = match &mut *clock {
         PlayClock::Real => time.map_or(0.0, |time| time.elapsed_secs_f64() * 1000.0),
+        // The frame in which a trial ended lasts until the trial is stored.
+        PlayClock::Fixed { hz, n } if play.session.waiting() => fixed_ms(n.saturating_sub(1), *hz),
         PlayClock::Fixed { hz, n } => {
             let at_ms = fixed_ms(*n, *hz);
             *n += 1;

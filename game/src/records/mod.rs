@@ -8,6 +8,7 @@
 pub mod columns;
 #[cfg(not(target_family = "wasm"))]
 pub mod frames_parquet;
+pub mod keeper;
 pub mod name;
 pub mod reader;
 pub mod rows;
@@ -19,8 +20,9 @@ pub mod writer;
 pub use columns::{Column, FRAME_COLUMNS, TRIAL_COLUMNS};
 #[cfg(not(target_family = "wasm"))]
 pub use frames_parquet::convert_frames;
+pub use keeper::{Keeper, Kept, SessionTexts, TrialTexts};
 pub use name::SessionName;
-pub use reader::{ReadRows, read_frames, read_trials};
+pub use reader::{ReadRows, parse_frames, parse_trials, read_frames, read_trials};
 pub use rows::{FrameRow, TrialRow};
 pub use sidecar::{Display, Run, Sidecar};
 pub use summary::{Other, Summary};

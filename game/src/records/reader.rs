@@ -40,6 +40,22 @@ pub fn read_frames(path: impl AsRef<Path>) -> Result<ReadRows<FrameRow>> {
     read(path.as_ref(), FRAME_COLUMNS)
 }
 
+/// Reads the text of a `*_beh.tsv`; `path` names it in errors.
+///
+/// # Errors
+/// [`Error::BadRow`], as [`read_trials`].
+pub fn parse_trials(text: &str, path: &Path) -> Result<ReadRows<TrialRow>> {
+    parse(text.as_bytes(), path, TRIAL_COLUMNS)
+}
+
+/// Reads the text of a `*_frames.tsv`; `path` names it in errors.
+///
+/// # Errors
+/// [`Error::BadRow`], as [`read_trials`].
+pub fn parse_frames(text: &str, path: &Path) -> Result<ReadRows<FrameRow>> {
+    parse(text.as_bytes(), path, FRAME_COLUMNS)
+}
+
 fn read<R: DeserializeOwned>(path: &Path, columns: &[Column]) -> Result<ReadRows<R>> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     parse(&bytes, path, columns)

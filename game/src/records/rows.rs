@@ -1,9 +1,13 @@
 //! The rows of the records.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::task::law::Law;
 use crate::task::paddle::Direction;
+use crate::task::schedule::Plan;
 use crate::task::trial::{Outcome, Phase, TrialKind};
 
 /// A trial. Field names are column names, in this order; [`crate::records::TRIAL_COLUMNS`] says what
@@ -131,6 +135,21 @@ mod na {
             .map(Some)
             .map_err(|_| serde::de::Error::custom("expected a number or n/a"))
     }
+}
+
+/// Checks that the rows of `path` are the first of the plan's trials.
+pub(crate) fn in_order(rows: &[TrialRow], plan: &Plan, path: &Path) -> Result<()> {
+    let same = rows
+        .iter()
+        .zip(&plan.trials)
+        .all(|(row, t)| row.trial == t.number && row.condition_id == t.spec.condition.id);
+    if same && rows.len() <= plan.trials.len() {
+        return Ok(());
+    }
+    Err(Error::RecordsTaken {
+        path: path.to_path_buf(),
+        message: "does not hold the schedule's trials in their order".into(),
+    })
 }
 
 /// Rows as tab-separated text without a header, each with its line break.

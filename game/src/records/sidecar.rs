@@ -1,8 +1,11 @@
 //! The JSON beside the records.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::error::{Error, Result};
 use crate::records::columns::{Column, FRAME_COLUMNS, TRIAL_COLUMNS};
 use crate::task::schedule::Plan;
 
@@ -101,6 +104,33 @@ impl Sidecar {
         }
     }
 
+    /// The sidecar of `plan` to go on with: the known one where there are records already, at `path`.
+    ///
+    /// # Errors
+    /// [`Error::RecordsTaken`] where those are of another schedule.
+    pub(crate) fn resumed(known: Option<Self>, plan: &Plan, path: &Path) -> Result<Self> {
+        let fresh = Self::new(plan);
+        let Some(known) = known else {
+            return Ok(fresh);
+        };
+        if known.schedule_sha256() == fresh.schedule_sha256() {
+            return Ok(known);
+        }
+        let short = |sidecar: &Self| {
+            let sha256 = sidecar.schedule_sha256();
+            sha256.get(..12).unwrap_or("none").to_owned()
+        };
+        Err(Error::RecordsTaken {
+            path: path.to_path_buf(),
+            message: format!(
+                "holds records of another schedule ({} there, {} here): give another session or \
+                 folder, or the same schedule, seed and rules",
+                short(&known),
+                short(&fresh),
+            ),
+        })
+    }
+
     /// The hash of the schedule's list and rules.
     #[must_use]
     pub fn schedule_sha256(&self) -> &str {
@@ -172,4 +202,9 @@ impl Sidecar {
             runs: serde_json::from_value(value.get("Runs")?.clone()).ok()?,
         })
     }
+}
+
+/// A JSON as it is written.
+pub(crate) fn json_text(value: &Value) -> serde_json::Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
 }

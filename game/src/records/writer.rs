@@ -10,8 +10,8 @@ use crate::records::columns::{FRAME_COLUMNS, TRIAL_COLUMNS, header};
 use crate::records::frames_parquet::convert_frames;
 use crate::records::name::SessionName;
 use crate::records::reader::{ReadRows, read_frames, read_trials};
-use crate::records::rows::{TrialRow, to_tsv};
-use crate::records::sidecar::{Display, Run, Sidecar};
+use crate::records::rows::{TrialRow, in_order, to_tsv};
+use crate::records::sidecar::{Display, Run, Sidecar, json_text};
 use crate::task::schedule::Plan;
 use crate::task::session::Finished;
 
@@ -57,39 +57,18 @@ impl Recorder {
         let trials_path = path("beh.tsv");
         let frames_path = path("frames.tsv");
         let sidecar_path = path("beh.json");
-        let fresh = Sidecar::new(plan);
-        let mut sidecar = if trials_path.exists() {
-            let known = read_sidecar(&sidecar_path)?;
-            if known.schedule_sha256() != fresh.schedule_sha256() {
-                return Err(Error::RecordsTaken {
-                    path: folder,
-                    message: format!(
-                        "holds records of another schedule ({} there, {} here): give another \
-                         session or folder, or the same schedule, seed and rules",
-                        short(known.schedule_sha256()),
-                        short(fresh.schedule_sha256()),
-                    ),
-                });
-            }
-            known
+        let known = if trials_path.exists() {
+            Some(read_sidecar(&sidecar_path)?)
         } else {
             write_atomic(&schedule_path, |out| {
                 out.write_all(plan.to_tsv().as_bytes())
             })?;
-            fresh
+            None
         };
+        let mut sidecar = Sidecar::resumed(known, plan, &folder)?;
         let (done, torn) = if trials_path.exists() {
             let read = read_trials(&trials_path)?;
-            let in_order =
-                read.rows.iter().zip(&plan.trials).all(|(row, t)| {
-                    row.trial == t.number && row.condition_id == t.spec.condition.id
-                });
-            if !in_order || read.rows.len() > plan.trials.len() {
-                return Err(Error::RecordsTaken {
-                    path: trials_path,
-                    message: "does not hold the schedule's trials in their order".into(),
-                });
-            }
+            in_order(&read.rows, plan, &trials_path)?;
             if read.torn.is_some() || read.whole_bytes == 0 {
                 cut(&trials_path, read.whole_bytes)?;
             }
@@ -241,20 +220,13 @@ fn label(observer: &str) -> String {
 }
 
 fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
-    write_atomic(path, |out| {
-        serde_json::to_writer_pretty(&mut *out, value)?;
-        out.write_all(b"\n")
-    })
+    write_atomic(path, |out| out.write_all(json_text(value)?.as_bytes()))
 }
 
 fn put(file: &mut File, path: &Path, text: std::io::Result<Vec<u8>>) -> Result<()> {
     text.and_then(|text| file.write_all(&text))
         .and_then(|()| file.sync_data())
         .map_err(Error::io("write", path))
-}
-
-fn short(sha256: &str) -> &str {
-    sha256.get(..12).unwrap_or("none")
 }
 
 fn lock(path: &Path) -> Result<File> {

@@ -1,12 +1,12 @@
 //! Trials drawn at random from stated ranges.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::rng::Stream;
 use crate::task::condition::Condition;
 use crate::task::own::{Rule, Start, check};
+use crate::threads::map;
 
 /// Draws after which a trial counts as impossible to find.
 const MAX_TRIES: u32 = 100_000;
@@ -67,7 +67,9 @@ pub fn draw(draw: &Draw) -> Result<Vec<Condition>> {
             });
         }
     }
-    (0..draw.n).into_par_iter().map(|i| one(draw, i)).collect()
+    map(draw.n as usize, |i| one(draw, i as u32))
+        .into_iter()
+        .collect()
 }
 
 fn one(draw: &Draw, i: u32) -> Result<Condition> {

@@ -5,10 +5,9 @@
 //! most once within 100 frames. Sums and products are done in numpy's order, so that positions
 //! agree to the last bits.
 
-use rayon::prelude::*;
-
 use crate::task::condition::Condition;
 use crate::task::geometry::{BALL_RADIUS_DESIGN_UNITS, FIELD_UNITS, OCCLUDER_X_UNITS};
+use crate::threads::map;
 
 /// Number of trials that the rule keeps.
 pub const N_TRIALS: usize = 472_225;
@@ -147,24 +146,21 @@ pub(crate) fn trial_of_grid(id: u32, [x, y, heading, speed]: [usize; 4]) -> Opti
 /// The same for any number of threads. About 38 MB.
 #[must_use]
 pub fn generate() -> Vec<Condition> {
-    let columns: Vec<Vec<Condition>> = (0..N_X)
-        .into_par_iter()
-        .map(|x| {
-            let x0 = start_units(x);
-            let flights: Vec<Flight> = (0..N_HEADING)
-                .flat_map(|heading| (0..N_SPEED).map(move |speed| (heading, speed)))
-                .filter_map(|(heading, speed)| flight(x0, heading_rad(heading), speed_units(speed)))
-                .collect();
-            (0..N_Y)
-                .flat_map(|y| {
-                    let y0 = start_units(y);
-                    flights
-                        .iter()
-                        .filter_map(move |flight| trial(0, x0, y0, flight))
-                })
-                .collect()
-        })
-        .collect();
+    let columns: Vec<Vec<Condition>> = map(N_X, |x| {
+        let x0 = start_units(x);
+        let flights: Vec<Flight> = (0..N_HEADING)
+            .flat_map(|heading| (0..N_SPEED).map(move |speed| (heading, speed)))
+            .filter_map(|(heading, speed)| flight(x0, heading_rad(heading), speed_units(speed)))
+            .collect();
+        (0..N_Y)
+            .flat_map(|y| {
+                let y0 = start_units(y);
+                flights
+                    .iter()
+                    .filter_map(move |flight| trial(0, x0, y0, flight))
+            })
+            .collect()
+    });
     let mut all = columns.concat();
     for (condition, id) in all.iter_mut().zip(0..) {
         condition.id = id;

@@ -46,6 +46,7 @@ pub fn play(
         );
         if let Some(finished) = output.finished {
             record(finished)?;
+            session.stored();
             monitor.advance(1);
             if monitor.stopped() && session.stage() != Stage::End {
                 return Err(Error::Interrupted {

@@ -94,6 +94,8 @@ pub struct Session {
     direction: Direction,
     fixating: bool,
     pause_asked: bool,
+    waits: bool,
+    waiting: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -131,7 +133,26 @@ impl Session {
             direction: Direction::Neutral,
             fixating: false,
             pause_asked: false,
+            waits: false,
+            waiting: false,
         }
+    }
+
+    /// From now on no trial begins before the one before it is [`Self::stored`]: for records that are
+    /// stored while frames go on.
+    pub const fn wait_for_records(&mut self) {
+        self.waits = true;
+    }
+
+    /// Whether the next trial waits for the records.
+    #[must_use]
+    pub const fn waiting(&self) -> bool {
+        self.waiting
+    }
+
+    /// Every finished trial is stored: the next one may begin.
+    pub const fn stored(&mut self) {
+        self.waiting = false;
     }
 
     /// The trials.
@@ -190,6 +211,7 @@ impl Session {
             Some((shown, None)) => Some(shown),
             Some((_, Some(done))) => {
                 self.next += 1;
+                self.waiting = self.waits;
                 self.advance(false);
                 let shown = self.begin(at_ms);
                 return FrameOutput {
@@ -255,7 +277,7 @@ impl Session {
 
     /// Begins the next trial where the stage says so, and shows its first frame.
     fn begin(&mut self, at_ms: f64) -> Option<Shown> {
-        if self.stage != Stage::Running {
+        if self.stage != Stage::Running || self.waiting {
             return None;
         }
         let scheduled = *self.plan.trials.get(self.next)?;
