@@ -141,7 +141,11 @@ impl Components {
     }
 
     /// A row `[unit]` in the components' coordinates, put behind `latents`.
-    pub(super) fn project(&self, row: impl Iterator<Item = f64> + Clone, latents: &mut Vec<f32>) {
+    pub(super) fn project(
+        &self,
+        row: &(impl Iterator<Item = f64> + Clone),
+        latents: &mut Vec<f32>,
+    ) {
         for component in self.values.chunks_exact(self.mean.len()) {
             let products = row.clone().zip(&self.mean).zip(component);
             let sum: f64 = products

@@ -108,7 +108,7 @@ impl Encoder for PixelPca {
         let mut latents = Vec::with_capacity(frames.len() * self.components.kept());
         for frame in frames {
             let levels = frame.iter().map(|v| f64::from(*v));
-            self.components.project(levels, &mut latents);
+            self.components.project(&levels, &mut latents);
         }
         Ok(latents)
     }
