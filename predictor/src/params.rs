@@ -71,7 +71,7 @@ impl Params {
     ///
     /// # Errors
     /// When the device refuses.
-    pub fn to_device(&mut self, device: &Device) -> Result<()> {
+    pub fn move_to(&mut self, device: &Device) -> Result<()> {
         for var in self.0.values_mut() {
             *var = Var::from_tensor(&var.to_device(device)?)?;
         }

@@ -40,7 +40,7 @@ impl Ctrnn {
         })
     }
 
-    pub(super) fn to_device(&mut self, device: &Device) -> Result<()> {
+    pub(super) fn move_to(&mut self, device: &Device) -> Result<()> {
         for tensor in [
             &mut self.ah0,
             &mut self.w_hx,

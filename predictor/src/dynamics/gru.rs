@@ -30,7 +30,7 @@ impl Gru {
         })
     }
 
-    pub(super) fn to_device(&mut self, device: &Device) -> Result<()> {
+    pub(super) fn move_to(&mut self, device: &Device) -> Result<()> {
         for tensor in [
             &mut self.w_ih,
             &mut self.w_hh,

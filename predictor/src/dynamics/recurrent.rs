@@ -308,10 +308,10 @@ impl Dynamics for Recurrent {
         self.config.latent
     }
 
-    fn to_device(&mut self, device: &Device) -> Result<()> {
+    fn move_to(&mut self, device: &Device) -> Result<()> {
         match &mut self.cell {
-            Cell::Ctrnn(cell) => cell.to_device(device)?,
-            Cell::Gru(cell) => cell.to_device(device)?,
+            Cell::Ctrnn(cell) => cell.move_to(device)?,
+            Cell::Gru(cell) => cell.move_to(device)?,
             Cell::Lstm(cell, tensors) => {
                 for tensor in tensors.iter_mut() {
                     put(tensor, device)?;

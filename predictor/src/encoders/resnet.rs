@@ -127,7 +127,7 @@ impl Conv {
         })
     }
 
-    fn to_device(&mut self, device: &Device) -> Result<()> {
+    fn move_to(&mut self, device: &Device) -> Result<()> {
         put(&mut self.weight, device)?;
         put(&mut self.bias, device)
     }
@@ -348,11 +348,11 @@ impl Encoder for Resnet {
         self.config.fc.unwrap_or_else(|| self.config.maps())
     }
 
-    fn to_device(&mut self, device: &Device) -> Result<()> {
-        self.stem.to_device(device)?;
+    fn move_to(&mut self, device: &Device) -> Result<()> {
+        self.stem.move_to(device)?;
         for block in &mut self.blocks {
             for conv in block.convs.iter_mut().chain(&mut block.shortcut) {
-                conv.to_device(device)?;
+                conv.move_to(device)?;
             }
         }
         match &mut self.fc {

@@ -102,7 +102,7 @@ pub fn train_dynamics(
     let key = config_key(&(config, encoder.identity()))?;
     let mut rng = Stream::new(config.seed, "dynamics weights", 0);
     let mut params = Recurrent::init(&config.network, &mut rng)?;
-    params.to_device(device)?;
+    params.move_to(device)?;
     let mut adam = Adam::new(&params)?;
     let mut log = folder
         .restore(&key, &params, &mut adam)?
