@@ -82,9 +82,9 @@ pub(crate) fn predict(args: &PredictArgs, progress: &Progress) -> Done {
     }
     let on = device(args.device.name())?;
     let mut predictor = model.load(args, limit, rollout, progress)?;
-    predictor.encoder.to_device(&on)?;
+    predictor.encoder.move_to(&on)?;
     if let Some(dynamics) = &mut predictor.dynamics {
-        dynamics.to_device(&on)?;
+        dynamics.move_to(&on)?;
     }
     let layers = layers(args, &predictor)?;
     let shown = match (args.video.as_str(), predictor.dynamics.is_some()) {

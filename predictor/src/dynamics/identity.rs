@@ -16,7 +16,7 @@ impl Dynamics for Identity {
     }
 
     /// Without weights it runs where its context is.
-    fn to_device(&mut self, _device: &Device) -> Result<()> {
+    fn move_to(&mut self, _device: &Device) -> Result<()> {
         Ok(())
     }
 

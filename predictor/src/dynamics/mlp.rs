@@ -92,7 +92,7 @@ impl Dynamics for Mlp {
         self.config.latent
     }
 
-    fn to_device(&mut self, device: &Device) -> Result<()> {
+    fn move_to(&mut self, device: &Device) -> Result<()> {
         put_linear(&mut self.hidden, device)?;
         put_linear(&mut self.output, device)
     }

@@ -32,7 +32,7 @@ pub trait Dynamics: Send + Sync {
     ///
     /// # Errors
     /// When the device refuses.
-    fn to_device(&mut self, device: &Device) -> Result<()>;
+    fn move_to(&mut self, device: &Device) -> Result<()>;
 
     /// Forecasts `steps` latents after `context`, `[batch, time, latent]`, time oldest first, at
     /// least one step long, of any device. Gives `[batch, step, latent]`. Nothing after the context is seen.

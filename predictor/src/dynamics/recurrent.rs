@@ -308,7 +308,7 @@ impl Dynamics for Recurrent {
         self.config.latent
     }
 
-    fn to_device(&mut self, device: &Device) -> Result<()> {
+    fn move_to(&mut self, device: &Device) -> Result<()> {
         match &mut self.cell {
             Cell::Ctrnn(cell) => cell.move_to(device)?,
             Cell::Gru(cell) => cell.move_to(device)?,

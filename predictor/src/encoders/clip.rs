@@ -218,7 +218,7 @@ impl Encoder for Clip {
         self.config.latent
     }
 
-    fn to_device(&mut self, device: &Device) -> Result<()> {
+    fn move_to(&mut self, device: &Device) -> Result<()> {
         put_linear(&mut self.patch, device)?;
         put(&mut self.cls, device)?;
         put(&mut self.position, device)?;

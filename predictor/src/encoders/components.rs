@@ -141,15 +141,11 @@ impl Components {
     }
 
     /// A row `[unit]` in the components' coordinates, put behind `latents`.
-    pub(super) fn project(
-        &self,
-        row: &(impl Iterator<Item = f64> + Clone),
-        latents: &mut Vec<f32>,
-    ) {
+    pub(super) fn project<V: Copy + Into<f64>>(&self, row: &[V], latents: &mut Vec<f32>) {
         for component in self.values.chunks_exact(self.mean.len()) {
-            let products = row.clone().zip(&self.mean).zip(component);
+            let products = row.iter().zip(&self.mean).zip(component);
             let sum: f64 = products
-                .map(|((v, m), c)| (v - f64::from(*m)) * f64::from(*c))
+                .map(|((v, m), c)| ((*v).into() - f64::from(*m)) * f64::from(*c))
                 .sum();
             latents.push(sum as f32);
         }

@@ -123,7 +123,7 @@ impl Encoder for GaborPca {
         let energies = self.energies(frames)?;
         let mut latents = Vec::with_capacity(frames.len() * self.components.kept());
         for row in energies.chunks_exact(GaborBank::UNITS) {
-            self.components.project(&row.iter().copied(), &mut latents);
+            self.components.project(row, &mut latents);
         }
         Ok(latents)
     }

@@ -81,7 +81,7 @@ pub trait Encoder: Send + Sync {
     ///
     /// # Errors
     /// [`crate::Error::Config`] for an encoder that runs on the processor alone; when the device refuses.
-    fn to_device(&mut self, device: &Device) -> Result<()> {
+    fn move_to(&mut self, device: &Device) -> Result<()> {
         cpu_only(&self.identity().name, device)
     }
 

@@ -107,8 +107,7 @@ impl Encoder for PixelPca {
         check(frames)?;
         let mut latents = Vec::with_capacity(frames.len() * self.components.kept());
         for frame in frames {
-            let levels = frame.iter().map(|v| f64::from(*v));
-            self.components.project(&levels, &mut latents);
+            self.components.project(frame, &mut latents);
         }
         Ok(latents)
     }

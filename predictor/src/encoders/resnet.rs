@@ -348,7 +348,7 @@ impl Encoder for Resnet {
         self.config.fc.unwrap_or_else(|| self.config.maps())
     }
 
-    fn to_device(&mut self, device: &Device) -> Result<()> {
+    fn move_to(&mut self, device: &Device) -> Result<()> {
         self.stem.move_to(device)?;
         for block in &mut self.blocks {
             for conv in block.convs.iter_mut().chain(&mut block.shortcut) {

@@ -172,7 +172,7 @@ impl Encoder for Vgg {
         self.config.hidden
     }
 
-    fn to_device(&mut self, device: &Device) -> Result<()> {
+    fn move_to(&mut self, device: &Device) -> Result<()> {
         for (weight, bias) in self.stages.iter_mut().flatten() {
             put(weight, device)?;
             put(bias, device)?;

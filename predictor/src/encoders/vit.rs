@@ -481,7 +481,7 @@ impl Encoder for Vit {
         self.config.dim
     }
 
-    fn to_device(&mut self, device: &Device) -> Result<()> {
+    fn move_to(&mut self, device: &Device) -> Result<()> {
         put_linear(&mut self.patch, device)?;
         put(&mut self.cls, device)?;
         put(&mut self.position, device)?;

@@ -398,7 +398,7 @@ impl Encoder for Vjepa2 {
         self.config.window
     }
 
-    fn to_device(&mut self, device: &Device) -> Result<()> {
+    fn move_to(&mut self, device: &Device) -> Result<()> {
         put_linear(&mut self.patch, device)?;
         for block in &mut self.blocks {
             for norm in [&mut block.norm1, &mut block.norm2] {
