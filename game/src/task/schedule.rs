@@ -695,6 +695,8 @@ mod tests {
     const WHOLE_CSV: &str = "condition_id,repeats,weight,trial_type,x0_deg,y0_deg,heading_deg,\
         speed_deg_per_s\n55062,2,,visible,,,,\n,1,2.5,,-5,0,10,7.5\n";
 
+    const ODD: &[u8] = b"0123456789-e.,'\"[]\n\tN";
+
     /// A text with bytes changed, cut out and put in twice.
     fn damaged(text: &str, changes: &[(usize, u8, u8)]) -> String {
         let mut bytes = text.as_bytes().to_vec();
@@ -703,7 +705,7 @@ mod tests {
             let end = (at + usize::from(byte)).min(bytes.len());
             match what % 4 {
                 0 if at < bytes.len() => bytes[at] = byte,
-                1 => bytes.insert(at, b"0123456789-e.,'\"[]\n\tN"[usize::from(byte) % 22]),
+                1 => bytes.insert(at, ODD[usize::from(byte) % ODD.len()]),
                 2 => drop(bytes.drain(at..end)),
                 _ => {
                     let part = bytes[at..end].to_vec();
