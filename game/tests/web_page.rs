@@ -6,7 +6,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a step that fails is a test that fails"
+    clippy::needless_pass_by_value,
+    reason = "a step that fails is a test that fails; a JSON is written where it is used"
 )]
 
 #[path = "web_support/mod.rs"]

@@ -15,19 +15,19 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// A browser without a screen.
-pub struct Browser {
+pub(crate) struct Browser {
     child: Child,
     to: ChildStdin,
     from: Receiver<Value>,
     last_id: u64,
     /// What the pages said by themselves: `(session, message)`.
-    pub events: Vec<Value>,
-    pub downloads: PathBuf,
+    pub(crate) events: Vec<Value>,
+    pub(crate) downloads: PathBuf,
 }
 
 impl Browser {
     /// Starts it, with everything that it writes below `folder`.
-    pub fn start(program: &str, folder: &Path) -> Self {
+    pub(crate) fn start(program: &str, folder: &Path) -> Self {
         let downloads = folder.join("downloads");
         std::fs::create_dir_all(&downloads).unwrap();
         let log = std::fs::File::create(folder.join("browser.log")).unwrap();
@@ -97,7 +97,7 @@ impl Browser {
     }
 
     /// Calls a method and gives its result.
-    pub fn call(&mut self, session: Option<&str>, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, session: Option<&str>, method: &str, params: Value) -> Value {
         self.last_id += 1;
         let id = self.last_id;
         let mut message = json!({"id": id, "method": method, "params": params});
@@ -122,7 +122,7 @@ impl Browser {
     }
 
     /// Takes what the pages said up to now, and for `wait`.
-    pub fn listen(&mut self, wait: Duration) {
+    pub(crate) fn listen(&mut self, wait: Duration) {
         let until = Instant::now() + wait;
         loop {
             match self
@@ -137,7 +137,7 @@ impl Browser {
     }
 
     /// Opens a tab.
-    pub fn tab(&mut self) -> Tab {
+    pub(crate) fn tab(&mut self) -> Tab {
         let target = self.call(None, "Target.createTarget", json!({"url": "about:blank"}));
         let id = target["targetId"].as_str().unwrap().to_owned();
         let attached = self.call(
@@ -158,7 +158,7 @@ impl Browser {
     }
 
     /// The errors that pages reported: uncaught ones, console errors, failed requests.
-    pub fn errors(&self) -> Vec<String> {
+    pub(crate) fn errors(&self) -> Vec<String> {
         let of = |event: &Value| {
             let params = &event["params"];
             match event["method"].as_str()? {
@@ -192,23 +192,23 @@ impl Drop for Browser {
 }
 
 /// A tab of a browser.
-pub struct Tab {
-    pub id: String,
-    pub session: String,
+pub(crate) struct Tab {
+    pub(crate) id: String,
+    pub(crate) session: String,
 }
 
 impl Tab {
-    pub fn call(&self, browser: &mut Browser, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&self, browser: &mut Browser, method: &str, params: Value) -> Value {
         browser.call(Some(&self.session), method, params)
     }
 
-    pub fn go(&self, browser: &mut Browser, address: &str) {
+    pub(crate) fn go(&self, browser: &mut Browser, address: &str) {
         let answer = self.call(browser, "Page.navigate", json!({"url": address}));
         assert!(answer.get("errorText").is_none(), "{address}: {answer}");
     }
 
     /// The value of an expression in the page.
-    pub fn value(&self, browser: &mut Browser, expression: &str) -> Value {
+    pub(crate) fn value(&self, browser: &mut Browser, expression: &str) -> Value {
         let answer = self.call(
             browser,
             "Runtime.evaluate",
@@ -222,7 +222,7 @@ impl Tab {
     }
 
     /// Waits until an expression is true.
-    pub fn wait(&self, browser: &mut Browser, seconds: u64, expression: &str) {
+    pub(crate) fn wait(&self, browser: &mut Browser, seconds: u64, expression: &str) {
         let until = Instant::now() + Duration::from_secs(seconds);
         let safe =
             format!("(() => {{ try {{ return !!({expression}) }} catch {{ return false }} }})()");
@@ -243,7 +243,14 @@ impl Tab {
     }
 
     /// Presses or lets go a key.
-    pub fn key(&self, browser: &mut Browser, down: bool, key: &str, code: &str, number: u32) {
+    pub(crate) fn key(
+        &self,
+        browser: &mut Browser,
+        down: bool,
+        key: &str,
+        code: &str,
+        number: u32,
+    ) {
         let kind = if down { "rawKeyDown" } else { "keyUp" };
         self.call(
             browser,
@@ -252,7 +259,7 @@ impl Tab {
         );
     }
 
-    pub fn mouse(&self, browser: &mut Browser, kind: &str, x: f64, y: f64) {
+    pub(crate) fn mouse(&self, browser: &mut Browser, kind: &str, x: f64, y: f64) {
         let buttons = u32::from(kind != "mouseReleased");
         let button = if kind == "mouseMoved" { "none" } else { "left" };
         self.call(
@@ -262,7 +269,7 @@ impl Tab {
         );
     }
 
-    pub fn touch(&self, browser: &mut Browser, kind: &str, at: Option<(f64, f64)>) {
+    pub(crate) fn touch(&self, browser: &mut Browser, kind: &str, at: Option<(f64, f64)>) {
         let points: Vec<Value> = at.iter().map(|(x, y)| json!({"x": x, "y": y})).collect();
         self.call(
             browser,
@@ -272,7 +279,7 @@ impl Tab {
     }
 
     /// Clicks the middle of what a selector finds, with the mouse.
-    pub fn click(&self, browser: &mut Browser, selector: &str) {
+    pub(crate) fn click(&self, browser: &mut Browser, selector: &str) {
         let at = self.value(
             browser,
             &format!(
@@ -286,7 +293,7 @@ impl Tab {
     }
 
     /// Photographs the page.
-    pub fn photograph(&self, browser: &mut Browser, path: &Path) -> Vec<u8> {
+    pub(crate) fn photograph(&self, browser: &mut Browser, path: &Path) -> Vec<u8> {
         let shot = self.call(browser, "Page.captureScreenshot", json!({"format": "png"}));
         let png = base64(shot["data"].as_str().unwrap());
         std::fs::write(path, &png).unwrap();
@@ -294,7 +301,7 @@ impl Tab {
     }
 
     /// Downloads a file by the page's own button.
-    pub fn download(&self, browser: &mut Browser, key: &str, suffix: &str) -> String {
+    pub(crate) fn download(&self, browser: &mut Browser, key: &str, suffix: &str) -> String {
         let name = format!("{key}_task-mentalpong_{suffix}");
         let path = browser.downloads.join(&name);
         let _ = std::fs::remove_file(&path);
@@ -344,7 +351,7 @@ fn base64(text: &str) -> Vec<u8> {
 
 /// Serves a folder below `/a/static/host/`, and some texts below `/a/static/host/given/`, at a port that
 /// is free. Gives the address.
-pub fn serve(folder: &Path, given: BTreeMap<&'static str, String>) -> String {
+pub(crate) fn serve(folder: &Path, given: BTreeMap<&'static str, String>) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = format!("http://{}/a/static/host/", listener.local_addr().unwrap());
     let folder = folder.to_path_buf();
