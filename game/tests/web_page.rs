@@ -168,7 +168,7 @@ impl Page {
 
     /// Waits until every trial is done and kept.
     fn wait_end(&mut self) {
-        self.wait_stage(240, "end");
+        self.wait_stage(400, "end");
         self.wait(30, "mentalPong.state().stored === mentalPong.state().total");
     }
 
@@ -244,7 +244,7 @@ fn a_scripted_session_survives_a_reload_and_leaves_the_bytes_of_the_native_one()
     let mut page = page();
     let query = "?schedule=given/schedule.toml&script=given/script.tsv&clock=fixed";
     page.go(&format!("{query}&start=1"));
-    page.wait(120, "mentalPong.state().stored >= 2");
+    page.wait(300, "mentalPong.state().stored >= 2");
     // In the middle of a trial the page is left and comes again, as it is and then to play.
     page.go(query);
     page.wait(30, "document.querySelector('[data-file]')");
@@ -516,8 +516,8 @@ fn what_cannot_be_kept_is_told_and_not_lost() {
         "Page.addScriptToEvaluateOnNewDocument",
         json!({"source": full}),
     );
-    page.go("?schedule=given/schedule.toml&agent=still&clock=fixed&start=1");
-    page.wait(120, "!document.querySelector('#alert').hidden");
+    page.go("?schedule=given/schedule.toml&agent=still&clock=fixed&hz=15&start=1");
+    page.wait(300, "!document.querySelector('#alert').hidden");
     let words = page.value("document.querySelector('#alert').innerText");
     assert!(words.as_str().unwrap().contains("no more room"), "{words}");
     page.sleep(6000);
@@ -551,7 +551,7 @@ fn what_cannot_be_kept_is_told_and_not_lost() {
         "Page.addScriptToEvaluateOnNewDocument",
         json!({"source": refused}),
     );
-    page.go("?subject=09&schedule=given/one.toml&agent=still&clock=fixed&start=1");
+    page.go("?subject=09&schedule=given/one.toml&agent=still&clock=fixed&hz=15&start=1");
     page.wait(
         30,
         "document.querySelector('#alert').innerText.includes('keeps nothing')",
