@@ -267,7 +267,8 @@ fn describe(
     }
     let waits = play.session.stage() == Stage::Welcome && !frame.go;
     // Nobody waits for an agent: it gives its window a second.
-    if waits || (play.session.n_done() == 0 && told.intervals_ms.len() < 2) {
+    // The view is known after the first frame, in a session that goes on too.
+    if waits || told.intervals_ms.len() < 2 {
         return;
     }
     told.done = true;
