@@ -184,6 +184,40 @@ fn latents_from_a_file_are_a_row_under_their_name() {
 }
 
 #[test]
+fn models_are_evaluated_without_a_recording() {
+    let out = tempfile::tempdir().unwrap();
+    let (text, _) = run(
+        mpong()
+            .args(["eval", "--quiet", "--json", "--set", "splits=6"])
+            .args(["--set", "resamples=100", "--out"])
+            .arg(out.path()),
+        &[0, 1],
+    );
+    let card: Value = serde_json::from_str(&text).unwrap();
+    for row in ["ctrnn", "lstm", "oracle"] {
+        let value = |analysis, metric| {
+            score(&card, analysis, row, metric)["value"]
+                .as_f64()
+                .unwrap()
+        };
+        assert!(value("decode", "r of y, hidden") > 0.5, "{row}");
+        assert!(value("decode", "simulation index") < 5.0, "{row}");
+        assert!(
+            value("endpoint", "r of end height, 250 ms hidden").is_finite(),
+            "{row}"
+        );
+        assert!(value("behavior", "|mean error|") < 3.0, "{row}");
+    }
+    assert!(
+        card["skipped"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|s| s["name"] == "rsa")
+    );
+}
+
+#[test]
 fn attributes_of_rows_are_regressed_on_their_scores() {
     let out = tempfile::tempdir().unwrap();
     let metric = "r of x, hidden";

@@ -42,12 +42,7 @@ pub(super) fn decode(scene: &Scene, out: &mut Out) -> Result<()> {
     let mut rows = Vec::new();
     let mut done: Vec<&OnlineResult> = Vec::new();
     let axis = scene.axis()?;
-    let ball: Vec<Array2> = scene
-        .layout
-        .conditions()
-        .iter()
-        .map(|c| c.targets.clone())
-        .collect();
+    let ball = scene.ball();
     for system in &scene.systems {
         scene.stop_if_asked()?;
         let result = scene.online(system)?;

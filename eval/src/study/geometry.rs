@@ -23,12 +23,7 @@ pub(super) fn rsa(scene: &Scene, recording: &Recording, out: &mut Out) -> Result
     let (first, _) = scene.recorded(recording, trials, Half::Sh1)?;
     let (second, _) = scene.recorded(recording, trials, Half::Sh2)?;
     let axis = scene.axis()?;
-    let ball: Vec<Array2> = scene
-        .layout
-        .conditions()
-        .iter()
-        .map(|c| c.targets.clone())
-        .collect();
+    let ball = scene.ball();
     let rsa = Rsa::new(
         &axis,
         &System::with_halves(scene.brain, &full, &first, &second),

@@ -177,8 +177,7 @@ fn tracking(
                 })
             })
             .collect();
-        let ball: Vec<Array2> = conditions.iter().map(|c| c.targets.clone()).collect();
-        found.push(("eye to ball", eye_error(&eye, &ball)?));
+        found.push(("eye to ball", eye_error(&eye, &scene.ball())?));
     }
     if let Some(paddle) = of("paddle_pos_y") {
         let paddle: Vec<Vec<f64>> = conditions

@@ -278,6 +278,15 @@ impl<'a> Scene<'a> {
         Ok(scene)
     }
 
+    /// `[condition][bin, (x, y)]`, where the ball is, degrees.
+    pub(crate) fn ball(&self) -> Vec<Array2> {
+        self.layout
+            .conditions()
+            .iter()
+            .map(|c| Array2::from_fn(c.targets.rows(), 2, |row, t| c.targets.get(row, t)))
+            .collect()
+    }
+
     /// Online decoding of a system from all its units, done once for all analyses that need it.
     pub(crate) fn online<'s>(&self, system: &'s System) -> Result<&'s OnlineResult> {
         if let Some(done) = system.online.get() {
