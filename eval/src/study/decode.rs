@@ -5,7 +5,6 @@ use super::observers::last_in_trial;
 use super::population::units_of;
 use super::scene::{Scene, System, in_layout};
 use super::{Out, digits};
-use crate::array::Array2;
 use crate::card::{Check, RowKind};
 use crate::controls::{NullRule, null_check};
 use crate::decode::{

@@ -3,7 +3,6 @@
 use super::card::{Score, Section};
 use super::scene::Scene;
 use super::{Out, digits};
-use crate::array::Array2;
 use crate::card::RowKind;
 use crate::error::Result;
 use crate::recordings::dmfc::{Half, Recording, TrialType};
