@@ -226,7 +226,10 @@ fn connect(app: &mut App) -> Entity {
                 product_id: None,
             },
         )));
-    app.update();
+    // One update hears of it, the next makes the pad, the third opens its sticks.
+    for _ in 0..3 {
+        app.update();
+    }
     pad
 }
 
@@ -489,7 +492,9 @@ fn a_set_drawn_by_bevy_says_so_and_how_far_it_is_from_the_rasteriser() {
         (
             Preset::Display,
             Look {
-                size_px: Some(320),
+                // Edges of the field on edges of pixels, as in both presets: between them MSAA's four samples differ
+                // from the exact area along every edge.
+                size_px: Some(480),
                 background: Some(Rgb::grey(40)),
                 occluder: Some(Rgb(20, 60, 200)),
                 opacity: Some(0.8),
