@@ -215,17 +215,25 @@ fn until(app: &mut App, phase: Phase) {
     panic!("{phase:?} does not come");
 }
 
+/// A pad comes or goes, as a gamepad library says it: once by itself, once among the raw events.
+fn linked(app: &mut App, pad: Entity, connection: GamepadConnection) {
+    let event = GamepadConnectionEvent::new(pad, connection);
+    app.world_mut().write_message(event.clone());
+    app.world_mut()
+        .write_message(RawGamepadEvent::Connection(event));
+}
+
 fn connect(app: &mut App) -> Entity {
     let pad = app.world_mut().spawn_empty().id();
-    app.world_mut()
-        .write_message(RawGamepadEvent::Connection(GamepadConnectionEvent::new(
-            pad,
-            GamepadConnection::Connected {
-                name: "a pad".into(),
-                vendor_id: None,
-                product_id: None,
-            },
-        )));
+    linked(
+        app,
+        pad,
+        GamepadConnection::Connected {
+            name: "a pad".into(),
+            vendor_id: None,
+            product_id: None,
+        },
+    );
     // One update hears of it, the next makes the pad, the third opens its sticks.
     for _ in 0..3 {
         app.update();
@@ -303,11 +311,7 @@ fn a_pad_unplugged_in_a_trial_marks_it_stops_the_paddle_and_loses_nothing() {
     axis(&mut app, pad, 1.0);
     app.update();
     app.update();
-    app.world_mut()
-        .write_message(RawGamepadEvent::Connection(GamepadConnectionEvent::new(
-            pad,
-            GamepadConnection::Disconnected,
-        )));
+    linked(&mut app, pad, GamepadConnection::Disconnected);
     app.update();
     let shown = shown_now(&app).unwrap();
     // The trial goes on; a stick that is gone no longer pulls.
