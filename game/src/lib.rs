@@ -42,6 +42,14 @@
 
 pub mod task;
 
+#[cfg_attr(
+    target_family = "wasm",
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "sets on disk ask for pictures' keys"
+    )
+)]
 pub mod frames;
 
 #[cfg(not(target_family = "wasm"))]

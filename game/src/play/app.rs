@@ -161,7 +161,6 @@ pub fn run(game: Game) -> Result<Ended> {
 }
 
 /// The app that [`run`] runs, for who adds to it.
-#[must_use]
 pub fn build(game: Game) -> App {
     let begun = Instant::now();
     let outbox = Outbox(Arc::new(Mutex::new(Out {
