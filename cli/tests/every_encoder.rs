@@ -11,7 +11,7 @@ use mental_pong_predictor::encoders::{
 use mental_pong_predictor::latents::{Layer, read_layer};
 use mental_pong_predictor::weights::to_bytes;
 
-/// Names that the paper and the issue list, in groups; what is missing here is missing in the program.
+/// Every name of an encoder, in groups; one that the program does not know fails.
 const NAMES: [&str; 25] = [
     "vc1-base",
     "vc1-large",

@@ -1,13 +1,13 @@
 //! A session as a web page plays it, against the one that writes files: without a browser.
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod native_session;
+
 use mental_pong_game::page::{NamedText, Opened, Request};
-use mental_pong_game::records::{
-    Display, Kept, Recorder, Run, SessionName, SessionTexts, TrialTexts,
-};
-use mental_pong_game::task::headless::{fixed_ms, play};
-use mental_pong_game::task::session::{FrameInput, Session, SessionSetup, Stage};
-use mental_pong_game::{Error, Quiet};
+use mental_pong_game::records::{Kept, SessionName, SessionTexts, TrialTexts};
+use mental_pong_game::task::headless::fixed_ms;
+use mental_pong_game::task::session::{FrameInput, Stage};
+use native_session::native;
 use proptest::prelude::*;
 
 const SCHEDULE: &str = "ids = [55062, 29337, 122957, 328386]\nblocks = 2\npractice = 1\n\
@@ -101,45 +101,6 @@ impl Browser {
     }
 }
 
-/// The files of a native session with the same interruption.
-fn native(request: &Request, stop: usize) -> impl Fn(&str) -> String {
-    let out = tempfile::tempdir().unwrap();
-    let name = SessionName::new("01", "01").unwrap();
-    for most in [stop, usize::MAX] {
-        let opened = request.open().unwrap();
-        let (plan, mut hands) = (opened.session.plan().clone(), opened.hands.unwrap());
-        let run = Run {
-            from_trial: 1,
-            software_version: env!("CARGO_PKG_VERSION").into(),
-            observer: hands.name(),
-            display: Display::headless(60.0),
-            started: None,
-        };
-        let mut recorder = Recorder::open(out.path(), &name, &plan, run).unwrap();
-        let setup = SessionSetup {
-            name: name.clone(),
-            observer: hands.name(),
-            hz: 60.0,
-            from: recorder.done().len(),
-            unattended: true,
-        };
-        let mut session = Session::new(plan, setup);
-        let mut n = 0;
-        let played = play(&mut session, &mut *hands, &Quiet, |done| {
-            if n == most {
-                return Err(Error::Interrupted { done: 0, total: 0 });
-            }
-            n += 1;
-            recorder.record(&done)
-        });
-        assert!(matches!(played, Ok(()) | Err(Error::Interrupted { .. })));
-    }
-    move |suffix| {
-        let path = name.folder(out.path()).join(name.file(suffix));
-        std::fs::read_to_string(path).unwrap()
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
@@ -159,12 +120,14 @@ proptest! {
         prop_assert_eq!(browser.trials.len(), 5);
         prop_assert!(browser.beh().starts_with(&before));
 
-        let native = native(&request, stop);
-        prop_assert_eq!(browser.beh(), native("beh.tsv"));
-        prop_assert_eq!(browser.frames(), native("frames.tsv"));
-        prop_assert_eq!(&browser.session.schedule, &native("schedule.tsv"));
-        prop_assert_eq!(&browser.session.beh_json, &native("beh.json"));
-        prop_assert_eq!(&browser.session.frames_json, &native("frames.json"));
+        let name = SessionName::new("01", "01").unwrap();
+        let plan = request.open().unwrap().session.plan().clone();
+        let native = native(&plan, &name, &|| request.open().unwrap().hands.unwrap(), &[stop]);
+        prop_assert_eq!(&browser.beh(), &native["beh.tsv"]);
+        prop_assert_eq!(&browser.frames(), &native["frames.tsv"]);
+        prop_assert_eq!(&browser.session.schedule, &native["schedule.tsv"]);
+        prop_assert_eq!(&browser.session.beh_json, &native["beh.json"]);
+        prop_assert_eq!(&browser.session.frames_json, &native["frames.json"]);
     }
 }
 

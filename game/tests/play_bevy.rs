@@ -132,17 +132,6 @@ fn the_plugin_leaves_the_records_of_the_session_without_a_window() {
 #[test]
 fn keys_play_a_session_from_the_first_screen_to_the_last() {
     let (mut app, done) = app(session("person", false));
-    let window = app.world_mut().spawn_empty().id();
-    let press = |app: &mut App, key_code: KeyCode, state: ButtonState| {
-        app.world_mut().write_message(KeyboardInput {
-            key_code,
-            logical_key: Key::Enter,
-            state,
-            text: None,
-            repeat: false,
-            window,
-        });
-    };
     app.update();
     let stage = |app: &App| app.world().resource::<PlaySession>().session.stage();
     assert_eq!(stage(&app), Stage::Welcome);
@@ -151,20 +140,20 @@ fn keys_play_a_session_from_the_first_screen_to_the_last() {
         app.update();
     }
     assert_eq!(stage(&app), Stage::Welcome);
-    press(&mut app, KeyCode::Enter, ButtonState::Pressed);
+    key(&mut app, KeyCode::Enter, ButtonState::Pressed);
     app.update();
     assert_eq!(stage(&app), Stage::Running);
     // Gaze is held by the space bar; W holds the paddle up for half a second.
-    press(&mut app, KeyCode::Space, ButtonState::Pressed);
+    key(&mut app, KeyCode::Space, ButtonState::Pressed);
     for _ in 0..40 {
         app.update();
     }
-    press(&mut app, KeyCode::KeyW, ButtonState::Pressed);
+    key(&mut app, KeyCode::KeyW, ButtonState::Pressed);
     for _ in 0..30 {
         app.update();
     }
-    press(&mut app, KeyCode::KeyW, ButtonState::Released);
-    press(&mut app, KeyCode::KeyP, ButtonState::Pressed);
+    key(&mut app, KeyCode::KeyW, ButtonState::Released);
+    key(&mut app, KeyCode::KeyP, ButtonState::Pressed);
     for _ in 0..400 {
         app.update();
     }
@@ -178,7 +167,7 @@ fn keys_play_a_session_from_the_first_screen_to_the_last() {
     // 30 frames of 16.67 ms at 0.01°/ms.
     assert!((trial.paddle_y_deg.unwrap() - 5.0).abs() < 1e-9);
     assert!(trial.paddle_moved && trial.observer == "person");
-    press(&mut app, KeyCode::Enter, ButtonState::Pressed);
+    key(&mut app, KeyCode::Enter, ButtonState::Pressed);
     let all = run(&mut app, &done);
     assert_eq!(all.len(), 4);
 }

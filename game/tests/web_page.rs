@@ -10,6 +10,7 @@
     reason = "a step that fails is a test that fails; a JSON is written where it is used"
 )]
 
+mod native_session;
 #[path = "web_support/mod.rs"]
 mod web_support;
 
@@ -18,15 +19,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mental_pong_game::records::{
-    Display, FrameRow, Recorder, Run, SessionName, Sidecar, TrialRow, parse_frames, parse_trials,
+    FrameRow, SessionName, Sidecar, TrialRow, parse_frames, parse_trials,
 };
 use mental_pong_game::task::Direction;
 use mental_pong_game::task::agent::{AgentHands, Hands, KinematicAgent, KinematicKind, Script};
-use mental_pong_game::task::headless::play;
 use mental_pong_game::task::schedule::{Plan, Schedule};
-use mental_pong_game::task::session::{Session, SessionSetup};
 use mental_pong_game::task::trial::{Outcome, Phase};
-use mental_pong_game::{Error, Quiet};
+use native_session::{FILES, native};
 use serde_json::{Value, json};
 use web_support::{Browser, Tab, serve};
 
@@ -57,59 +56,6 @@ fn script() -> String {
 fn plan(text: &str) -> Plan {
     let path = Path::new("schedule.toml");
     Schedule::from_toml(text, path).unwrap().plan(path).unwrap()
-}
-
-/// The records that a native session without a window leaves, with a run for each number of trials in
-/// `runs` and a last one to the end: the texts by the ends of their names.
-fn native(
-    plan: &Plan,
-    name: &SessionName,
-    hands: &dyn Fn() -> Box<dyn Hands + Send + Sync>,
-    runs: &[usize],
-) -> BTreeMap<&'static str, String> {
-    let out = tempfile::tempdir().unwrap();
-    for most in runs.iter().copied().chain([usize::MAX]) {
-        let mut hands = hands();
-        let run = Run {
-            from_trial: 1,
-            software_version: env!("CARGO_PKG_VERSION").into(),
-            observer: hands.name(),
-            display: Display::headless(60.0),
-            started: None,
-        };
-        let mut recorder = Recorder::open(out.path(), name, plan, run).unwrap();
-        let setup = SessionSetup {
-            name: name.clone(),
-            observer: hands.name(),
-            hz: 60.0,
-            from: recorder.done().len(),
-            unattended: true,
-        };
-        let mut session = Session::new(plan.clone(), setup);
-        let mut n = 0;
-        let played = play(&mut session, &mut *hands, &Quiet, |done| {
-            if n == most {
-                return Err(Error::Interrupted { done: 0, total: 0 });
-            }
-            n += 1;
-            recorder.record(&done)
-        });
-        assert!(matches!(played, Ok(()) | Err(Error::Interrupted { .. })));
-    }
-    let folder = name.folder(out.path());
-    [
-        "beh.tsv",
-        "frames.tsv",
-        "beh.json",
-        "frames.json",
-        "schedule.tsv",
-    ]
-    .into_iter()
-    .map(|suffix| {
-        let text = std::fs::read_to_string(folder.join(name.file(suffix))).unwrap();
-        (suffix, text)
-    })
-    .collect()
 }
 
 struct Page {
@@ -259,16 +205,10 @@ fn a_scripted_session_survives_a_reload_and_leaves_the_bytes_of_the_native_one()
     assert_eq!(page.value("mentalPong.state().stored"), json!(5));
     page.sleep(1000);
     page.photograph("end.png");
-    let after: BTreeMap<&str, String> = [
-        "beh.tsv",
-        "frames.tsv",
-        "beh.json",
-        "frames.json",
-        "schedule.tsv",
-    ]
-    .into_iter()
-    .map(|suffix| (suffix, page.download("sub-01_ses-01", suffix)))
-    .collect();
+    let after: BTreeMap<&str, String> = FILES
+        .into_iter()
+        .map(|suffix| (suffix, page.download("sub-01_ses-01", suffix)))
+        .collect();
     page.no_errors();
     println!("{} trials before the reload, 5 after it", done.len());
 

@@ -10,31 +10,21 @@
 
 #![allow(clippy::print_stdout, reason = "an example prints what it measures")]
 
+mod clock;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
 
 use candle_core::{Device, Tensor};
+use clock::cpu_s;
 use mental_pong_predictor::Stream;
 use mental_pong_predictor::encoders::{Encoder, FRAME_BYTES, FRAME_SIZE, PublishedEncoder};
 use mental_pong_predictor::weights::bundled;
 
 const ROUNDS: usize = 3;
 const BATCHES: [usize; 2] = [1, 8];
-
-/// CPU time of this process, seconds.
-#[cfg(unix)]
-fn cpu_s() -> f64 {
-    use rustix::time::{ClockId, clock_gettime};
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
-}
-
-#[cfg(not(unix))]
-fn cpu_s() -> f64 {
-    f64::NAN
-}
 
 /// Most memory that this process has held, MB; where the system says.
 fn peak_mb() -> Option<f64> {

@@ -8,6 +8,8 @@
 
 #![allow(clippy::print_stdout, reason = "an example prints what it measures")]
 
+mod clock;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
@@ -15,6 +17,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use clock::cpu_s;
 use mental_pong_predictor::Stream;
 use mental_pong_predictor::dynamics::{
     CellKind, Dynamics, DynamicsConfig, Init, Recurrent, Rollout, Skip,
@@ -29,19 +32,6 @@ const STEPS: usize = 60;
 /// Conditions that are rolled out together; PyTorch takes them one by one, as published.
 const CONDITIONS: usize = 79;
 const ROUNDS: usize = 5;
-
-/// CPU time of this process, seconds.
-#[cfg(unix)]
-fn cpu_s() -> f64 {
-    use rustix::time::{ClockId, clock_gettime};
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
-}
-
-#[cfg(not(unix))]
-fn cpu_s() -> f64 {
-    f64::NAN
-}
 
 struct Timed {
     cpu_s: f64,

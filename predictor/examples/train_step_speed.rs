@@ -9,6 +9,8 @@
 
 #![allow(clippy::print_stdout, reason = "an example prints what it measures")]
 
+mod clock;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
@@ -16,6 +18,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use clock::cpu_s;
 use mental_pong_predictor::Stream;
 use mental_pong_predictor::dynamics::{CellKind, DynamicsConfig, Init, Rollout, Skip};
 use mental_pong_predictor::training::{OneStep, Windows};
@@ -28,19 +31,6 @@ const HIDDEN: usize = 1024;
 const STEPS: usize = 8;
 const ROUNDS: usize = 6;
 const RATE: f64 = 1e-4;
-
-/// CPU time of this process, seconds.
-#[cfg(unix)]
-fn cpu_s() -> f64 {
-    use rustix::time::{ClockId, clock_gettime};
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
-}
-
-#[cfg(not(unix))]
-fn cpu_s() -> f64 {
-    f64::NAN
-}
 
 struct Timed {
     name: String,

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use mental_pong_game::Error;
 use mental_pong_game::frames::{Look, Preset};
 use mental_pong_game::stimuli::{
-    Format, Job, Manifest, Setting, Shard, StimulusSet, diff, ffmpeg_version, merge,
-    missing_shards, needed_bytes, plan_shards, verify,
+    Drawer, Format, Job, Manifest, Setting, Shard, StimulusSet, Written, diff, ffmpeg_version,
+    merge, missing_shards, needed_bytes, plan_shards, verify, write_set,
 };
 use mental_pong_game::task::{Draw, Law, Rule, draw, read_own_csv};
 use serde_json::json;
@@ -47,7 +47,7 @@ fn render(args: &RenderArgs, progress: &Progress) -> Done {
         ffmpeg: ffmpeg.as_deref(),
         free_bytes: free_bytes(out),
     };
-    let written = painting::write(out, &set, &job, progress)?;
+    let written = write(out, &set, &job, progress)?;
     let manifest = &written.manifest;
     if args.json {
         return output_json(manifest);
@@ -79,51 +79,47 @@ fn render(args: &RenderArgs, progress: &Progress) -> Done {
     })
 }
 
-#[cfg(not(feature = "play"))]
-mod painting {
-    use mental_pong_game::stimuli::{Drawer, Written, write_set};
-
-    use super::*;
-
-    pub(super) fn write(
-        out: &Path,
-        set: &StimulusSet,
-        job: &Job<'_>,
-        progress: &Progress,
-    ) -> Result<Written, Failure> {
-        if set.setting().drawn_by == Drawer::Bevy {
-            return Err(Failure::Usage(
-                "this mpong was built without bevy. Build it with it (about a quarter of an hour): \
-                 cargo run --release --features play -- stimuli --renderer bevy … The rasteriser, \
-                 which is the default, needs none"
-                    .into(),
-            ));
-        }
-        Ok(write_set(out, set, job, progress)?)
+/// Writes the set with what it says it is drawn by.
+fn write(
+    out: &Path,
+    set: &StimulusSet,
+    job: &Job<'_>,
+    progress: &Progress,
+) -> Result<Written, Failure> {
+    match set.setting().drawn_by {
+        Drawer::Rasteriser => Ok(write_set(out, set, job, progress)?),
+        Drawer::Bevy => paint(out, set, job, progress),
     }
 }
 
+#[cfg(not(feature = "play"))]
+fn paint(_: &Path, _: &StimulusSet, _: &Job<'_>, _: &Progress) -> Result<Written, Failure> {
+    Err(Failure::Usage(
+        "this mpong was built without bevy. Build it with it (about a quarter of an hour): \
+         cargo run --release --features play -- stimuli --renderer bevy … The rasteriser, \
+         which is the default, needs none"
+            .into(),
+    ))
+}
+
 #[cfg(feature = "play")]
-mod painting {
+fn paint(
+    out: &Path,
+    set: &StimulusSet,
+    job: &Job<'_>,
+    progress: &Progress,
+) -> Result<Written, Failure> {
     use mental_pong_game::play::offscreen::ScenePainter;
-    use mental_pong_game::stimuli::{Drawer, Written, write_set, write_set_with};
+    use mental_pong_game::stimuli::write_set_with;
 
-    use super::*;
-
-    pub(super) fn write(
-        out: &Path,
-        set: &StimulusSet,
-        job: &Job<'_>,
-        progress: &Progress,
-    ) -> Result<Written, Failure> {
-        let setting = set.setting();
-        match setting.look.style(setting.preset) {
-            Some(style) if setting.drawn_by == Drawer::Bevy => {
-                let mut painter = ScenePainter::new(style)?;
-                Ok(write_set_with(out, set, job, &mut painter, progress)?)
-            }
-            _ => Ok(write_set(out, set, job, progress)?),
+    let setting = set.setting();
+    match setting.look.style(setting.preset) {
+        Some(style) => {
+            let mut painter = ScenePainter::new(style)?;
+            Ok(write_set_with(out, set, job, &mut painter, progress)?)
         }
+        // A preset without a style is refused there.
+        None => Ok(write_set(out, set, job, progress)?),
     }
 }
 

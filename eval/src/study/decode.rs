@@ -4,7 +4,7 @@ use super::card::{Score, Section};
 use super::observers::last_in_trial;
 use super::population::units_of;
 use super::scene::{Scene, System, in_layout};
-use super::{Out, digits};
+use super::{CURVES, MIN_AT_A_TIME, Out, digits};
 use crate::card::{Check, RowKind};
 use crate::controls::{NullRule, null_check};
 use crate::decode::{
@@ -20,18 +20,15 @@ use crate::stats::Summary;
 const OVER_SPLITS: &str = "± SD over splits, which overlap: a spread, no standard error";
 /// Rows that a model has to beat.
 const NULLS: [&str; 4] = ["no-dynamics", "last-seen", "constant", "random-weights"];
-/// Fewest conditions behind a point over time.
-const MIN_AT_A_TIME: usize = 20;
 /// Published read-out of the end point.
 const FIFTY: Readout = Readout::Pca { k: 50 };
 /// Time from occlusion of the headline.
 const HEADLINE_MS: f64 = 250.0;
 /// Most deals of the shuffle control.
 const SHUFFLES: usize = 200;
-/// Curves that stay legible.
-const CURVES: usize = 6;
 
-fn over_splits(score: Score, s: &Summary) -> Score {
+/// A mean over splits with its spread.
+pub(super) fn over_splits(score: Score, s: &Summary) -> Score {
     score.between(s.mean - s.sd, s.mean + s.sd, OVER_SPLITS)
 }
 

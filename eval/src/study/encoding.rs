@@ -33,10 +33,7 @@ pub(super) fn encoding(scene: &Scene, recording: &Recording, out: &mut Out) -> R
             TrialType::Occ => units_of(recording),
             TrialType::Vis => Population::All,
         };
-        if !recording
-            .available()
-            .any(|a| a == (trials, population, Half::Full))
-        {
+        if !recording.has(trials, population, Half::Full) {
             continue;
         }
         let Ok(design) = Design::from_recording(recording, trials, &ALLOCENTRIC, mask) else {

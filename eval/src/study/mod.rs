@@ -182,6 +182,11 @@ impl StudyConfig {
     }
 }
 
+/// Fewest conditions behind a point over time.
+const MIN_AT_A_TIME: usize = 20;
+/// Curves that stay legible.
+const CURVES: usize = 6;
+
 /// What the analyses leave behind.
 #[derive(Debug, Default)]
 pub(crate) struct Out {

@@ -4,7 +4,7 @@ use mental_pong_game::task::Law;
 
 use super::card::{Score, Section};
 use super::scene::Scene;
-use super::{Out, digits};
+use super::{MIN_AT_A_TIME, Out, digits};
 use crate::array::Array2;
 use crate::behavior::{
     ErrorHalves, ErrorKind, PUBLISHED_ITERATIONS, TrialTable, aligned_curve, ceiling, consistency,
@@ -150,8 +150,6 @@ pub(super) fn behavior(scene: &Scene, out: &mut Out) -> Result<()> {
 
 /// Bins before and after the onset of occlusion that are drawn.
 const DRAWN_BINS: (i64, i64) = (-15, 25);
-/// Fewest conditions behind a point over time.
-const MIN_AT_A_TIME: usize = 20;
 
 /// Where the animals' eyes and paddle are over time, as far as the recording has them.
 fn tracking(

@@ -41,8 +41,7 @@ pub(super) fn halves(
 
 /// Units that the maps and distances are about: the reliable ones where the file says which they are.
 pub(super) fn units_of(recording: &Recording) -> Population {
-    let reliable = (TrialType::Occ, Population::Reliable, Half::Full);
-    if recording.available().any(|a| a == reliable) {
+    if recording.has(TrialType::Occ, Population::Reliable, Half::Full) {
         Population::Reliable
     } else {
         Population::All

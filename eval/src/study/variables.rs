@@ -2,8 +2,9 @@
 //! the number of training conditions, on bounces, and on what goes with the ball.
 
 use super::card::{Score, Section};
+use super::decode::over_splits;
 use super::scene::{Scene, System};
-use super::{Out, digits};
+use super::{CURVES, Out, digits};
 use crate::array::Array2;
 use crate::card::RowKind;
 use crate::decode::inputs::{Variable, variable};
@@ -22,9 +23,6 @@ const X: &str = "ball_pos_x_TRUE";
 const Y: &str = "ball_pos_y_TRUE";
 /// Splits for each training size, as published.
 const SIZE_SPLITS: usize = 10;
-const SPREAD: &str = "± SD over splits, which overlap: a spread, no standard error";
-/// Curves that stay legible.
-const CURVES: usize = 6;
 
 /// One row: the recording or a model.
 struct Row<'a> {
@@ -35,11 +33,7 @@ struct Row<'a> {
 
 impl Row<'_> {
     fn score(&self, metric: &str, s: &Summary, n: String) -> Score {
-        Score::new(self.name, self.kind, metric, "", s.mean, n).between(
-            s.mean - s.sd,
-            s.mean + s.sd,
-            SPREAD,
-        )
+        over_splits(Score::new(self.name, self.kind, metric, "", s.mean, n), s)
     }
 }
 
@@ -191,33 +185,30 @@ pub(super) fn variables(scene: &Scene, recording: &Recording, out: &mut Out) -> 
 }
 
 impl Question<'_> {
-    fn ask(&self, row: &Row<'_>, found: &mut Found) -> Result<()> {
+    /// A row's responses beside variables of the same bins.
+    fn inputs(&self, row: &Row<'_>, variables: &[Variable]) -> Result<Inputs> {
         let masks = (self.mask, self.mask);
-        let splits = &self.scene.splits;
-        let inputs = Inputs::matched(
+        Inputs::matched(
             &row.responses,
-            &self.known,
+            variables,
             masks,
             self.epochs,
             None,
             self.bin_ms,
-        )?;
+        )
+    }
+
+    fn ask(&self, row: &Row<'_>, found: &mut Found) -> Result<()> {
+        let inputs = self.inputs(row, &self.known)?;
         let decoder = OnlineDecoder::new(&inputs.layout, &inputs.features)?;
-        let held = decoder.held_out(splits, Readout::Full)?;
+        let held = decoder.held_out(&self.scene.splits, Readout::Full)?;
         self.parts(row, &decoder, &held, found);
         self.partial(row, &decoder, &held, found)?;
         if self.ball.is_empty() {
             return Ok(());
         }
         self.lags(row, found)?;
-        let inputs = Inputs::matched(
-            &row.responses,
-            &self.ball,
-            masks,
-            self.epochs,
-            None,
-            self.bin_ms,
-        )?;
+        let inputs = self.inputs(row, &self.ball)?;
         let decoder = OnlineDecoder::new(&inputs.layout, &inputs.features)?;
         self.sizes(row, &decoder, found)?;
         self.bounces(row, &decoder, found)
