@@ -61,10 +61,22 @@ fn erf(x: f32) -> f32 {
     (1.0 - p * t * exp(-a * a)).copysign(x)
 }
 
-/// Runs `work` compiled for the best vectors there are.
+/// Runs `work` compiled for the best vectors that this processor has.
+///
+/// Only what is inlined is compiled anew: mark the closure `#[inline(always)]`, and functions that it calls. It is an
+/// `FnMut` because the compiler reaches a closure as `FnOnce` through a function of its own, which is not inlined.
 #[inline]
-pub(crate) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+pub fn dispatch<R>(work: impl FnMut() -> R) -> R {
+    struct Work<F>(F);
+    impl<R, F: FnMut() -> R> pulp::WithSimd for Work<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(mut self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    pulp::Arch::new().dispatch(Work(work))
 }
 
 /// `x / 2 · (1 + erf(x / √2))` in place.
@@ -73,7 +85,7 @@ pub(crate) fn gelu(values: &mut [f32]) {
         dispatch(
             #[inline(always)]
             || {
-                for x in part {
+                for x in part.iter_mut() {
                     *x = 0.5 * *x * (1.0 + erf(*x * std::f32::consts::FRAC_1_SQRT_2));
                 }
             },
@@ -201,7 +213,7 @@ pub(crate) fn ctrnn_step(drive: &[f32], ah: &mut [f32], h: &mut [f32], dt_over_t
             dispatch(
                 #[inline(always)]
                 || {
-                    for ((a, h), &d) in ah.iter_mut().zip(h).zip(drive) {
+                    for ((a, h), &d) in ah.iter_mut().zip(h.iter_mut()).zip(drive) {
                         *a += (d - *a) * dt_over_tau;
                         *h = tanh(*a).max(0.0);
                     }

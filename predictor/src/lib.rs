@@ -20,4 +20,5 @@ pub mod training;
 pub mod weights;
 
 pub use error::{Error, Result};
+pub use kernels::dispatch;
 pub use rng::Stream;

@@ -226,12 +226,6 @@ impl SplitPredictions {
             .zip(self.starts.windows(2))
             .map(|(&c, w)| (c, w[0], w[1]))
     }
-
-    fn column(&self, target: usize) -> Vec<f64> {
-        (0..self.values.nrows())
-            .map(|i| self.values[(i, target)])
-            .collect()
-    }
 }
 
 impl HeldOut {
@@ -377,16 +371,7 @@ impl<'a> OnlineDecoder<'a> {
             .par_iter()
             .map_init(Scratch::default, |scratch, split| {
                 let p = self.predict(split, readout)?;
-                let rows = self.stacked_rows(&p);
-                let scores = (0..self.truth.len())
-                    .map(|t| {
-                        // Columns of an owned matrix are contiguous.
-                        match p.values.col(t).try_as_col_major() {
-                            Some(c) => scoring::score(c.as_slice(), &self.truth[t], &rows, scratch),
-                            None => scoring::score(&p.column(t), &self.truth[t], &rows, scratch),
-                        }
-                    })
-                    .collect();
+                let scores = self.score_all(&p, scratch);
                 Ok(PooledSplit {
                     scores,
                     rank: p.rank,
@@ -397,7 +382,7 @@ impl<'a> OnlineDecoder<'a> {
         Ok(PooledScores::new(
             self.layout.target_names(),
             done,
-            self.starts[self.starts.len() - 1],
+            self.n_rows(),
             self.kept.dropped,
         ))
     }
@@ -419,10 +404,7 @@ impl<'a> OnlineDecoder<'a> {
             .map_init(Scratch::default, |scratch, split| {
                 let fit = self.sums.fit(&split.train, readout)?;
                 let p = other.read(&fit, split)?;
-                let rows = other.stacked_rows(&p);
-                let scores = (0..other.truth.len())
-                    .map(|t| scoring::score(&p.column(t), &other.truth[t], &rows, scratch))
-                    .collect();
+                let scores = other.score_all(&p, scratch);
                 Ok(PooledSplit {
                     scores,
                     rank: p.rank,
@@ -433,7 +415,7 @@ impl<'a> OnlineDecoder<'a> {
         Ok(PooledScores::new(
             self.layout.target_names(),
             done,
-            other.starts[other.starts.len() - 1],
+            other.n_rows(),
             other.kept.dropped,
         ))
     }
@@ -471,14 +453,19 @@ impl<'a> OnlineDecoder<'a> {
         })
     }
 
-    /// Where each predicted row stands among the stacked rows of all conditions.
-    fn stacked_rows(&self, p: &SplitPredictions) -> Vec<u32> {
-        p.parts()
-            .flat_map(|(c, from, to)| {
-                let first = self.starts[c] as u32;
-                first..first + (to - from) as u32
-            })
+    /// Scores `[target]` of a split's predictions over all of their rows.
+    fn score_all(&self, p: &SplitPredictions, scratch: &mut Scratch) -> Vec<Score> {
+        let rows = p
+            .parts()
+            .flat_map(|(c, from, to)| self.starts[c]..self.starts[c] + (to - from));
+        scratch.choose(rows, self.n_rows());
+        (0..self.truth.len())
+            .map(|t| scoring::score(p.values.col_as_slice(t), &self.truth[t], scratch))
             .collect()
+    }
+
+    fn n_rows(&self) -> usize {
+        self.starts[self.starts.len() - 1]
     }
 
     /// Fit and score every split. Splits run in parallel; the result does not depend on the number of threads.
@@ -577,17 +564,18 @@ impl<'a> OnlineDecoder<'a> {
             for i in from..to {
                 if keep(c, self.kept.rows[c][i - from]) {
                     at.push(i);
-                    rows.push((self.starts[c] + i - from) as u32);
+                    rows.push(self.starts[c] + i - from);
                 }
             }
         }
+        scratch.choose(rows.into_iter(), self.n_rows());
         let mut picked = vec![0.0; at.len()];
         (0..self.truth.len())
             .map(|t| {
                 for (value, &i) in picked.iter_mut().zip(&at) {
                     *value = p.values[(i, t)];
                 }
-                scoring::score(&picked, &self.truth[t], &rows, scratch)
+                scoring::score(&picked, &self.truth[t], scratch)
             })
             .collect()
     }

@@ -434,8 +434,8 @@ impl GramTable {
             }
             match (&gram.xtx, &gram.xty) {
                 (Some(a), Some(b)) => {
-                    xtx += &**a;
-                    xty += b;
+                    add_all(&mut xtx, a);
+                    add_all(&mut xty, b);
                 }
                 _ => {
                     let (x, y) = (&self.x[c], &self.y[c]);
@@ -516,6 +516,12 @@ fn column_means(arrays: &[Array2], cols: usize) -> Vec<f64> {
 fn add(into: &mut [f64], values: &[f64]) {
     for (a, b) in into.iter_mut().zip(values) {
         *a += b;
+    }
+}
+
+fn add_all(into: &mut Mat<f64>, values: &Mat<f64>) {
+    for j in 0..into.ncols() {
+        add(into.col_as_slice_mut(j), values.col_as_slice(j));
     }
 }
 

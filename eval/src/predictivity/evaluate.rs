@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::halves::{Halves, Trials};
-use super::interval::{ConditionSums, Interval, IntervalOptions, bootstrap, ranks};
+use super::interval::{ConditionSums, IntervalOptions, PercentileInterval, bootstrap, ranks};
 use super::score::{Correction, Metric, UnitScore, mean_defined, median_defined, standard_error};
 use super::split::RowSplit;
 use crate::array::Array2;
@@ -87,7 +87,7 @@ pub struct UnitSummary {
     /// Mean reliability of the response, all trials.
     pub r_yy_sb: f64,
     /// Interval of `score` over conditions, the fitted maps held; `None` if not asked for.
-    pub interval: Option<Interval>,
+    pub interval: Option<PercentileInterval>,
 }
 
 /// All units.
@@ -98,7 +98,7 @@ pub struct Population {
     /// Standard error of the mean over units (divisor n − 1), as published beside the median.
     pub standard_error: f64,
     /// Interval of `median` over conditions and units together; `None` if not asked for.
-    pub interval: Option<Interval>,
+    pub interval: Option<PercentileInterval>,
     /// Median of [`UnitSummary::score_published`]: what the published code returns.
     pub median_published: f64,
     /// Standard error that goes with it.

@@ -30,9 +30,10 @@ impl Default for IntervalOptions {
     }
 }
 
-/// Percentile interval of a bootstrap.
+/// Percentile interval of replicates that several quantities share; [`crate::stats::bootstrap::Interval`] says of one
+/// statistic how it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Interval {
+pub struct PercentileInterval {
     /// Lower end; NaN if no replicate is defined.
     pub low: f64,
     /// Upper end.
@@ -41,7 +42,7 @@ pub struct Interval {
     pub n: usize,
 }
 
-impl Interval {
+impl PercentileInterval {
     /// The middle `level` of the values that are not NaN.
     #[must_use]
     pub fn of(values: &[f64], level: f64) -> Self {
@@ -158,8 +159,8 @@ pub(crate) fn correlation(s: &[f64], n: f64) -> f64 {
 }
 
 pub(crate) struct Bootstrapped {
-    pub(crate) units: Vec<Interval>,
-    pub(crate) median: Interval,
+    pub(crate) units: Vec<PercentileInterval>,
+    pub(crate) median: PercentileInterval,
 }
 
 /// Rank of each condition among those there are, and how many there are.
@@ -227,9 +228,9 @@ pub(crate) fn bootstrap(
         units: (0..units)
             .map(|u| {
                 let values: Vec<f64> = replicates.iter().map(|r| r.0[u]).collect();
-                Interval::of(&values, options.level)
+                PercentileInterval::of(&values, options.level)
             })
             .collect(),
-        median: Interval::of(&medians, options.level),
+        median: PercentileInterval::of(&medians, options.level),
     })
 }

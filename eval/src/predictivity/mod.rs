@@ -28,6 +28,6 @@ pub use evaluate::{
 };
 pub use geometry::{geometry, geometry_corrected, row_distances};
 pub use halves::{Halves, RecordedHalves, Trials};
-pub use interval::{Interval, IntervalOptions};
+pub use interval::{IntervalOptions, PercentileInterval};
 pub use score::{Correction, Metric, UnitScore, standard_error, weighted_standard_error};
 pub use split::{RowSplit, SplitBy, SplitScheme};

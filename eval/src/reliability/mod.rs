@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::array::Array2;
 use crate::error::{Error, Result};
 use crate::predictivity::interval::{correlation, drawn, ranks};
-use crate::predictivity::{Halves, Interval, IntervalOptions, Trials};
+use crate::predictivity::{Halves, IntervalOptions, PercentileInterval, Trials};
 use crate::recordings::reliability::{PUBLISHED_P, pearson_p};
 use crate::stats;
 
@@ -41,9 +41,9 @@ pub struct UnitCeiling {
     /// Upper ceiling; NaN if `r` is negative.
     pub upper: f64,
     /// Interval of `lower` over conditions.
-    pub lower_interval: Interval,
+    pub lower_interval: PercentileInterval,
     /// Interval of `upper` over conditions, of replicates with positive r.
-    pub upper_interval: Interval,
+    pub upper_interval: PercentileInterval,
 }
 
 /// Reliability and ceilings of a population.
@@ -56,11 +56,11 @@ pub struct Ceilings {
     /// Median lower ceiling over units.
     pub median_lower: f64,
     /// Interval of `median_lower` over conditions and units together.
-    pub median_lower_interval: Interval,
+    pub median_lower_interval: PercentileInterval,
     /// Median upper ceiling over units that have one.
     pub median_upper: f64,
     /// Interval of `median_upper` over conditions and units together.
-    pub median_upper_interval: Interval,
+    pub median_upper_interval: PercentileInterval,
     /// Units that meet the published criterion.
     pub n_reliable: usize,
     /// Units with negative r, which have no upper ceiling.
@@ -206,7 +206,7 @@ fn estimate(
     let root = |v: f64| if v >= 0.0 { v.sqrt() } else { f64::NAN };
     let over_replicates = |value: &dyn Fn(f64) -> f64, unit: usize| {
         let values: Vec<f64> = lower[1..].iter().map(|l| value(l[unit])).collect();
-        Interval::of(&values, options.level)
+        PercentileInterval::of(&values, options.level)
     };
     let unit_ceilings: Vec<UnitCeiling> = (0..units)
         .map(|u| {
@@ -232,7 +232,7 @@ fn estimate(
             .zip(&draws[1..])
             .map(|(l, (_, drawn))| median(&mut drawn.iter().map(|&u| value(l[u]))))
             .collect();
-        Interval::of(&all, options.level)
+        PercentileInterval::of(&all, options.level)
     };
     Ok(Ceilings {
         median_r: median(&mut total[0].iter().copied()),
