@@ -50,7 +50,7 @@ pub(crate) fn from_mat(m: MatRef<'_, f64>) -> Array2 {
 pub(crate) fn column_means(m: &Mat<f64>) -> Vec<f64> {
     let rows = m.nrows().max(1) as f64;
     (0..m.ncols())
-        .map(|j| m.col_as_slice(j).iter().sum::<f64>() / rows)
+        .map(|j| sum(m.col_as_slice(j)) / rows)
         .collect()
 }
 
@@ -141,6 +141,18 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
         .map(|(x, y)| x * y)
         .sum();
     lanes.iter().sum::<f64>() + rest
+}
+
+/// Sum, in eight fixed lanes as [`dot`].
+pub(crate) fn sum(values: &[f64]) -> f64 {
+    let mut lanes = [0.0; 8];
+    let (eights, rest) = values.as_chunks::<8>();
+    for eight in eights {
+        for lane in 0..8 {
+            lanes[lane] += eight[lane];
+        }
+    }
+    lanes.iter().sum::<f64>() + rest.iter().sum::<f64>()
 }
 
 /// `m += by · x yᵀ`.

@@ -10,8 +10,8 @@ use faer::linalg::matmul::matmul;
 use faer::linalg::solvers::Solve;
 use faer::{Accum, Mat, MatRef, Par, Side};
 
-use super::SolvePath;
 use super::solve::Solution;
+use super::{SolvePath, dense};
 
 /// Below this estimate of the reciprocal condition number the rows are factorised instead.
 const KERNEL_RCOND_MIN: f64 = 1e-10;
@@ -107,7 +107,7 @@ impl Kernel {
                         out[i..i + part.len()].copy_from_slice(part);
                         i += part.len();
                     }
-                    sum = lanes(out);
+                    sum = dense::sum(out);
                 }
                 means[j] = sum / n as f64;
                 j += 1;
@@ -217,19 +217,6 @@ impl Kernel {
         }
         Some(found)
     }
-}
-
-/// Sum over eight lanes, in a fixed order.
-fn lanes(values: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let chunks = values.chunks_exact(8);
-    let rest: f64 = chunks.remainder().iter().sum();
-    for chunk in chunks {
-        for (s, v) in sums.iter_mut().zip(chunk) {
-            *s += v;
-        }
-    }
-    sums.iter().sum::<f64>() + rest
 }
 
 /// A fixed ±1 for each place (a mixed counter).

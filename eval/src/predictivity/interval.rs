@@ -1,12 +1,13 @@
 //! Intervals of predictivity, by bootstrap over conditions and units.
 
 use faer::Mat;
-use mental_pong_predictor::Stream;
+use mental_pong_predictor::{Stream, dispatch};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::score::{UnitScore, mean_defined, median_defined};
+use super::score::{corrected, mean_defined, median_defined};
 use crate::error::{Error, Result};
+use crate::linear::dense;
 use crate::stats;
 
 /// How intervals are made.
@@ -66,14 +67,17 @@ const SUMS: usize = 5;
 /// prediction and response; predictions of the halves; responses of the halves.
 const PAIRS: usize = 3;
 
+/// Replicates that are summed by one product: their totals stay in the cache.
+const TOGETHER: usize = 16;
+
 /// Sums over the test rows of each condition, from which the correlations of any weighting of conditions follow.
 pub(crate) struct ConditionSums {
     /// Condition of each entry, as its rank among all.
     conditions: Vec<usize>,
     /// Rows of each entry.
     rows: Vec<f64>,
-    /// `[entry][unit, pair, sum]`.
-    sums: Vec<Vec<f64>>,
+    /// `[(pair, sum, unit), entry]`.
+    sums: Mat<f64>,
 }
 
 impl ConditionSums {
@@ -92,7 +96,7 @@ impl ConditionSums {
         for &e in &entry {
             rows[e] += 1.0;
         }
-        let mut sums = vec![vec![0.0; units * PAIRS * SUMS]; distinct.len()];
+        let mut sums = Mat::zeros(units * PAIRS * SUMS, distinct.len());
         let pairs = [
             (predicted[0], truth[0]),
             (predicted[1], predicted[2]),
@@ -103,15 +107,12 @@ impl ConditionSums {
                 let (x, y) = (x.col_as_slice(unit), y.col_as_slice(unit));
                 // About the mean, which keeps cancellation small.
                 let (mx, my) = (stats::mean(x), stats::mean(y));
-                let at = (unit * PAIRS + p) * SUMS;
                 for ((&e, x), y) in entry.iter().zip(x).zip(y) {
                     let (a, b) = (x - mx, y - my);
-                    let s = &mut sums[e][at..at + SUMS];
-                    s[0] += a;
-                    s[1] += b;
-                    s[2] += a * a;
-                    s[3] += b * b;
-                    s[4] += a * b;
+                    let all = sums.col_as_slice_mut(e);
+                    for (k, v) in [a, b, a * a, b * b, a * b].into_iter().enumerate() {
+                        all[(p * SUMS + k) * units + unit] += v;
+                    }
                 }
             }
         }
@@ -122,40 +123,65 @@ impl ConditionSums {
         }
     }
 
-    /// Score of each unit with these counts of conditions; NaN where it means nothing.
-    fn scores(&self, counts: &[f64], units: usize) -> Vec<f64> {
-        let mut total = vec![0.0; units * PAIRS * SUMS];
-        let mut n = 0.0;
-        for ((condition, rows), sums) in self.conditions.iter().zip(&self.rows).zip(&self.sums) {
-            let weight = counts[*condition];
-            if weight > 0.0 {
-                n += weight * rows;
-                for (t, s) in total.iter_mut().zip(sums) {
-                    *t += weight * s;
-                }
-            }
-        }
-        total
-            .chunks_exact(PAIRS * SUMS)
-            .map(|unit| {
-                let r = |pair: usize| correlation(&unit[pair * SUMS..(pair + 1) * SUMS], n);
-                UnitScore::new(r(0), r(1), r(2)).value()
+    /// `[replicate][unit]`, scores with these counts `[replicate][condition]`; NaN where they mean nothing.
+    fn scores(&self, counts: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let weights = Mat::from_fn(self.rows.len(), counts.len(), |entry, b| {
+            counts[b][self.conditions[entry]]
+        });
+        let totals = dense::product(self.sums.as_ref(), weights.as_ref());
+        let units = totals.nrows() / (PAIRS * SUMS);
+        (0..counts.len())
+            .map(|b| {
+                let n = dense::dot(weights.col_as_slice(b), &self.rows);
+                let mut r = vec![0.0; PAIRS * units];
+                let mut out = vec![0.0; units];
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        let pairs = totals.col_as_slice(b).chunks_exact((SUMS * units).max(1));
+                        for (sums, r) in pairs.zip(r.chunks_exact_mut(units.max(1))) {
+                            correlations(sums, n, r);
+                        }
+                        let (xy, halves) = r.split_at(units);
+                        let (xx, yy) = halves.split_at(units);
+                        for (((out, xy), xx), yy) in out.iter_mut().zip(xy).zip(xx).zip(yy) {
+                            *out = corrected(*xy, *xx, *yy);
+                        }
+                    },
+                );
+                out
             })
             .collect()
     }
 }
 
-pub(crate) fn correlation(s: &[f64], n: f64) -> f64 {
+/// Correlations `[unit]` from `sums` `[sum, unit]`.
+#[inline(always)]
+fn correlations(sums: &[f64], n: f64, out: &mut [f64]) {
+    let units = out.len();
+    let (x, sums) = sums.split_at(units);
+    let (y, sums) = sums.split_at(units);
+    let (xx, sums) = sums.split_at(units);
+    let (yy, xy) = sums.split_at(units);
+    for (((((out, x), y), xx), yy), xy) in out.iter_mut().zip(x).zip(y).zip(xx).zip(yy).zip(xy) {
+        *out = correlation([*x, *y, *xx, *yy, *xy], n);
+    }
+}
+
+#[inline(always)]
+pub(crate) fn correlation(s: [f64; SUMS], n: f64) -> f64 {
     let (xx, yy, xy) = (
         s[2] - s[0] * s[0] / n,
         s[3] - s[1] * s[1] / n,
         s[4] - s[0] * s[1] / n,
     );
     const ROUNDING: f64 = 1e-13;
-    if !(xx > ROUNDING * s[2] && yy > ROUNDING * s[3]) {
-        return f64::NAN;
+    let r = (xy / xx.sqrt() / yy.sqrt()).clamp(-1.0, 1.0);
+    if xx > ROUNDING * s[2] && yy > ROUNDING * s[3] {
+        r
+    } else {
+        f64::NAN
     }
-    (xy / xx.sqrt() / yy.sqrt()).clamp(-1.0, 1.0)
 }
 
 pub(crate) struct Bootstrapped {
@@ -209,18 +235,26 @@ pub(crate) fn bootstrap(
     options: &IntervalOptions,
 ) -> Result<Bootstrapped> {
     options.check()?;
-    let replicates: Vec<(Vec<f64>, f64)> = (0..options.replicates)
-        .into_par_iter()
-        .map(|b| {
-            let mut stream = Stream::new(options.seed, "predictivity bootstrap", u64::from(b));
-            let counts = drawn(&mut stream, n_conditions);
-            let by_split: Vec<Vec<f64>> = sums.iter().map(|s| s.scores(&counts, units)).collect();
-            let scores: Vec<f64> = (0..units)
-                .map(|u| mean_defined(by_split.iter().map(|s| s[u])))
-                .collect();
-            let resampled: Vec<f64> = (0..units).map(|_| scores[stream.below(units)]).collect();
-            let median = median_defined(&resampled);
-            (scores, median)
+    let all: Vec<u64> = (0..u64::from(options.replicates)).collect();
+    let replicates: Vec<(Vec<f64>, f64)> = all
+        .par_chunks(TOGETHER)
+        .flat_map_iter(|some| {
+            let (counts, streams): (Vec<Vec<f64>>, Vec<Stream>) = some
+                .iter()
+                .map(|&b| {
+                    let mut stream = Stream::new(options.seed, "predictivity bootstrap", b);
+                    (drawn(&mut stream, n_conditions), stream)
+                })
+                .unzip();
+            let by_split: Vec<Vec<Vec<f64>>> = sums.iter().map(|s| s.scores(&counts)).collect();
+            streams.into_iter().enumerate().map(move |(b, mut stream)| {
+                let scores: Vec<f64> = (0..units)
+                    .map(|u| mean_defined(by_split.iter().map(|s| s[b][u])))
+                    .collect();
+                let resampled: Vec<f64> = (0..units).map(|_| scores[stream.below(units)]).collect();
+                let median = median_defined(&resampled);
+                (scores, median)
+            })
         })
         .collect();
     let medians: Vec<f64> = replicates.iter().map(|r| r.1).collect();

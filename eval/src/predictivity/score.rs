@@ -104,6 +104,18 @@ impl UnitScore {
     }
 }
 
+/// [`UnitScore::value`] of three correlations, for vector code.
+#[inline(always)]
+pub(crate) fn corrected(r_xy: f64, r_xx: f64, r_yy: f64) -> f64 {
+    let (r_xx_sb, r_yy_sb) = (2.0 * r_xx / (1.0 + r_xx), 2.0 * r_yy / (1.0 + r_yy));
+    let score = r_xy / (r_xx_sb * r_yy_sb).sqrt();
+    if r_xx_sb < 0.0 || r_yy_sb < 0.0 || !score.is_finite() {
+        f64::NAN
+    } else {
+        score
+    }
+}
+
 /// Standard error of the mean of what is not NaN (divisor n − 1); NaN for fewer than two.
 #[must_use]
 pub fn standard_error(values: &[f64]) -> f64 {
@@ -179,6 +191,21 @@ mod tests {
             UnitScore::new(0.6, 0.5, 0.0).correction,
             Correction::Undefined
         );
+    }
+
+    #[test]
+    fn the_form_for_vectors_is_the_score() {
+        let r = [-1.0, -0.3, 0.0, 0.2, 0.9, 1.0, f64::NAN];
+        for (a, b, c) in r.iter().flat_map(|a| {
+            r.iter()
+                .flat_map(move |b| r.iter().map(move |c| (*a, *b, *c)))
+        }) {
+            let (one, other) = (corrected(a, b, c), UnitScore::new(a, b, c).value());
+            assert!(
+                one == other || one.is_nan() && other.is_nan(),
+                "{a} {b} {c}"
+            );
+        }
     }
 
     #[test]

@@ -185,8 +185,8 @@ fn estimate(
                         }
                     }
                 }
-                for (t, s) in total.iter_mut().zip(all.chunks_exact(SUMS)) {
-                    *t += correlation(s, n);
+                for (t, s) in total.iter_mut().zip(all.as_chunks::<SUMS>().0) {
+                    *t += correlation(*s, n);
                 }
             });
     }

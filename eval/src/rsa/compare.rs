@@ -1,5 +1,6 @@
 //! The comparison: one pass over all pairs of states.
 
+use mental_pong_predictor::dispatch;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -452,7 +453,10 @@ impl<'a> Rsa<'a> {
             out[0] = (block.len - gone) as f64;
             out[1] = gone as f64;
             let sets: Vec<&[f64]> = work.fixed.iter().map(|b| &b[range.clone()]).collect();
-            sums_and_products(&sets, &mut out[2..]);
+            dispatch(
+                #[inline(always)]
+                || sums_and_products(&sets, &mut out[2..]),
+            );
         }
         for (g, group) in groups.iter().enumerate() {
             if !alone {
@@ -465,13 +469,18 @@ impl<'a> Rsa<'a> {
             for (block, out) in work.blocks.iter().zip(work.sums.chunks_exact_mut(len)) {
                 let range = block.offset..block.offset + block.len.next_multiple_of(LANES);
                 let sets: Vec<&[f64]> = work.own.iter().map(|b| &b[range.clone()]).collect();
-                let mut at = start + sums_and_products(&sets, &mut out[start..]);
-                for set in &sets {
-                    for fixed in &work.fixed {
-                        out[at] = dot(set, &fixed[range.clone()]);
-                        at += 1;
-                    }
-                }
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        let mut at = start + sums_and_products(&sets, &mut out[start..]);
+                        for set in &sets {
+                            for fixed in &work.fixed {
+                                out[at] = dot(set, &fixed[range.clone()]);
+                                at += 1;
+                            }
+                        }
+                    },
+                );
             }
         }
     }
@@ -669,17 +678,22 @@ fn fill(
 ) {
     buffer.clear();
     buffer.resize(size, 0.0);
-    for block in blocks {
-        let mut at = block.offset;
-        for col in block.cols.start..block.cols.end {
-            let end = if block.triangle { col } else { block.rows.end };
-            let rows = block.rows.start..end;
-            let n = rows.len();
-            set.states
-                .column(panel, origin, rows, col, set.pivot, &mut buffer[at..at + n]);
-            at += n;
-        }
-    }
+    dispatch(
+        #[inline(always)]
+        || {
+            for block in blocks {
+                let mut at = block.offset;
+                for col in block.cols.start..block.cols.end {
+                    let end = if block.triangle { col } else { block.rows.end };
+                    let rows = block.rows.start..end;
+                    let n = rows.len();
+                    let out = &mut buffer[at..at + n];
+                    set.states.column(panel, origin, rows, col, set.pivot, out);
+                    at += n;
+                }
+            }
+        },
+    );
 }
 
 fn clear(buffer: &mut [f64], at: &[usize]) {
@@ -689,6 +703,7 @@ fn clear(buffer: &mut [f64], at: &[usize]) {
 }
 
 /// Sums of each set, then products of each pair (0,0), (0,1), (1,1), (0,2), ... Returns how many numbers that is.
+#[inline(always)]
 fn sums_and_products(sets: &[&[f64]], out: &mut [f64]) -> usize {
     let mut at = 0;
     for set in sets {
@@ -704,21 +719,28 @@ fn sums_and_products(sets: &[&[f64]], out: &mut [f64]) -> usize {
     at
 }
 
+#[inline(always)]
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; LANES];
-    for (x, y) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-        for ((lane, x), y) in lanes.iter_mut().zip(x).zip(y) {
-            *lane += x * y;
+    for (x, y) in a
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(b.as_chunks::<LANES>().0)
+    {
+        for l in 0..LANES {
+            lanes[l] += x[l] * y[l];
         }
     }
     lanes.iter().sum()
 }
 
+#[inline(always)]
 fn total(a: &[f64]) -> f64 {
     let mut lanes = [0.0; LANES];
-    for x in a.chunks_exact(LANES) {
-        for (lane, x) in lanes.iter_mut().zip(x) {
-            *lane += x;
+    for x in a.as_chunks::<LANES>().0 {
+        for l in 0..LANES {
+            lanes[l] += x[l];
         }
     }
     lanes.iter().sum()

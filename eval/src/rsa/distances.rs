@@ -184,6 +184,7 @@ impl Prepared {
     }
 
     /// Distances less `pivot` of states `rows` to state `col`, into `out`. `panel` begins at states `origin`.
+    #[inline(always)]
     pub(super) fn column(
         &self,
         panel: &Panel,
@@ -218,14 +219,7 @@ impl Prepared {
             return;
         }
         let norm = self.norms[col];
-        let mut lowest = f64::INFINITY;
-        for ((d, g), n) in out.iter_mut().zip(products).zip(&self.norms[rows.clone()]) {
-            let norms = n + norm;
-            let square = norms - 2.0 * g;
-            lowest = lowest.min(square - CANCELLED * norms);
-            *d = square.max(0.0).sqrt() - pivot;
-        }
-        if lowest <= 0.0 {
+        if root_squares(&self.norms[rows.clone()], norm, products, pivot, out) {
             for (at, d) in out.iter_mut().enumerate() {
                 let norms = self.norms[rows.start + at] + norm;
                 if norms - 2.0 * products[at] <= CANCELLED * norms {
@@ -285,6 +279,20 @@ impl Prepared {
         }
         if count > 0.0 { sum / count } else { 0.0 }
     }
+}
+
+/// `√(n + norm - 2 product) - pivot` of each; whether one of them is nearly 0 and has lost its digits.
+#[inline(always)]
+fn root_squares(norms: &[f64], norm: f64, products: &[f64], pivot: f64, out: &mut [f64]) -> bool {
+    let mut cancelled = 0u64;
+    for ((d, g), n) in out.iter_mut().zip(products).zip(norms) {
+        let norms = n + norm;
+        let square = norms - 2.0 * g;
+        cancelled += u64::from(square <= CANCELLED * norms);
+        let square = if square > 0.0 { square } else { 0.0 };
+        *d = square.sqrt() - pivot;
+    }
+    cancelled > 0
 }
 
 fn columns<'a>(of: &'a Mat<f64>, range: &std::ops::Range<usize>) -> MatRef<'a, f64> {
