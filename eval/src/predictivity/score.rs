@@ -196,10 +196,8 @@ mod tests {
     #[test]
     fn the_form_for_vectors_is_the_score() {
         let r = [-1.0, -0.3, 0.0, 0.2, 0.9, 1.0, f64::NAN];
-        for (a, b, c) in r.iter().flat_map(|a| {
-            r.iter()
-                .flat_map(move |b| r.iter().map(move |c| (*a, *b, *c)))
-        }) {
+        let triples = (0..r.len().pow(3)).map(|k| (r[k / 49], r[k / 7 % 7], r[k % 7]));
+        for (a, b, c) in triples {
             let (one, other) = (corrected(a, b, c), UnitScore::new(a, b, c).value());
             assert!(
                 one == other || one.is_nan() && other.is_nan(),
