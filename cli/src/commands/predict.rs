@@ -21,7 +21,7 @@ use mental_pong_predictor::weights::load::{
 use mental_pong_predictor::weights::{bundled, catalogue, load_dynamics, load_encoder};
 use serde_json::{Value, json};
 
-use super::memory::{available, parse_bytes, refuse_above, shown};
+use super::memory::{available, held, parse_bytes, refuse_above, shown};
 use super::{chosen, output};
 use crate::Done;
 use crate::args::PredictArgs;
@@ -548,14 +548,20 @@ fn survey(
     let n_layers = u64::from(layers.encoder) + u64::from(layers.dynamics);
     let of_one = n_layers * 4 * (longest * encoder.latent_dim()) as u64;
     let latents = of_one * conditions.len() as u64;
-    // Two conditions at a time, what they show and their latents; of the others their steps.
-    let mut memory = PROGRAM_BYTES
-        + 2 * (longest * FRAME_SIZE * FRAME_SIZE * 3) as u64
+    // A condition's frames, those of its layers once more while they are put in order, its latents; of all conditions
+    // their steps.
+    let mut ahead = 2 * (longest * encoder.preset().frame_len()) as u64
         + 4 * of_one
         + frames * size_of::<Step>() as u64;
+    let mut loaded = PROGRAM_BYTES;
     if let Some(network) = &predictor.network {
-        memory += network.loading_bytes() + network.batch_bytes();
+        ahead += network.batch_bytes();
+        loaded += network.loading_bytes();
     }
+    let memory = match held() {
+        Some((now, most)) => most.max(now + ahead),
+        None => loaded + ahead,
+    };
     progress.note(&format!(
         "{} conditions, {frames} frames, {encoded} to encode; latents of {}; about {} of memory",
         conditions.len(),
