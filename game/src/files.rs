@@ -38,6 +38,23 @@ pub fn write_atomic_file(
     replace(path, write, true).map_err(Error::io("write", path))
 }
 
+/// A file without a name in `folder`, for what memory should not hold; it is gone when it is closed.
+///
+/// # Errors
+/// [`Error::Io`] with `folder`.
+pub fn spool_in(folder: impl AsRef<Path>) -> Result<File> {
+    tempfile::tempfile_in(&folder).map_err(Error::io("write in the folder", folder))
+}
+
+/// The folder that a path stands in.
+#[must_use]
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Like [`write_atomic`] without the sync: for the many small files of a set whose manifest is
 /// checked by content.
 #[cfg(not(target_family = "wasm"))]
@@ -50,10 +67,7 @@ fn replace(
     write: impl FnOnce(&mut File) -> std::io::Result<()>,
     sync: bool,
 ) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".part-");
     // A temporary file is private; the finished one follows the user's umask.

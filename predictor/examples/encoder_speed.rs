@@ -1,12 +1,13 @@
 //! One encoder at full size: time of a picture and of eight, memory, and the difference from PyTorch.
 //!
 //! ```sh
-//! RAYON_NUM_THREADS=1 OMP_NUM_THREADS=1 cargo run --release --example encoder_speed -- NAME PYTHON
+//! RAYON_NUM_THREADS=1 OMP_NUM_THREADS=1 cargo run --release --example encoder_speed -- NAME PYTHON [BATCHES [ROUNDS]]
 //! ```
 //!
 //! `NAME` is a published encoder's or `playnet`, the bundled one's. Weights are random. With a Python that has PyTorch and
 //! torchvision, the same weights on the same inputs are timed there too, and the latents compared. Our time has the
-//! preprocessing in it, PyTorch's has it for `playnet` alone.
+//! preprocessing in it, PyTorch's has it for `playnet` alone. `BATCHES` is `1,8` where it is left out, `ROUNDS`, of which the
+//! least counts, 3; the largest networks take minutes for eight pictures.
 
 #![allow(clippy::print_stdout, reason = "an example prints what it measures")]
 
@@ -23,8 +24,8 @@ use mental_pong_predictor::Stream;
 use mental_pong_predictor::encoders::{Encoder, FRAME_BYTES, FRAME_SIZE, PublishedEncoder};
 use mental_pong_predictor::weights::bundled;
 
-const ROUNDS: usize = 3;
-const BATCHES: [usize; 2] = [1, 8];
+/// Pictures that are made, and the largest batch.
+const MOST: usize = 8;
 
 /// Most memory that this process has held, MB; where the system says.
 fn peak_mb() -> Option<f64> {
@@ -40,14 +41,19 @@ struct Ours {
     latents: Vec<f32>,
 }
 
-fn measure(encoder: &dyn Encoder, views: &[&[u8]]) -> Result<Ours, Box<dyn Error>> {
+fn measure(
+    encoder: &dyn Encoder,
+    views: &[&[u8]],
+    batches: &[usize],
+    rounds: usize,
+) -> Result<Ours, Box<dyn Error>> {
     let mut ours = Ours {
         cpu_s: Vec::new(),
         latents: Vec::new(),
     };
-    for batch in BATCHES {
+    for &batch in batches {
         let mut least = f64::INFINITY;
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             let cpu = cpu_s();
             ours.latents = encoder.encode(&views[..batch])?;
             least = least.min(cpu_s() - cpu);
@@ -60,9 +66,18 @@ fn measure(encoder: &dyn Encoder, views: &[&[u8]]) -> Result<Ours, Box<dyn Error
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().ok_or("which encoder?")?;
+    let python = arguments.next();
+    let batches: Vec<usize> = arguments
+        .next()
+        .as_deref()
+        .unwrap_or("1,8")
+        .split(',')
+        .map(|n| n.parse::<usize>().map(|n| n.clamp(1, MOST)))
+        .collect::<Result<_, _>>()?;
+    let rounds: usize = arguments.next().as_deref().unwrap_or("3").parse()?;
     let mut rng = Stream::new(1, "encoder speed", 0);
     // Coarse pictures, as resampled noise alone would be a grey.
-    let frames: Vec<Vec<u8>> = (0..BATCHES[1])
+    let frames: Vec<Vec<u8>> = (0..MOST)
         .map(|_| {
             let blocks: Vec<u8> = (0..14 * 14 * 3).map(|_| rng.below(256) as u8).collect();
             (0..FRAME_BYTES)
@@ -76,7 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     let views: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
     let mut file: BTreeMap<String, Tensor> = BTreeMap::new();
-    let mut about = serde_json::json!({"name": name, "batches": BATCHES, "rounds": ROUNDS});
+    let mut about = serde_json::json!({"name": name, "batches": batches, "rounds": rounds});
     let ours = if name == "playnet" {
         let network = bundled()?.encoder.model;
         let stored = concat!(
@@ -85,12 +100,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
         file.extend(candle_core::safetensors::load(stored, &Device::Cpu)?);
         let pixels: Vec<f32> = frames.iter().flatten().map(|v| f32::from(*v)).collect();
-        let shape = (BATCHES[1], FRAME_SIZE, FRAME_SIZE, 3);
+        let shape = (MOST, FRAME_SIZE, FRAME_SIZE, 3);
         file.insert(
             "input".into(),
             Tensor::from_vec(pixels, shape, &Device::Cpu)?,
         );
-        measure(&network, &views)?
+        measure(&network, &views, &batches, rounds)?
     } else {
         let network = PublishedEncoder::named(&name)?;
         about["network"] = serde_json::to_value(&network)?;
@@ -115,22 +130,22 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         let encoder = network.build(&tensors, "random".into())?;
-        if arguments.len() > 0 {
+        if python.is_some() {
             file = tensors;
             file.insert("input".into(), network.preprocess.tensor(&views)?);
         } else {
             drop(tensors);
         }
-        measure(encoder.as_ref(), &views)?
+        measure(encoder.as_ref(), &views, &batches, rounds)?
     };
     let memory = peak_mb().map_or("unknown".into(), |mb| format!("{mb:.0} MB"));
     let threads = rayon::current_num_threads();
-    for (batch, cpu) in BATCHES.iter().zip(&ours.cpu_s) {
+    for (batch, cpu) in batches.iter().zip(&ours.cpu_s) {
         println!(
             "{name}, batch {batch}, mental-pong, {threads} threads: {cpu:.4} s CPU; peak {memory}"
         );
     }
-    let Some(python) = arguments.next() else {
+    let Some(python) = python else {
         return Ok(());
     };
     let folder = tempfile::tempdir()?;
@@ -159,13 +174,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pairs = ours.latents.iter().zip(&latents);
     let largest = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     let size = latents.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-    let ratio = |k: usize| ours.cpu_s[k] / times[k];
+    let row = |cell: &dyn Fn(usize) -> String| -> String {
+        let cells: Vec<String> = (0..batches.len()).map(cell).collect();
+        cells.join(", ")
+    };
     println!(
-        "| `{name}` | {largest:.0e} (of {size:.1}) | {:.3}, {:.3} | {:.2}, {:.2} | {memory} |",
-        ours.cpu_s[0],
-        ours.cpu_s[1],
-        ratio(0),
-        ratio(1),
+        "| `{name}` | {largest:.0e} (of {size:.1}) | {} | {} | {memory} |",
+        row(&|k| format!("{:.3}", ours.cpu_s[k])),
+        row(&|k| format!("{:.2}", ours.cpu_s[k] / times[k])),
     );
     Ok(())
 }

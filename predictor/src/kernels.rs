@@ -93,6 +93,39 @@ pub(crate) fn gelu(values: &mut [f32]) {
     });
 }
 
+/// `x · sigmoid(1.702 x)`, OpenAI's approximation of GELU, in place.
+pub(crate) fn quick_gelu(values: &mut [f32]) {
+    values.par_chunks_mut(CHUNK).for_each(|part| {
+        dispatch(
+            #[inline(always)]
+            || {
+                for x in part {
+                    *x *= sigmoid(1.702 * *x);
+                }
+            },
+        );
+    });
+}
+
+/// Turns each row of `x` `[row, unit]`: `x · cos + y · sin`, y the neighbours swapped with a minus on the first; a last
+/// unit without a neighbour is `x · cos`.
+pub(crate) fn turn(x: &mut [f32], cos: &[f32], sin: &[f32]) {
+    let even = x.len() / 2 * 2;
+    let (pairs, rest) = x.split_at_mut(even);
+    for ((pair, cos_pair), sin) in pairs
+        .chunks_exact_mut(2)
+        .zip(cos.chunks_exact(2))
+        .zip(sin.chunks_exact(2))
+    {
+        let (a, b) = (pair[0], pair[1]);
+        pair[0] = a * cos_pair[0] - b * sin[0];
+        pair[1] = b * cos_pair[1] + a * sin[1];
+    }
+    if let (Some(last), Some(c)) = (rest.first_mut(), cos.get(even)) {
+        *last *= c;
+    }
+}
+
 /// `silu(a) · b` of rows that hold a and b side by side, each `width` long; gives rows of `width`.
 pub(crate) fn gated_silu(rows: &[f32], width: usize, out: &mut [f32]) {
     out.par_chunks_mut(width)
@@ -178,6 +211,34 @@ pub(crate) fn add_row(x: &mut [f32], row: &[f32]) {
                 *x += r;
             }
         });
+}
+
+/// Adds `bias` to each row of `x`, and `add`, of the same size, and takes what is below 0 away where `relu` says so.
+pub(crate) fn bias_add_relu(x: &mut [f32], bias: &[f32], add: Option<&[f32]>, relu: bool) {
+    let width = bias.len();
+    let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
+    dispatch(
+        #[inline(always)]
+        || match add {
+            Some(add) => {
+                for (x, add) in x.chunks_exact_mut(width).zip(add.chunks_exact(width)) {
+                    for ((x, &b), &a) in x.iter_mut().zip(bias).zip(add) {
+                        let y = *x + b + a;
+                        // Not a number stays what it is.
+                        *x = if y < floor { floor } else { y };
+                    }
+                }
+            }
+            None => {
+                for x in x.chunks_exact_mut(width) {
+                    for (x, &b) in x.iter_mut().zip(bias) {
+                        let y = *x + b;
+                        *x = if y < floor { floor } else { y };
+                    }
+                }
+            }
+        },
+    );
 }
 
 /// One step of an LSTM after its products: `gates` `[row, 4 · unit]` (input, forget, cell, output, as PyTorch orders them)

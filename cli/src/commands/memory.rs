@@ -46,6 +46,17 @@ pub(crate) fn available() -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
+/// Memory that this process holds, and the most that it has held, bytes; none where the system does not say.
+pub(crate) fn held() -> Option<(u64, u64)> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let of = |field: &str| -> Option<u64> {
+        let line = text.lines().find(|l| l.starts_with(field))?;
+        let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        kibibytes.checked_mul(1024)
+    };
+    Some((of("VmRSS:")?, of("VmHWM:")?))
+}
+
 /// Refuses what takes more than may be used.
 pub(crate) fn refuse_above(limit: Option<u64>, bytes: u64, what: &str) -> Result<(), Failure> {
     match limit {

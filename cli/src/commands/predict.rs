@@ -12,8 +12,7 @@ use mental_pong_predictor::encoders::{
     Encoder, FRAME_SIZE, GaborPca, Picture, PixelPca, PublishedEncoder,
 };
 use mental_pong_predictor::latents::{
-    Cache, Clock, ContextRule, Layers, Protocol, Shown, TrialLayers, Video, predict as run,
-    write_layers,
+    Cache, Clock, ContextRule, Layers, LayersWriter, Protocol, Shown, Step, Video, predict_each,
 };
 use mental_pong_predictor::weights::load::{
     Source, combined_from, dynamics_from, encoder_from, network_beside, random_dynamics,
@@ -22,7 +21,7 @@ use mental_pong_predictor::weights::load::{
 use mental_pong_predictor::weights::{bundled, catalogue, load_dynamics, load_encoder};
 use serde_json::{Value, json};
 
-use super::memory::{available, parse_bytes, refuse_above, shown};
+use super::memory::{available, held, parse_bytes, refuse_above, shown};
 use super::{chosen, output};
 use crate::Done;
 use crate::args::PredictArgs;
@@ -147,7 +146,8 @@ pub(crate) fn predict(args: &PredictArgs, progress: &Progress) -> Done {
     };
     progress.stage("predicting", conditions.len() as u64);
     let timed = Timed::new(progress, conditions.len() as u64);
-    let trials: Vec<TrialLayers> = run(
+    let mut writer = LayersWriter::new(&args.out)?;
+    predict_each(
         predictor.encoder.as_ref(),
         predictor.dynamics.as_deref(),
         &conditions,
@@ -156,16 +156,16 @@ pub(crate) fn predict(args: &PredictArgs, progress: &Progress) -> Done {
         layers,
         &cache,
         &timed,
+        &mut |trial| writer.push(&trial),
     )?;
-    let about = about(args, &predictor, &protocol, shown);
-    write_layers(&args.out, &trials, &about)?;
+    writer.finish(&about(args, &predictor, &protocol, shown))?;
     progress.finish();
     output(|out| {
         writeln!(
             out,
             "{}: {} conditions, {} latents",
             args.out.display(),
-            trials.len(),
+            conditions.len(),
             predictor.encoder.latent_dim()
         )
     })
@@ -546,12 +546,22 @@ fn survey(
         ));
     }
     let n_layers = u64::from(layers.encoder) + u64::from(layers.dynamics);
-    let latents = n_layers * 4 * (conditions.len() * longest * encoder.latent_dim()) as u64;
-    let mut memory =
-        PROGRAM_BYTES + 2 * (longest * FRAME_SIZE * FRAME_SIZE * 3) as u64 + 2 * latents;
+    let of_one = n_layers * 4 * (longest * encoder.latent_dim()) as u64;
+    let latents = of_one * conditions.len() as u64;
+    // A condition's frames, those of its layers once more while they are put in order, its latents; of all conditions
+    // their steps.
+    let mut ahead = 2 * (longest * encoder.preset().frame_len()) as u64
+        + 4 * of_one
+        + frames * size_of::<Step>() as u64;
+    let mut loaded = PROGRAM_BYTES;
     if let Some(network) = &predictor.network {
-        memory += network.loading_bytes() + network.batch_bytes();
+        ahead += network.batch_bytes();
+        loaded += network.loading_bytes();
     }
+    let memory = match held() {
+        Some((now, most)) => most.max(now + ahead),
+        None => loaded + ahead,
+    };
     progress.note(&format!(
         "{} conditions, {frames} frames, {encoded} to encode; latents of {}; about {} of memory",
         conditions.len(),

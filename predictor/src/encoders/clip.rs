@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use candle_nn::ops::sigmoid;
 use candle_nn::{LayerNorm, Linear, Module};
 use serde::{Deserialize, Serialize};
 
 use super::named::Named;
-use super::vit::{attend, cut};
+use super::transformer::{Activation, Block, BlockLayers, Norm, Stack};
+use super::vit::cut;
 use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess, in_batches};
 use crate::device::{put, put_linear, put_norm};
 use crate::{Error, Result};
@@ -63,48 +63,30 @@ pub struct Clip {
     cls: Tensor,
     position: Tensor,
     before: LayerNorm,
-    blocks: Vec<Block>,
-    after: LayerNorm,
+    stack: Stack,
     projection: Linear,
 }
 
-#[derive(Clone, Debug)]
-struct Block {
-    norm1: LayerNorm,
-    qkv: Linear,
-    out: Linear,
-    norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
-    heads: usize,
-}
-
-impl Block {
-    fn new(config: &ClipConfig, named: &Named, k: usize) -> Result<Self> {
-        let at = |part: &str| format!("vision_model.encoder.layers.{k}.{part}");
-        let joined = |part: &str| -> Result<Tensor> {
-            let one = |which: &str| named.get(&at(&format!("self_attn.{which}_proj.{part}")));
-            Ok(Tensor::cat(&[one("q")?, one("k")?, one("v")?], 0)?)
-        };
-        Ok(Self {
-            norm1: named.norm(&at("layer_norm1"), NORM_EPS)?,
-            qkv: Linear::new(joined("weight")?, Some(joined("bias")?)),
-            out: named.linear(&at("self_attn.out_proj"))?,
-            norm2: named.norm(&at("layer_norm2"), NORM_EPS)?,
-            fc1: named.linear(&at("mlp.fc1"))?,
-            fc2: named.linear(&at("mlp.fc2"))?,
-            heads: config.heads,
-        })
-    }
-
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let qkv = self.qkv.forward(&self.norm1.forward(x)?)?;
-        let x = (x + self.out.forward(&attend(&qkv, self.heads)?)?)?;
-        let hidden = self.fc1.forward(&self.norm2.forward(&x)?)?;
-        // OpenAI's approximation of GELU.
-        let hidden = (&hidden * sigmoid(&(&hidden * 1.702)?)?)?;
-        Ok((x + self.fc2.forward(&hidden)?)?)
-    }
+fn block(config: &ClipConfig, named: &Named, k: usize) -> Result<Block> {
+    let at = |part: &str| format!("vision_model.encoder.layers.{k}.{part}");
+    let joined = |part: &str| -> Result<Tensor> {
+        let one = |which: &str| named.get(&at(&format!("self_attn.{which}_proj.{part}")));
+        Ok(Tensor::cat(&[one("q")?, one("k")?, one("v")?], 0)?)
+    };
+    let norm = |part: &str| Norm::of(&named.norm(&at(part), NORM_EPS)?, NORM_EPS);
+    Block::new(BlockLayers {
+        norm1: norm("layer_norm1")?,
+        qkv: Linear::new(joined("weight")?, Some(joined("bias")?)),
+        proj: named.linear(&at("self_attn.out_proj"))?,
+        scale1: None,
+        norm2: norm("layer_norm2")?,
+        first: named.linear(&at("mlp.fc1"))?,
+        last: named.linear(&at("mlp.fc2"))?,
+        scale2: None,
+        activation: Activation::QuickGelu,
+        turn: None,
+        heads: config.heads,
+    })
 }
 
 impl Clip {
@@ -173,17 +155,22 @@ impl Clip {
             name: name.into(),
             weights_sha256,
             preprocessing: preprocess.describe(),
-            code_version: 1,
+            code_version: 2,
         };
         Ok(Self {
             patch: Linear::new(weight.reshape((config.dim, 3 * patch * patch))?, None),
             cls,
             position,
             before: named.norm("vision_model.pre_layrnorm", NORM_EPS)?,
-            blocks: (0..config.depth)
-                .map(|k| Block::new(&config, &named, k))
-                .collect::<Result<_>>()?,
-            after: named.norm("vision_model.post_layernorm", NORM_EPS)?,
+            stack: Stack::new(
+                (0..config.depth)
+                    .map(|k| block(&config, &named, k))
+                    .collect::<Result<_>>()?,
+                Norm::of(
+                    &named.norm("vision_model.post_layernorm", NORM_EPS)?,
+                    NORM_EPS,
+                )?,
+            ),
             projection: Linear::new(named.get("visual_projection.weight")?, None),
             config,
             preprocess,
@@ -196,11 +183,8 @@ impl Clip {
         let patches = cut(&input.to_device(self.cls.device())?, self.config.patch)?;
         let cls = self.cls.repeat((frames.len(), 1, 1))?;
         let x = Tensor::cat(&[&cls, &self.patch.forward(&patches)?], 1)?;
-        let mut x = self.before.forward(&x.broadcast_add(&self.position)?)?;
-        for block in &self.blocks {
-            x = block.forward(&x)?;
-        }
-        let cls = self.after.forward(&x.narrow(1, 0, 1)?.contiguous()?)?;
+        let x = self.before.forward(&x.broadcast_add(&self.position)?)?;
+        let cls = self.stack.forward_first(&x)?;
         Ok(self.projection.forward(&cls)?.flatten_all()?.to_vec1()?)
     }
 }
@@ -223,20 +207,7 @@ impl Encoder for Clip {
         put(&mut self.cls, device)?;
         put(&mut self.position, device)?;
         put_norm(&mut self.before, NORM_EPS, device)?;
-        for block in &mut self.blocks {
-            for norm in [&mut block.norm1, &mut block.norm2] {
-                put_norm(norm, NORM_EPS, device)?;
-            }
-            for linear in [
-                &mut block.qkv,
-                &mut block.out,
-                &mut block.fc1,
-                &mut block.fc2,
-            ] {
-                put_linear(linear, device)?;
-            }
-        }
-        put_norm(&mut self.after, NORM_EPS, device)?;
+        self.stack.move_to(device)?;
         put_linear(&mut self.projection, device)
     }
 
@@ -247,5 +218,38 @@ impl Encoder for Clip {
 
     fn encode_pictures(&self, pictures: &[&Picture]) -> Result<Vec<f32>> {
         in_batches(pictures, BATCH, |chunk| self.latents(chunk))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoders::{Architecture, FRAME_BYTES, PublishedEncoder};
+    use crate::rng::Stream;
+
+    /// What a card is given to do, done by the processor.
+    #[test]
+    fn the_tensor_library_s_operations_give_the_same_latents() {
+        let mut network = PublishedEncoder::named("clip-base").unwrap();
+        let Architecture::Clip(config) = &mut network.architecture else {
+            unreachable!("CLIP");
+        };
+        (config.dim, config.depth, config.heads, config.hidden) = (24, 2, 3, 32);
+        let config = config.clone();
+        let tensors = network.random_tensors(5).unwrap();
+        let own = Clip::new(config, network.preprocess, &tensors, "clip", String::new()).unwrap();
+        let other = Clip {
+            stack: own.stack.by_the_library().unwrap(),
+            ..own.clone()
+        };
+        let mut rng = Stream::new(5, "frame", 0);
+        let frame: Vec<u8> = (0..FRAME_BYTES).map(|_| rng.below(256) as u8).collect();
+        let (a, b) = (
+            own.encode(&[&frame]).unwrap(),
+            other.encode(&[&frame]).unwrap(),
+        );
+        for (a, b) in a.iter().zip(&b) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
     }
 }

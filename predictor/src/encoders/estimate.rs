@@ -42,9 +42,10 @@ impl PublishedEncoder {
                 transformer(BATCH, tokens, c.dim, c.hidden, c.heads)
             }
             Architecture::Vjepa2(c) => transformer(1, c.tokens(), c.dim, c.hidden, c.heads),
-            // Maps of half the side after the first convolution; columns of a 3 x 3 convolution.
-            Architecture::Resnet(c) => 4 * BATCH * 12 * 56 * 56 * 4 * c.width as u64,
-            Architecture::Vgg(c) => 4 * BATCH * 12 * 224 * 224 * c.width as u64,
+            // A block's input, its shortcut, what is between its convolutions and what comes out.
+            Architecture::Resnet(c) => 4 * BATCH * 5 * 56 * 56 * 4 * c.width as u64,
+            // Half a batch at a time: two maps and their pooling.
+            Architecture::Vgg(c) => 4 * (BATCH / 2) * 3 * 224 * 224 * c.width as u64,
         };
         pixels + widest
     }

@@ -5,6 +5,7 @@
 
 mod clip;
 mod components;
+mod convolution;
 mod estimate;
 mod gabor_bank;
 mod gabor_pca;

@@ -4,13 +4,12 @@ use candle_core::{Device, Tensor};
 use candle_nn::{Linear, Module};
 use serde::{Deserialize, Serialize};
 
+use super::convolution::{Conv, Features, Maps};
 use super::named::Named;
 use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess, in_batches};
-use crate::device::{put, put_linear};
+use crate::device::put_linear;
 use crate::{Error, Result};
 
-/// ε of every batch norm (torchvision).
-const NORM_EPS: f64 = 1e-5;
 /// Frames that are convolved together.
 const BATCH: usize = 8;
 
@@ -105,37 +104,8 @@ pub struct Resnet {
     stem: Conv,
     blocks: Vec<Residual>,
     fc: Option<Linear>,
-}
-
-#[derive(Clone, Debug)]
-struct Conv {
-    weight: Tensor,
-    bias: Tensor,
-    stride: usize,
-    padding: usize,
-}
-
-impl Conv {
-    fn new(named: &Named, conv: &str, bn: &str, stride: usize) -> Result<Self> {
-        let (weight, bias) = named.conv_bn(conv, bn, NORM_EPS)?;
-        let padding = weight.dim(2)? / 2;
-        Ok(Self {
-            weight,
-            bias,
-            stride,
-            padding,
-        })
-    }
-
-    fn move_to(&mut self, device: &Device) -> Result<()> {
-        put(&mut self.weight, device)?;
-        put(&mut self.bias, device)
-    }
-
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.conv2d(&self.weight, self.padding, self.stride, 1, 1)?
-            .broadcast_add(&self.bias)?)
-    }
+    /// The device, where it is not the processor.
+    elsewhere: Option<Device>,
 }
 
 #[derive(Clone, Debug)]
@@ -145,19 +115,24 @@ struct Residual {
 }
 
 impl Residual {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let mut y = x.clone();
-        for (k, conv) in self.convs.iter().enumerate() {
-            y = conv.forward(&y)?;
-            if k + 1 < self.convs.len() {
-                y = y.relu()?;
-            }
-        }
-        let x = match &self.shortcut {
-            Some(conv) => conv.forward(x)?,
-            None => x.clone(),
+    fn forward<F: Features>(&self, x: F) -> Result<F> {
+        let (last, before) = match self.convs.split_last() {
+            Some(convs) => convs,
+            None => return Ok(x),
         };
-        Ok((y + x)?.relu()?)
+        let mut inner = None;
+        for conv in before {
+            inner = Some(inner.as_ref().unwrap_or(&x).convolved(conv, None, true)?);
+        }
+        let around = match &self.shortcut {
+            Some(conv) => Some(x.convolved(conv, None, false)?),
+            None => None,
+        };
+        let around = around.as_ref().unwrap_or(&x);
+        inner
+            .as_ref()
+            .unwrap_or(&x)
+            .convolved(last, Some(around), true)
     }
 }
 
@@ -291,12 +266,13 @@ impl Resnet {
             name: name.into(),
             weights_sha256,
             preprocessing: preprocess.describe(),
-            code_version: 1,
+            code_version: 2,
         };
         Ok(Self {
             stem: Conv::new(&named, "conv1", "bn1", 2)?,
             blocks,
             fc: config.fc.map(|_| named.linear("fc")).transpose()?,
+            elsewhere: None,
             config,
             preprocess,
             identity,
@@ -310,28 +286,24 @@ impl Resnet {
     }
 
     fn latents<F: Frame>(&self, frames: &[F]) -> Result<Vec<f32>> {
-        let x = self
-            .stem
-            .forward(
-                &self
-                    .preprocess
-                    .tensor(frames)?
-                    .to_device(self.stem.weight.device())?,
-            )?
-            .relu()?;
-        // After a ReLU, a border of zeros never wins a maximum.
-        let mut x = x
-            .pad_with_zeros(2, 1, 1)?
-            .pad_with_zeros(3, 1, 1)?
-            .max_pool2d_with_stride(3, 2)?;
-        for block in &self.blocks {
-            x = block.forward(&x)?;
-        }
-        let mut latent = x.flatten_from(2)?.mean(2)?;
+        let input = self.preprocess.tensor(frames)?;
+        let mut latent = match &self.elsewhere {
+            Some(device) => self.average(&input.to_device(device)?)?,
+            None => self.average(&Maps::of(&input)?)?,
+        };
         if let Some(fc) = &self.fc {
             latent = fc.forward(&latent)?;
         }
         Ok(latent.flatten_all()?.to_vec1()?)
+    }
+
+    /// The mean over the last maps, `[frame, map]`.
+    fn average<F: Features>(&self, input: &F) -> Result<Tensor> {
+        let mut x = input.convolved(&self.stem, None, true)?.pooled(3, 2, 1)?;
+        for block in &self.blocks {
+            x = block.forward(x)?;
+        }
+        x.average()
     }
 }
 
@@ -355,6 +327,7 @@ impl Encoder for Resnet {
                 conv.move_to(device)?;
             }
         }
+        self.elsewhere = (!device.is_cpu()).then(|| device.clone());
         match &mut self.fc {
             Some(fc) => put_linear(fc, device),
             None => Ok(()),
@@ -368,5 +341,42 @@ impl Encoder for Resnet {
 
     fn encode_pictures(&self, pictures: &[&Picture]) -> Result<Vec<f32>> {
         in_batches(pictures, BATCH, |chunk| self.latents(chunk))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoders::{Architecture, FRAME_BYTES, PublishedEncoder};
+    use crate::rng::Stream;
+
+    /// What a card is given to do, done by the processor.
+    #[test]
+    fn the_tensor_library_s_operations_give_the_same_latents() {
+        for name in ["resnet18", "vip"] {
+            let mut network = PublishedEncoder::named(name).unwrap();
+            let Architecture::Resnet(config) = &mut network.architecture else {
+                unreachable!("a residual network");
+            };
+            (config.width, config.layers) = (4, [1, 2, 1, 1]);
+            config.fc = config.fc.map(|_| 6);
+            let config = config.clone();
+            let tensors = network.random_tensors(5).unwrap();
+            let own =
+                Resnet::new(config, network.preprocess, &tensors, name, String::new()).unwrap();
+            let other = Resnet {
+                elsewhere: Some(Device::Cpu),
+                ..own.clone()
+            };
+            let mut rng = Stream::new(5, "frame", 0);
+            let frame: Vec<u8> = (0..FRAME_BYTES).map(|_| rng.below(256) as u8).collect();
+            let (a, b) = (
+                own.encode(&[&frame]).unwrap(),
+                other.encode(&[&frame]).unwrap(),
+            );
+            for (a, b) in a.iter().zip(&b) {
+                assert!((a - b).abs() < 1e-5, "{name}: {a} {b}");
+            }
+        }
     }
 }

@@ -4,13 +4,12 @@ use candle_core::{Device, Tensor};
 use candle_nn::{Linear, Module};
 use serde::{Deserialize, Serialize};
 
+use super::convolution::{Conv, Features, Maps};
 use super::named::Named;
 use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess, in_batches};
-use crate::device::{put, put_linear};
+use crate::device::put_linear;
 use crate::{Error, Result};
 
-/// ε of every batch norm (torchvision).
-const NORM_EPS: f64 = 1e-5;
 /// Frames that are convolved together.
 const BATCH: usize = 4;
 /// Convolutions before each of the five poolings, and their maps in units of the width.
@@ -48,9 +47,11 @@ pub struct Vgg {
     config: VggConfig,
     preprocess: Preprocess,
     identity: EncoderIdentity,
-    stages: Vec<Vec<(Tensor, Tensor)>>,
+    stages: Vec<Vec<Conv>>,
     first: Linear,
     second: Linear,
+    /// The device, where it is not the processor.
+    elsewhere: Option<Device>,
 }
 
 /// Place of each convolution in `features`, by stage, with its maps in and out.
@@ -124,7 +125,7 @@ impl Vgg {
                     .into_iter()
                     .map(|(at, _, _)| {
                         let (conv, bn) = (format!("features.{at}"), format!("features.{}", at + 1));
-                        named.conv_bn(&conv, &bn, NORM_EPS)
+                        Conv::new(&named, &conv, &bn, 1)
                     })
                     .collect::<Result<_>>()
             })
@@ -133,12 +134,13 @@ impl Vgg {
             name: name.into(),
             weights_sha256,
             preprocessing: preprocess.describe(),
-            code_version: 1,
+            code_version: 2,
         };
         Ok(Self {
             stages,
             first: named.linear("classifier.0")?,
             second: named.linear("classifier.3")?,
+            elsewhere: None,
             config,
             preprocess,
             identity,
@@ -146,16 +148,24 @@ impl Vgg {
     }
 
     fn latents<F: Frame>(&self, frames: &[F]) -> Result<Vec<f32>> {
-        let device = self.first.weight().device();
-        let mut x = self.preprocess.tensor(frames)?.to_device(device)?;
-        for stage in &self.stages {
-            for (weight, bias) in stage {
-                x = x.conv2d(weight, 1, 1, 1, 1)?.broadcast_add(bias)?.relu()?;
-            }
-            x = x.max_pool2d(2)?;
-        }
-        let hidden = self.first.forward(&x.flatten_from(1)?)?.relu()?;
+        let input = self.preprocess.tensor(frames)?;
+        let last = match &self.elsewhere {
+            Some(device) => self.last_maps(input.to_device(device)?)?,
+            None => self.last_maps(Maps::of(&input)?)?,
+        };
+        let hidden = self.first.forward(&last)?.relu()?;
         Ok(self.second.forward(&hidden)?.flatten_all()?.to_vec1()?)
+    }
+
+    /// What the convolutions give, `[frame, map · y · x]`.
+    fn last_maps<F: Features>(&self, mut x: F) -> Result<Tensor> {
+        for stage in &self.stages {
+            for conv in stage {
+                x = x.convolved(conv, None, true)?;
+            }
+            x = x.pooled(2, 2, 0)?;
+        }
+        x.flat()
     }
 }
 
@@ -173,10 +183,10 @@ impl Encoder for Vgg {
     }
 
     fn move_to(&mut self, device: &Device) -> Result<()> {
-        for (weight, bias) in self.stages.iter_mut().flatten() {
-            put(weight, device)?;
-            put(bias, device)?;
+        for conv in self.stages.iter_mut().flatten() {
+            conv.move_to(device)?;
         }
+        self.elsewhere = (!device.is_cpu()).then(|| device.clone());
         put_linear(&mut self.first, device)?;
         put_linear(&mut self.second, device)
     }

@@ -1,12 +1,11 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use candle_nn::ops::softmax_last_dim;
-use candle_nn::{LayerNorm, Linear, Module};
+use candle_nn::{Linear, Module};
 use serde::{Deserialize, Serialize};
 
 use super::named::Named;
-use super::transformer::{Block, BlockLayers, Buffers, Norm, TensorBlock};
+use super::transformer::{Activation, Block, BlockLayers, Buffers, Norm, Stack};
 use super::{Encoder, EncoderIdentity, Frame, Picture, Preprocess, in_batches};
 use crate::device::{cpu_only, put, put_linear};
 use crate::{Error, Result};
@@ -152,10 +151,7 @@ pub struct Vit {
     patch: Linear,
     cls: Tensor,
     position: Tensor,
-    blocks: Vec<Block>,
-    norm: Norm,
-    /// Blocks and last norm on a device that is not the processor.
-    elsewhere: Option<(Vec<TensorBlock>, LayerNorm)>,
+    stack: Stack,
 }
 
 /// What each stage of a [`Vit`] gives, each `[frame, token, unit]`; token 0 is the class token.
@@ -189,27 +185,13 @@ fn block(config: &VitConfig, named: &Named, k: usize) -> Result<Block> {
         first: named.linear(&at(first))?,
         last: named.linear(&at(last))?,
         scale2: scale("ls2.gamma")?,
-        gated: config.gated,
+        activation: match config.gated {
+            true => Activation::GatedSilu,
+            false => Activation::Gelu,
+        },
+        turn: None,
         heads: config.heads,
     })
-}
-
-/// Multi-head attention over `[frame, token, 3 · unit]`, queries, keys and values side by side, each
-/// head by head; gives `[frame, token, unit]`.
-pub(super) fn attend(qkv: &Tensor, heads: usize) -> Result<Tensor> {
-    let (frames, tokens, width) = qkv.dims3()?;
-    let head = width / 3 / heads;
-    let qkv = qkv
-        .reshape((frames, tokens, 3, heads, head))?
-        .permute((2, 0, 3, 1, 4))?
-        .contiguous()?;
-    let q = (qkv.get(0)? * (1.0 / (head as f64).sqrt()))?;
-    let weights = softmax_last_dim(&q.matmul(&qkv.get(1)?.t()?)?)?;
-    Ok(weights
-        .matmul(&qkv.get(2)?)?
-        .transpose(1, 2)?
-        .contiguous()?
-        .reshape((frames, tokens, heads * head))?)
 }
 
 /// Cuts inputs `[frame, channel, y, x]` into patches of `side` × `side`, row by row:
@@ -386,9 +368,7 @@ impl Vit {
                 config.grid,
                 config.side(),
             )?,
-            blocks,
-            norm: Norm::of(&named.norm("norm", NORM_EPS)?, NORM_EPS)?,
-            elsewhere: None,
+            stack: Stack::new(blocks, Norm::of(&named.norm("norm", NORM_EPS)?, NORM_EPS)?),
             config,
             preprocess,
             identity,
@@ -424,13 +404,13 @@ impl Vit {
         let tensor = |values: &[f32]| Tensor::from_slice(values, shape, embedded.device());
         let mut buffers = Buffers::default();
         let mut x: Vec<f32> = embedded.flatten_all()?.to_vec1()?;
-        let mut blocks: Vec<Tensor> = Vec::with_capacity(self.blocks.len());
-        for block in &self.blocks {
+        let mut blocks: Vec<Tensor> = Vec::with_capacity(self.stack.blocks.len());
+        for block in &self.stack.blocks {
             block.forward(&mut x, tokens, &mut buffers);
             blocks.push(tensor(&x)?);
         }
         let mut normed = Vec::new();
-        self.norm.apply(&x, &mut normed);
+        self.stack.norm.apply(&x, &mut normed);
         Ok(VitActivations {
             normed: tensor(&normed)?,
             embedded,
@@ -440,31 +420,10 @@ impl Vit {
 
     fn latents<F: Frame>(&self, frames: &[F]) -> Result<Vec<f32>> {
         let input = self.preprocess.tensor(frames)?;
-        if let Some((blocks, norm)) = &self.elsewhere {
-            let mut x = self.embed(&input.to_device(self.cls.device())?)?;
-            for block in blocks {
-                x = block.forward(&x)?;
-            }
-            let first = norm.forward(&x.narrow(1, 0, 1)?.contiguous()?)?;
-            return Ok(first.flatten_all()?.to_vec1()?);
-        }
-        let embedded = self.embed(&input)?;
-        let tokens = embedded.dim(1)?;
-        let mut buffers = Buffers::default();
-        let mut x: Vec<f32> = embedded.flatten_all()?.to_vec1()?;
-        // The class token is all that is read, so the last block is run for it alone.
-        let first = match self.blocks.split_last() {
-            Some((last, blocks)) => {
-                for block in blocks {
-                    block.forward(&mut x, tokens, &mut buffers);
-                }
-                last.forward_first(&x, tokens, &mut buffers)
-            }
-            None => embedded.narrow(1, 0, 1)?.flatten_all()?.to_vec1()?,
-        };
-        let mut normed = Vec::new();
-        self.norm.apply(&first, &mut normed);
-        Ok(normed)
+        let embedded = self.embed(&input.to_device(self.cls.device())?)?;
+        // The class token is all that is read.
+        let first = self.stack.forward_first(&embedded)?;
+        Ok(first.flatten_all()?.to_vec1()?)
     }
 }
 
@@ -485,12 +444,7 @@ impl Encoder for Vit {
         put_linear(&mut self.patch, device)?;
         put(&mut self.cls, device)?;
         put(&mut self.position, device)?;
-        self.elsewhere = None;
-        if !device.is_cpu() {
-            let blocks: Result<Vec<_>> = self.blocks.iter().map(|b| b.on(device)).collect();
-            self.elsewhere = Some((blocks?, self.norm.on(device)?));
-        }
-        Ok(())
+        self.stack.move_to(device)
     }
 
     /// A latent depends on its own frame alone.
@@ -521,9 +475,10 @@ mod tests {
             let config = config.clone();
             let tensors = network.random_tensors(5).unwrap();
             let own = Vit::new(config, network.preprocess, &tensors, name, String::new()).unwrap();
-            let mut other = own.clone();
-            let blocks = own.blocks.iter().map(|b| b.on(&Device::Cpu).unwrap());
-            other.elsewhere = Some((blocks.collect(), own.norm.on(&Device::Cpu).unwrap()));
+            let other = Vit {
+                stack: own.stack.by_the_library().unwrap(),
+                ..own.clone()
+            };
             let mut rng = Stream::new(5, "frame", 0);
             let frame: Vec<u8> = (0..FRAME_BYTES).map(|_| rng.below(256) as u8).collect();
             let (a, b) = (

@@ -155,7 +155,35 @@ pub fn predict_video(
     Ok(out)
 }
 
-/// Runs a predictor on the occluded (or, for an encoder alone, the open) video of each condition.
+/// Runs a predictor on the occluded (or, for an encoder alone, the open) video of each condition and
+/// gives each to `take` as it comes, so that memory is that of one condition.
+///
+/// # Errors
+/// As [`predict_video`] and `take`; [`Error::Interrupted`] when `monitor` stops it.
+#[expect(clippy::too_many_arguments, reason = "each is a choice of its own")]
+pub fn predict_each(
+    encoder: &dyn Encoder,
+    dynamics: Option<&dyn Dynamics>,
+    conditions: &[Condition],
+    shown: Shown,
+    protocol: &Protocol,
+    layers: Layers,
+    cache: &Cache,
+    monitor: &dyn Monitor,
+    take: &mut dyn FnMut(TrialLayers) -> Result<()>,
+) -> Result<()> {
+    for condition in conditions {
+        stop_if_asked(monitor)?;
+        let video = Video::of(condition, shown, protocol.clock);
+        let mut trial = predict_video(encoder, dynamics, &video, protocol, layers, cache)?;
+        trial.id = condition.id;
+        take(trial)?;
+        monitor.advance(1);
+    }
+    Ok(())
+}
+
+/// As [`predict_each`], all conditions together.
 ///
 /// # Errors
 /// As [`predict_video`]; [`Error::Interrupted`] when `monitor` stops it.
@@ -170,15 +198,13 @@ pub fn predict(
     cache: &Cache,
     monitor: &dyn Monitor,
 ) -> Result<Vec<TrialLayers>> {
-    conditions
-        .iter()
-        .map(|condition| {
-            stop_if_asked(monitor)?;
-            let video = Video::of(condition, shown, protocol.clock);
-            let mut trial = predict_video(encoder, dynamics, &video, protocol, layers, cache)?;
-            trial.id = condition.id;
-            monitor.advance(1);
-            Ok(trial)
-        })
-        .collect()
+    let mut trials = Vec::with_capacity(conditions.len());
+    let mut take = |trial| {
+        trials.push(trial);
+        Ok(())
+    };
+    predict_each(
+        encoder, dynamics, conditions, shown, protocol, layers, cache, monitor, &mut take,
+    )?;
+    Ok(trials)
 }

@@ -12,8 +12,8 @@ mod video;
 pub use bins::mean_in_bins;
 pub use cache::{CACHE_BYTES, Cache};
 pub use clip::{Clip, Shown, Status, Step};
-pub use export::{LayerFile, read_layer, write_layers, write_npz};
-pub use layers::{Layer, Layers, TrialLayers, predict, predict_video};
+pub use export::{LayerFile, LayersWriter, read_layer, write_layers, write_npz};
+pub use layers::{Layer, Layers, TrialLayers, predict, predict_each, predict_video};
 pub use protocol::{ContextRule, Plan, Protocol, interpolate};
 pub use video::{Clock, Video};
 

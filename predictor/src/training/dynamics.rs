@@ -5,12 +5,12 @@ use mental_pong_game::Monitor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::{LogRow, RunFolder, finite};
+use super::checkpoint::LogRow;
+use super::descent::{Descent, Pace};
 use super::encoder::config_key;
-use super::rate;
 use crate::dynamics::{DynamicsConfig, Recurrent};
 use crate::encoders::{Encoder, FRAME_SIZE};
-use crate::params::{Adam, Params};
+use crate::params::Params;
 use crate::playworld::{Layers, MAX_SPEED, Mix, Video};
 use crate::rng::Stream;
 use crate::{Error, Result};
@@ -98,15 +98,11 @@ pub fn train_dynamics(
     monitor: &dyn Monitor,
 ) -> Result<(Params, Vec<LogRow>)> {
     check(config, encoder)?;
-    let folder = RunFolder::open(folder)?;
     let key = config_key(&(config, encoder.identity()))?;
     let mut rng = Stream::new(config.seed, "dynamics weights", 0);
     let mut params = Recurrent::init(&config.network, &mut rng)?;
     params.move_to(device)?;
-    let mut adam = Adam::new(&params)?;
-    let mut log = folder
-        .restore(&key, &params, &mut adam)?
-        .unwrap_or_default();
+    let descent = Descent::open(folder, key, &params)?;
     let net = Recurrent::new(config.network.clone(), &params)?;
     let training = sequences(config, encoder, "dynamics videos", config.videos, monitor)?;
     let held_out = sequences(
@@ -117,35 +113,20 @@ pub fn train_dynamics(
         monitor,
     )?;
     monitor.stage("training the dynamics", config.steps);
-    monitor.advance(adam.step);
-    let mut sum = (0.0, 0_u64);
-    while adam.step < config.steps {
-        let step = adam.step;
+    let pace = Pace {
+        steps: config.steps,
+        learning_rate: config.learning_rate,
+        checkpoint_every: config.checkpoint_every,
+    };
+    let loss = |step| {
         let mut rng = Stream::new(config.seed, "dynamics batches", step);
         let picked: Vec<&Sequence> = (0..config.batch)
             .map(|_| &training[rng.below(training.len())])
             .collect();
-        let loss = batch_loss(config, &net, &picked, &mut rng)?.0;
-        sum = (sum.0 + finite(&loss, step)?, sum.1 + 1);
-        let lr = rate(config.learning_rate, step, config.steps);
-        adam.update(&params, &loss.backward()?, lr, Some(1.0))?;
-        monitor.advance(1);
-        let stopped = monitor.stopped();
-        let due = adam.step.is_multiple_of(config.checkpoint_every) || adam.step == config.steps;
-        if due || stopped {
-            log.push(LogRow {
-                step: adam.step,
-                rate: lr,
-                loss: sum.0 / sum.1 as f64,
-                validation: Some(validate(config, &net, &held_out)?),
-            });
-            sum = (0.0, 0);
-            folder.save(&key, &params, &adam, &log)?;
-        }
-        if stopped {
-            return Err(Error::Interrupted);
-        }
-    }
+        Ok(batch_loss(config, &net, &picked, &mut rng)?.0)
+    };
+    let validation = || Ok(Some(validate(config, &net, &held_out)?));
+    let log = descent.run(&pace, &params, monitor, loss, validation)?;
     Ok((params, log))
 }
 

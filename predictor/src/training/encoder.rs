@@ -6,12 +6,12 @@ use mental_pong_game::Monitor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::{LogRow, RunFolder, finite};
-use super::rate;
+use super::checkpoint::LogRow;
+use super::descent::{Descent, Pace};
 use crate::encoders::{
     FRAME_SIZE, GRID, PATCH_INPUTS, PlayNet, PlayNetConfig, patches, with_before,
 };
-use crate::params::{Adam, Params};
+use crate::params::Params;
 use crate::playworld::{Layers, Mix, Video};
 use crate::rng::Stream;
 use crate::{Error, Result};
@@ -31,6 +31,9 @@ pub enum Objective {
     /// [`Objective::TimeContrastive`], and the latents of three frames in a row on a line: the cosine of
     /// their two changes is raised (straightening, Hénaff et al. 2019; as an objective Niu et al. 2024).
     TimeContrastiveStraight,
+    /// [`Objective::TimeContrastiveViews`] with the straightening of [`Objective::TimeContrastiveStraight`]: the
+    /// second and third of three frames in a row are in another look than the first.
+    TimeContrastiveViewsStraight,
     /// Forecast the next frame's latents from those of two frames, where latents that stand still or
     /// say the same are fined (a joint-embedding predictive network after LeCun 2022, with the
     /// variance and covariance terms of Bardes et al. 2022, each within a video).
@@ -42,8 +45,18 @@ impl Objective {
     fn frames(self) -> usize {
         match self {
             Self::TimeContrastive | Self::TimeContrastiveViews | Self::Masked => 2,
-            Self::TimeContrastiveStraight | Self::LatentPrediction => 3,
+            Self::TimeContrastiveStraight
+            | Self::TimeContrastiveViewsStraight
+            | Self::LatentPrediction => 3,
         }
+    }
+
+    /// Whether the frames after the first are in another look.
+    fn views(self) -> bool {
+        matches!(
+            self,
+            Self::TimeContrastiveViews | Self::TimeContrastiveViewsStraight
+        )
     }
 }
 
@@ -91,15 +104,14 @@ pub fn train_encoder(
     folder: &Path,
     monitor: &dyn Monitor,
 ) -> Result<(Params, Vec<LogRow>)> {
-    let folder = RunFolder::open(folder)?;
-    let key = config_key(config)?;
     let mut rng = Stream::new(config.seed, "encoder weights", 0);
     let mut params = PlayNet::init(&config.network, &mut rng)?;
     let latents = 2 * config.network.maps;
     let head: &[(&str, [usize; 2])] = match config.objective {
         Objective::TimeContrastive
         | Objective::TimeContrastiveViews
-        | Objective::TimeContrastiveStraight => &[
+        | Objective::TimeContrastiveStraight
+        | Objective::TimeContrastiveViewsStraight => &[
             ("head.layer1.weight", [latents, HEAD]),
             ("head.layer2.weight", [HEAD, EMBEDDING]),
         ],
@@ -115,43 +127,20 @@ pub fn train_encoder(
     for (name, shape) in head {
         params.normal(name, shape, (2.0 / shape[0] as f64).sqrt(), &mut rng)?;
     }
-    let mut adam = Adam::new(&params)?;
-    let mut log = folder
-        .restore(&key, &params, &mut adam)?
-        .unwrap_or_default();
+    let descent = Descent::open(folder, config_key(config)?, &params)?;
     let net = PlayNet::new(config.network.clone(), &params, String::new())?;
     monitor.stage("training the encoder", config.steps);
-    monitor.advance(adam.step);
-    let mut sum = (0.0, 0_u64);
-    while adam.step < config.steps {
-        let step = adam.step;
-        let loss = match config.objective {
-            Objective::TimeContrastive
-            | Objective::TimeContrastiveViews
-            | Objective::TimeContrastiveStraight => contrast(config, &net, &params, step)?,
-            Objective::Masked => masked(config, &net, &params, step)?,
-            Objective::LatentPrediction => prediction(config, &net, &params, step)?,
-        };
-        sum = (sum.0 + finite(&loss, step)?, sum.1 + 1);
-        let lr = rate(config.learning_rate, step, config.steps);
-        adam.update(&params, &loss.backward()?, lr, Some(1.0))?;
-        monitor.advance(1);
-        let stopped = monitor.stopped();
-        let due = adam.step.is_multiple_of(config.checkpoint_every) || adam.step == config.steps;
-        if due || stopped {
-            log.push(LogRow {
-                step: adam.step,
-                rate: lr,
-                loss: sum.0 / sum.1 as f64,
-                validation: None,
-            });
-            sum = (0.0, 0);
-            folder.save(&key, &params, &adam, &log)?;
-        }
-        if stopped {
-            return Err(Error::Interrupted);
-        }
-    }
+    let pace = Pace {
+        steps: config.steps,
+        learning_rate: config.learning_rate,
+        checkpoint_every: config.checkpoint_every,
+    };
+    let loss = |step| match config.objective {
+        Objective::Masked => masked(config, &net, &params, step),
+        Objective::LatentPrediction => prediction(config, &net, &params, step),
+        _ => contrast(config, &net, &params, step),
+    };
+    let log = descent.run(&pace, &params, monitor, loss, || Ok(None))?;
     Ok((standardised(&config.network, config.seed, &params)?, log))
 }
 
@@ -179,9 +168,9 @@ fn batch(config: &EncoderTraining, step: u64) -> Vec<f32> {
             let video = Video::simulate(config.seed, "encoder videos", index, span + 8, &Mix::FULL);
             let start = rng.below(8);
             // Both looks show the bodies over the occluders: what is hidden cannot be told.
-            let (other, layers) = match config.objective {
-                Objective::TimeContrastiveViews => (video.restyled(&mut rng), Layers::Revealed),
-                _ => (video.clone(), Layers::Seen),
+            let (other, layers) = match config.objective.views() {
+                true => (video.restyled(&mut rng), Layers::Revealed),
+                false => (video.clone(), Layers::Seen),
             };
             let frames: Vec<Vec<u8>> = (0..config.pairs)
                 .flat_map(|p| {
