@@ -99,7 +99,7 @@ pub(crate) fn quick_gelu(values: &mut [f32]) {
         dispatch(
             #[inline(always)]
             || {
-                for x in part {
+                for x in part.iter_mut() {
                     *x *= sigmoid(1.702 * *x);
                 }
             },
