@@ -268,6 +268,24 @@ fn constant_and_missing_units_are_undefined() {
     assert!(found.mean_partition.iter().all(|v| v.is_finite()));
 }
 
+/// A unit that answers in one condition only is silent, so constant, in all folds but one: no share of no variance. Its mean is
+/// not zero, so that sums of squares about it leave rounding.
+#[test]
+fn a_unit_that_is_silent_in_a_fold_is_undefined_and_spoils_no_mean() {
+    let w = world(14);
+    let mut sparse = Array2::filled(CONDITIONS, BINS, 0.0);
+    for bin in 0..BINS {
+        sparse.set(4, bin, 0.013 * (1.0 + bin as f64).sqrt());
+    }
+    let units = [sparse, w.variables[0].1.clone()];
+    for folds in [Folds::default(), Folds::ByCondition { n: 3, seed: 5 }] {
+        let found = run(&w, &units, folds);
+        assert!(found.units[0].pvaf[0].is_nan(), "{:?}", found.units[0].pvaf);
+        assert_eq!(found.n_undefined, 1);
+        assert!(found.mean_partition.iter().all(|v| v.abs() < 2.0));
+    }
+}
+
 #[test]
 fn bad_folds_and_shapes_are_errors() {
     let w = world(15);

@@ -210,6 +210,56 @@ fn what_version_5_lost_is_said() {
     );
 }
 
+#[test]
+fn an_id_that_stands_for_two_conditions_is_an_error() {
+    let (_, root) = read_value(&data(PICKLE), &Limits::default()).unwrap();
+    let ids = open(PICKLE).condition_ids().unwrap().to_vec();
+    let meta = |ids: &[f64]| {
+        let key = Value::Str("py_meta_index".into());
+        let columns = vec![(key, array(&[ids.len()], ids))];
+        with(
+            &root,
+            &["meta"],
+            Some(&Value::Dict(Arc::new(Dict::new(columns)))),
+        )
+    };
+    let mut ids: Vec<f64> = ids.iter().map(|&id| id as f64).collect();
+    assert!(Recording::from_value(&meta(&ids), &Expected::default()).is_ok());
+    ids[3] = ids[70];
+    let error = Recording::from_value(&meta(&ids), &Expected::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("meta/py_meta_index") && text.contains(&format!("{} twice", ids[70])),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_gzip_of_several_members_is_read_and_what_follows_it_is_not() {
+    use std::io::{Read, Write};
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(data(PICKLE)).unwrap())
+        .read_to_end(&mut bytes)
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("members.pkl.gz");
+    let mut file = Vec::new();
+    for piece in bytes.chunks(bytes.len() / 3) {
+        let mut member = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        member.write_all(piece).unwrap();
+        file = member.finish().unwrap();
+    }
+    std::fs::write(&path, &file).unwrap();
+    assert_eq!(
+        Recording::open(&path).unwrap().available().count(),
+        open(PICKLE).available().count()
+    );
+    file.extend(b"no gzip");
+    std::fs::write(&path, &file).unwrap();
+    let error = Recording::open(&path).unwrap_err().to_string();
+    assert!(error.contains("members.pkl.gz"), "{error}");
+}
+
 /// The tree with the entry at `path` replaced, or removed.
 fn with(root: &Value, path: &[&str], new: Option<&Value>) -> Value {
     let Value::Dict(dict) = root else {
@@ -359,6 +409,13 @@ fn what_is_wrong_is_named_with_field_expected_and_found() {
         &with(&root, &path, Some(&array(&[2], &[0.0, 8.0]))),
         "reliable_neural_idx/occ",
         &["rows from 0 to 7", "found 8"],
+    );
+    // Halves of other units than the mean.
+    let path = ["neural_responses_reliable_sh1"];
+    check(
+        &with(&root, &path, None),
+        "neural_responses_reliable_sh1",
+        &["no such key"],
     );
     // Units that are not as many as the ids.
     check(

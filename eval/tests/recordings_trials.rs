@@ -63,6 +63,7 @@ fn each_bad_row_is_named() {
         format!("synthetic\t1\t1\t{condition}\t{kind}\t{law}\t1.0\t{paddle}\t{hit}\n")
     };
     let good = row("72780", "occ", "display", "1.5", "1");
+    let last = row("72780", "occ", "display", "1.6", "1");
     for (bad, column, found) in [
         (
             row("472225", "occ", "display", "1", "1"),
@@ -107,7 +108,7 @@ fn each_bad_row_is_named() {
             "perhaps",
         ),
     ] {
-        let table = format!("{HEAD}{good}{bad}{good}");
+        let table = format!("{HEAD}{good}{bad}{last}");
         let error = text(&table, &TrialOptions::default())
             .unwrap_err()
             .to_string();
@@ -528,4 +529,33 @@ fn recordings_are_drawn() {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("recording-{name}.svg"));
         fs::write(path, svg).unwrap();
     }
+}
+
+#[test]
+fn a_trial_that_is_there_twice_is_a_bad_row() {
+    let header = "subject,session,trial,condition_id,trial_type,paddle_y_deg\n";
+    let table = |rows: &str| {
+        let text = format!("{header}{rows}");
+        Trials::from_bytes(
+            text.into_bytes(),
+            "twice.csv".into(),
+            &TrialOptions::default(),
+        )
+    };
+    let one = "s,1,4,29337,occ,1.5\n";
+    // The same number in another session, or another answer, is another trial; without numbers nothing can be said.
+    for other in [
+        "s,2,4,29337,occ,1.5\n",
+        "s,1,5,29337,occ,1.5\n",
+        "s,1,4,55062,occ,1.5\n",
+    ] {
+        assert_eq!(table(&format!("{one}{other}")).unwrap().len(), 2);
+    }
+    let error = table(&format!("{one}s,1,5,55062,occ,2\n{one}"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("row 3, column trial") && error.contains("row 1 again"),
+        "{error}"
+    );
 }

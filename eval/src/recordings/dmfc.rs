@@ -454,6 +454,14 @@ impl Recording {
         .recording(root)
     }
 
+    /// An error about this recording, with its file.
+    pub(crate) fn in_its_file(&self, error: Error) -> Error {
+        match &self.path {
+            Some(path) => error.in_file(path),
+            None => error,
+        }
+    }
+
     /// Where it was read.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
@@ -506,7 +514,8 @@ impl Recording {
                     .available()
                     .map(|(t, p, h)| format!("{}/{}", p.key(h), t.key()))
                     .collect();
-                Error::field(field(), "responses", format!("only {}", have.join(", ")))
+                let found = format!("only {}", have.join(", "));
+                self.in_its_file(Error::field(field(), "responses", found))
             })?;
         Responses::new(
             array.shape()[0],
@@ -554,11 +563,11 @@ impl Recording {
                 let ids = ids.collect();
                 Ok((first, second, ids))
             }
-            None => Err(Error::field(
+            None => Err(self.in_its_file(Error::field(
                 population.key(Half::Sh2),
                 format!("{} units, as in the first half", first.units()),
                 format!("{} units, and no ids to align them by", second.units()),
-            )),
+            ))),
         }
     }
 
@@ -582,7 +591,12 @@ impl Recording {
             .map(|(.., array)| array)
             .ok_or_else(|| {
                 let have: Vec<&str> = self.behavior_names(trials).collect();
-                Error::field(field(), "a variable", format!("only {}", have.join(", ")))
+                let found = if have.is_empty() {
+                    "none at all".to_owned()
+                } else {
+                    format!("only {}", have.join(", "))
+                };
+                self.in_its_file(Error::field(field(), "a variable", found))
             })?;
         Array2::new(
             self.expected.conditions,
@@ -607,11 +621,11 @@ impl Recording {
             .map(|(.., mask)| mask)
             .ok_or_else(|| {
                 let have: Vec<&str> = self.mask_names(trials).take(20).collect();
-                Error::field(
+                self.in_its_file(Error::field(
                     format!("masks/{}/{name}", trials.key()),
                     "a mask",
                     format!("only {}", have.join(", ")),
-                )
+                ))
             })
     }
 
@@ -843,6 +857,16 @@ impl Checker {
                 let inside = find_mask(&masks, trials, "start_end_pad0");
                 self.response_values(&field, &array, population, inside)?;
                 responses.insert((trials, population, half), array);
+            }
+        }
+        // Scores are corrected by the halves of the very units that they are about.
+        for trials in TrialType::ALL {
+            if self.released && responses.contains_key(&(trials, Population::Reliable, Half::Full))
+            {
+                for half in [Half::Sh1, Half::Sh2] {
+                    let key = Population::Reliable.key(half);
+                    need(root, "", &key).and_then(|value| need(value, &key, trials.key()))?;
+                }
             }
         }
         let reliable = self.reliable(root, &responses)?;
@@ -1225,10 +1249,19 @@ impl Checker {
                 .collect::<Option<Vec<_>>>()
                 .ok_or_else(|| Error::field("meta/py_meta_index", "whole numbers", "other numbers"))
         });
-        if ids.is_none() {
-            self.notes.push("meta: no ids of conditions".into());
+        let ids = ids.transpose()?;
+        match &ids {
+            None => self.notes.push("meta: no ids of conditions".into()),
+            Some(ids) => {
+                let mut sorted = ids.clone();
+                sorted.sort_unstable();
+                if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+                    let found = format!("{} twice", pair[0]);
+                    return Err(Error::field("meta/py_meta_index", "each id once", found));
+                }
+            }
         }
-        ids.transpose()
+        Ok(ids)
     }
 }
 

@@ -18,11 +18,17 @@ impl Recording {
     /// differ; NaN outside of the mask. A bin in which a unit has no response is left out. A population that has no more
     /// units or bins than factors is left as it is.
     ///
-    /// Errors of the mask and of the factor analysis.
-    pub fn with_factors(&self, trials: TrialType, factors: usize) -> Result<(Self, Vec<Half>)> {
+    /// Only the `halves` asked for are fitted. Errors of the mask and of the factor analysis.
+    pub fn with_factors(
+        &self,
+        trials: TrialType,
+        factors: usize,
+        halves: &[Half],
+    ) -> Result<(Self, Vec<Half>)> {
         let wanted = Population::Factors(factors);
-        let missing: Vec<(Half, Population)> = [Half::Full, Half::Sh1, Half::Sh2]
-            .into_iter()
+        let missing: Vec<(Half, Population)> = halves
+            .iter()
+            .copied()
             .filter(|&half| !self.has(trials, wanted, half))
             .filter_map(|half| {
                 let units = [Population::Reliable, Population::All]

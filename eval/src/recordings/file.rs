@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use mental_pong_game::{Monitor, Quiet};
 
 use crate::error::{Error, Result};
@@ -154,7 +154,7 @@ fn stream(path: &Path, format: Format, limits: &Limits, monitor: &dyn Monitor) -
     match format {
         // Buffered once more, because the reader takes single bytes.
         Format::PickleGz => pickle::read(
-            BufReader::with_capacity(1 << 16, GzDecoder::new(file)),
+            BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)),
             limits,
         ),
         Format::MatV5 => mat::read_v5(file, limits),

@@ -120,6 +120,22 @@ pub fn arrays(source: impl Read + Seek, limits: &Limits) -> Result<Vec<(String, 
     Ok(found)
 }
 
+/// One array of a `.npy` file. Errors as in [`read`].
+pub(crate) fn read_npy(source: impl Read, name: &str, limits: &Limits) -> Result<Value> {
+    let mut budget = Budget::new(limits);
+    let mut bytes = Vec::new();
+    source
+        .take(limits.bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| wrong(format!("{name}: {error}")))?;
+    budget.take_usize(bytes.len())?;
+    let left = Limits {
+        bytes: budget.left(),
+        ..*limits
+    };
+    array(name, bytes, &left)
+}
+
 /// What the header of an array says.
 struct Header {
     descr: String,

@@ -10,8 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical, ZstdLevel};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::basic::{Compression, Encoding, LogicalType, Repetition, Type as Physical, ZstdLevel};
+use parquet::column::page::{Page, PageMetadata, PageReader};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
@@ -132,7 +133,7 @@ pub fn from_bytes(bytes: Vec<u8>, limits: &Limits) -> Result<Table> {
     contained(|| table(InMemory(Bytes::from(bytes)), limits))
 }
 
-/// The library panics on some damaged pages, such as one whose dictionary is missing. Nothing of its state outlives the call,
+/// The library may panic on damaged pages in ways that are not known. Nothing of its state outlives the call,
 /// so the panic ends here as an error.
 fn contained(read: impl FnOnce() -> Result<Table>) -> Result<Table> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| {
@@ -206,6 +207,54 @@ impl ChunkReader for InMemory {
     }
 }
 
+/// The pages of a column. The library panics on values that point into a dictionary that is not there.
+struct Pages {
+    inner: Box<dyn PageReader>,
+    /// Whether the dictionary has come.
+    dictionary: bool,
+}
+
+impl PageReader for Pages {
+    fn get_next_page(&mut self) -> parquet::errors::Result<Option<Page>> {
+        let page = self.inner.get_next_page()?;
+        match &page {
+            Some(Page::DictionaryPage { .. }) => self.dictionary = true,
+            Some(page)
+                if !self.dictionary
+                    && matches!(
+                        page.encoding(),
+                        Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY
+                    ) =>
+            {
+                let why = "a page points into a dictionary that is not there";
+                return Err(ParquetError::General(why.into()));
+            }
+            _ => {}
+        }
+        Ok(page)
+    }
+
+    fn peek_next_page(&mut self) -> parquet::errors::Result<Option<PageMetadata>> {
+        self.inner.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> parquet::errors::Result<()> {
+        self.inner.skip_next_page()
+    }
+
+    fn at_record_boundary(&mut self) -> parquet::errors::Result<bool> {
+        self.inner.at_record_boundary()
+    }
+}
+
+impl Iterator for Pages {
+    type Item = parquet::errors::Result<Page>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.get_next_page().transpose()
+    }
+}
+
 fn table<R: ChunkReader + 'static>(source: R, limits: &Limits) -> Result<Table> {
     let mut budget = Budget::new(limits);
     let reader = SerializedFileReader::new(source).map_err(broken)?;
@@ -239,7 +288,22 @@ fn table<R: ChunkReader + 'static>(source: R, limits: &Limits) -> Result<Table> 
             if place >= group.num_columns() {
                 return Err(Error::format("Parquet", None, "a group lacks a column"));
             }
-            let column = group.get_column_reader(place).map_err(broken)?;
+            let compression = group.metadata().column(place).compression();
+            if !matches!(
+                compression,
+                Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)
+            ) {
+                return Err(Error::field(
+                    name,
+                    "a column compressed with snappy or zstd, or not at all",
+                    compression.to_string(),
+                ));
+            }
+            let pages = Pages {
+                inner: group.get_column_page_reader(place).map_err(broken)?,
+                dictionary: false,
+            };
+            let column = get_column_reader(Arc::clone(&description), Box::new(pages));
             let rows = Rows {
                 name: &name,
                 optional,

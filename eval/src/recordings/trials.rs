@@ -384,8 +384,23 @@ impl Trials {
                 ..Provenance::default()
             },
         };
+        let numbered = columns.0.contains_key(&Role::Trial);
+        let mut seen: BTreeMap<Identity, usize> = BTreeMap::new();
         for row in 0..table.rows {
-            match columns.row(row, options, &mut trials.provenance.law) {
+            let read = columns.row(row, options, &mut trials.provenance.law);
+            let read = read.and_then(|read| match &read {
+                Row::Kept(kept) if numbered => match seen.insert(kept.identity(), row) {
+                    Some(before) => Err(columns.problem(
+                        Role::Trial,
+                        row,
+                        "each trial once",
+                        format!("the trial of row {} again", before + 1),
+                    )),
+                    None => Ok(read),
+                },
+                _ => Ok(read),
+            });
+            match read {
                 Ok(Row::Kept(kept)) => {
                     trials.subject.push(kept.subject);
                     trials.session.push(kept.session);
@@ -526,6 +541,17 @@ struct Kept {
     paddle: f64,
     truth: Option<f64>,
     outcome: Option<Outcome>,
+}
+
+/// What no two trials share: subject, session, number, condition, and the bits of the final paddle.
+type Identity = (String, String, i64, u32, u64);
+
+impl Kept {
+    fn identity(&self) -> Identity {
+        let (subject, session) = (self.subject.clone(), self.session.clone());
+        let bits = self.paddle.to_bits();
+        (subject, session, self.trial, self.condition, bits)
+    }
 }
 
 enum Row {

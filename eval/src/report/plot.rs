@@ -7,6 +7,38 @@ const WIDTH: f64 = 400.0;
 const TEXT: f64 = 12.0;
 const SMALL: f64 = 10.5;
 
+/// Width of a letter in units of the size of the text: that of a wide sans serif, so that a narrow one fits too.
+const LETTER: f64 = 0.62;
+
+/// How wide a text is drawn at most, units.
+fn width(text: &str, size: f64) -> f64 {
+    LETTER * size * text.chars().count() as f64
+}
+
+/// A name that fits into `room` units: its middle is left out where it is longer, as ends tell names apart.
+fn fitting(name: &str, size: f64, room: f64) -> String {
+    let most = ((room / (LETTER * size)) as usize).max(3);
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= most {
+        return name.to_owned();
+    }
+    let tail = (most - 1) / 2;
+    let head = most - 1 - tail;
+    letters[..head]
+        .iter()
+        .chain(&['…'])
+        .chain(&letters[letters.len() - tail..])
+        .collect()
+}
+
+/// Room for names at the left of a plot: `least`, or what the longest needs, up to half of the plot.
+fn margin<'a>(names: impl Iterator<Item = &'a str>, least: f64) -> f64 {
+    names
+        .map(|name| width(name, SMALL) + 14.0)
+        .fold(least, f64::max)
+        .min(WIDTH / 2.0)
+}
+
 /// One row of [`dots`].
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Dot {
@@ -31,7 +63,8 @@ pub(crate) struct Mark {
 
 /// A dot plot: names at the left, values with intervals, numbers at the right.
 pub(crate) fn dots(label: &str, axis: &str, rows: &[Dot], marks: &[Mark]) -> String {
-    let (row_height, head, left, right) = (19.0, 20.0, 128.0, 62.0);
+    let (row_height, head, right) = (19.0, 20.0, 62.0);
+    let left = margin(rows.iter().map(|r| r.name.as_str()), 128.0);
     let mut groups = 0;
     for (i, row) in rows.iter().enumerate() {
         if i == 0 || rows[i - 1].group != row.group {
@@ -99,7 +132,8 @@ pub(crate) fn dots(label: &str, axis: &str, rows: &[Dot], marks: &[Mark]) -> Str
             y += head;
         }
         let middle = y + row_height / 2.0;
-        svg.text(left - 8.0, middle + 4.0, SMALL, Anchor::End, &row.name);
+        let name = fitting(&row.name, SMALL, left - 10.0);
+        svg.text(left - 8.0, middle + 4.0, SMALL, Anchor::End, &name);
         let look: &Look = if row.filled { &LOOKS[0] } else { &LOOKS[2] };
         if let Some((low, high)) = row.interval
             && low.is_finite()
@@ -255,7 +289,8 @@ pub(crate) fn curves(label: &str, x_axis: &str, y_axis: &str, curves: &[Curve]) 
             look.dash,
         );
         svg.marker(x + 17.0, y, 3.2, look, false);
-        svg.text(x + 40.0, y + 4.0, TEXT, Anchor::Start, &curve.name);
+        let name = fitting(&curve.name, TEXT, 152.0);
+        svg.text(x + 40.0, y + 4.0, TEXT, Anchor::Start, &name);
     }
     let points = || {
         curves
@@ -330,18 +365,24 @@ pub(crate) fn curves(label: &str, x_axis: &str, y_axis: &str, curves: &[Curve]) 
 /// A square table of numbers as shades, each number written in its cell. NaN is left empty.
 pub(crate) fn matrix(label: &str, names: &[String], values: &[Vec<f64>]) -> String {
     let n = names.len().max(1);
-    let left = 112.0;
-    let cell = ((WIDTH - left - 8.0) / n as f64).min(64.0);
-    let top = 92.0;
+    let left = margin(names.iter().map(String::as_str), 60.0);
+    // The names above lean to the right by 50 degrees: the last one stands out over the square.
+    let longest = names.iter().map(|n| width(n, SMALL)).fold(0.0, f64::max);
+    let longest = longest.min(150.0);
+    let (over, above) = (0.643 * longest, 0.767 * longest);
+    let cell = (WIDTH - left - over - 8.0) / (n as f64 - 0.5).max(1.0);
+    let cell = cell.min((WIDTH - left - 8.0) / n as f64).min(64.0);
+    let top = above + 14.0;
     let mut svg = Svg::new(WIDTH, top + cell * n as f64 + 10.0, label);
     for (i, name) in names.iter().enumerate() {
         let at = (i as f64 + 0.5) * cell;
-        svg.text(left - 6.0, top + at + 4.0, SMALL, Anchor::End, name);
+        let side = fitting(name, SMALL, left - 8.0);
+        svg.text(left - 6.0, top + at + 4.0, SMALL, Anchor::End, &side);
         svg.push(format_args!(
             "<text class=\"fg\" fill=\"#1b1b1b\" transform=\"translate({} {}) rotate(-50)\" font-size=\"{SMALL}\" text-anchor=\"start\">{}</text>",
             px(left + at),
             px(top - 6.0),
-            super::svg::escape(name)
+            super::svg::escape(&fitting(name, SMALL, 150.0))
         ));
         for (j, value) in values
             .get(i)
@@ -362,11 +403,95 @@ pub(crate) fn matrix(label: &str, names: &[String], values: &[Vec<f64>]) -> Stri
             svg.text(
                 x + cell / 2.0,
                 y + cell / 2.0 + 4.0,
-                if cell > 30.0 { SMALL } else { 8.0 },
+                if cell > 30.0 {
+                    SMALL
+                } else {
+                    (0.36 * cell).min(8.0)
+                },
                 Anchor::Middle,
                 &fixed(*value, 2),
             );
         }
     }
     svg.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Places and texts of all texts of a picture: (x, anchor, size, text).
+    fn texts(svg: &str) -> Vec<(f64, String, f64, String)> {
+        let attribute = |tag: &str, name: &str| {
+            let start = tag.find(&format!(" {name}=\""))? + name.len() + 3;
+            let end = tag[start..].find('"')? + start;
+            Some(tag[start..end].to_owned())
+        };
+        svg.split("<text")
+            .skip(1)
+            .filter_map(|piece| {
+                let (tag, rest) = piece.split_once('>')?;
+                let text = rest.split('<').next()?.to_owned();
+                Some((
+                    attribute(tag, "x")?.parse().ok()?,
+                    attribute(tag, "text-anchor").unwrap_or_else(|| "start".into()),
+                    attribute(tag, "font-size")?.parse().ok()?,
+                    text,
+                ))
+            })
+            .collect()
+    }
+
+    /// Every text that is not turned stands within the picture.
+    fn all_inside(svg: &str) {
+        let found = texts(svg);
+        assert!(!found.is_empty());
+        for (x, anchor, size, text) in found {
+            let wide = width(&text, size);
+            let (from, to) = match anchor.as_str() {
+                "end" => (x - wide, x),
+                "middle" => (x - wide / 2.0, x + wide / 2.0),
+                _ => (x, x + wide),
+            };
+            assert!(from >= -0.5 && to <= WIDTH + 0.5, "{text}: {from} to {to}");
+        }
+    }
+
+    #[test]
+    fn names_of_any_length_stay_within_the_picture() {
+        let names = [
+            "a",
+            "hand_dspeed_postmean",
+            "vc1-large ctrnn physion seed 3:dynamics_after_rollout",
+        ];
+        let rows = names.map(|name| Dot {
+            group: "Models".into(),
+            name: name.into(),
+            value: 0.5,
+            interval: None,
+            filled: true,
+        });
+        all_inside(&dots("label", "r", &rows, &[]));
+        let lines = names.map(|name| Curve {
+            name: format!("{name}, x"),
+            points: vec![
+                (0.0, 0.1, f64::NAN, f64::NAN),
+                (1.0, 0.2, f64::NAN, f64::NAN),
+            ],
+        });
+        all_inside(&curves("label", "x", "y", &lines));
+        let names = names.map(String::from);
+        all_inside(&matrix("label", &names, &vec![vec![0.5; 3]; 3]));
+    }
+
+    #[test]
+    fn a_name_keeps_its_ends() {
+        assert_eq!(fitting("short", 10.0, 100.0), "short");
+        let cut = fitting("encoder-of-a-long-name:dynamics", 10.0, 100.0);
+        assert!(
+            cut.starts_with("encoder") && cut.ends_with("ynamics"),
+            "{cut}"
+        );
+        assert_eq!(cut.chars().count(), 16);
+    }
 }

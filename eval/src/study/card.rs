@@ -113,6 +113,9 @@ pub struct StudyCard {
     pub seeds: Vec<Seed>,
     /// Conditions.
     pub n_conditions: usize,
+    /// Name of each row, and what it is.
+    #[serde(default)]
+    pub rows: Vec<NamedText>,
     /// The analyses, in order.
     pub sections: Vec<Section>,
     /// Analyses that were not run, and why.

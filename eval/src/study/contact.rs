@@ -15,6 +15,9 @@ use crate::contact::{
     per_scenario_accuracy,
 };
 use crate::error::{Error, Result};
+use crate::recordings::limits::Limits;
+use crate::recordings::npz;
+use crate::recordings::value::Value;
 use crate::report::plot::{Dot, dots};
 use crate::stats::bootstrap::Bootstrap;
 
@@ -124,26 +127,26 @@ fn read_set(folder: &Path, name: &str) -> Result<ContactSet> {
 }
 
 fn read_features(path: &Path, clips: usize) -> Result<Array2> {
-    let array = npyz::NpyFile::new(std::io::BufReader::new(open(path)?))
-        .map_err(|e| Error::format("npy", None, e.to_string()))?;
-    let shape = array.shape().to_vec();
-    let [n, dim] = shape[..] else {
-        return Err(Error::field(
-            "features",
-            "[clip, feature]",
-            format!("{shape:?}"),
-        ));
+    let value = npz::read_npy(open(path)?, "features", &Limits::default())?;
+    let Value::Array(array) = value else {
+        return Err(Error::field("features", "numbers", value.describe()));
     };
-    if n as usize != clips {
+    let &[n, dim] = array.shape() else {
+        let found = format!("{:?}", array.shape());
+        return Err(Error::field("features", "[clip, feature]", found));
+    };
+    if n != clips {
         return Err(Error::field(
             "features",
             format!("{clips} clips, as the table beside them"),
             format!("{n}"),
         ));
     }
-    let values =
-        super::latents::as_f64(array).map_err(|why| Error::field("features", "numbers", why))?;
-    Array2::new(n as usize, dim as usize, values)
+    let values = array.to_f64().ok_or_else(|| {
+        let found = format!("elements of type {}", array.dtype());
+        Error::field("features", "numbers", found)
+    })?;
+    Array2::new(n, dim, values)
 }
 
 fn read_clips(path: &Path) -> Result<Vec<ContactClip>> {

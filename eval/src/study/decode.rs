@@ -243,7 +243,8 @@ pub(super) fn endpoint(scene: &Scene, out: &mut Out) -> Result<()> {
             Some(units) if system.kind == RowKind::Published => units,
             _ => &system.features,
         };
-        let decoder = EndpointDecoder::new(&scene.layout, features, &scene.ends)?;
+        // Correlations over as few held-out conditions as published; tables say how many there are, figures leave such times out.
+        let decoder = EndpointDecoder::new(&scene.layout, features, &scene.ends)?.min_conditions(2);
         let result = decoder.run(&scene.splits, FIFTY)?;
         let tested = matches!(system.kind, RowKind::Model | RowKind::Published);
         if tested {

@@ -1,18 +1,23 @@
 //! Latents of a model, from `mpong predict` or made elsewhere, brought to the bins of the recordings.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
 use mental_pong_game::task::Condition;
 use mental_pong_predictor::latents::{Status, Step, TrialLatents, mean_in_bins};
-use npyz::npz::NpzArchive;
 
 use crate::array::Array2;
 use crate::error::{Error, Result};
+use crate::recordings::limits::Limits;
+use crate::recordings::npz;
+use crate::recordings::value::Value;
 
 /// Arrays of the file that are not latents.
 const KNOWN: [&str; 6] = ["id", "n_steps", "frame", "bin", "time_ms", "status"];
 const BIN_MS: f64 = 50.0;
+/// Time at either end of a condition over which a step may be held, ms: a coarse model's last step and the bin that is cut.
+const HELD_MS: f64 = 200.0;
 
 /// Latents of one layer, by condition.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,11 +30,28 @@ pub struct Layer {
 
 impl Layer {
     /// `[condition][bin, latent]`: each condition in its own bins, see [`mean_in_bins`].
+    ///
+    /// [`Error::Field`] for a condition whose steps leave more than 200 ms of its bins without a step at the beginning or at
+    /// the end: there the first or last step would be held, as for times in seconds or from another zero.
     pub fn in_bins(&self, bins: &[Vec<usize>]) -> Result<Vec<Array2>> {
         self.trials
             .iter()
             .zip(bins)
             .map(|(trial, bins)| {
+                if let (Some(first), Some(last), [from, .., to]) =
+                    (trial.steps.first(), trial.steps.last(), &bins[..])
+                {
+                    let (from, to) = (*from as f64 * BIN_MS, (*to as f64 + 1.0) * BIN_MS);
+                    if first.time_ms > from + HELD_MS || last.time_ms < to - HELD_MS {
+                        return Err(Error::field(
+                            format!("{}, condition {}", self.name, trial.id),
+                            format!(
+                                "steps from {from} to {to} ms (the ball starts to move at 300 ms)"
+                            ),
+                            format!("steps from {:.1} to {:.1} ms", first.time_ms, last.time_ms),
+                        ));
+                    }
+                }
                 let mut values = Vec::with_capacity(bins.len() * trial.dim);
                 for &bin in bins {
                     values.extend(mean_in_bins(trial, bin..bin + 1));
@@ -60,20 +82,24 @@ fn read(path: &Path, conditions: &[Condition]) -> Result<Vec<Layer>> {
         path: path.display().to_string(),
         source,
     })?;
-    let bad = |e: std::io::Error| Error::format("npz", None, e.to_string());
-    let mut archive = NpzArchive::new(file).map_err(bad)?;
-    let mut names: Vec<String> = archive.array_names().map(String::from).collect();
-    names.sort();
+    let arrays: BTreeMap<String, Value> =
+        npz::arrays(std::io::BufReader::new(file), &Limits::default())?
+            .into_iter()
+            .collect();
+    let names: Vec<String> = arrays.keys().cloned().collect();
     // Arrays of another number of axes are left alone: descriptions, texts.
-    let mut numbers = |name: &str, axes: usize| -> Result<Option<(Vec<u64>, Vec<f64>)>> {
-        let Some(array) = archive.by_name(name).map_err(bad)? else {
+    let numbers = |name: &str, axes: usize| -> Result<Option<(Vec<u64>, Vec<f64>)>> {
+        let Some(Value::Array(array)) = arrays.get(name) else {
             return Ok(None);
         };
-        let shape = array.shape().to_vec();
-        if shape.len() != axes {
+        if array.shape().len() != axes {
             return Ok(None);
         }
-        let values = as_f64(array).map_err(|why| Error::field(name, "numbers", why))?;
+        let values = array.to_f64().ok_or_else(|| {
+            let found = format!("elements of type {}", array.dtype());
+            Error::field(name, "numbers", found)
+        })?;
+        let shape = array.shape().iter().map(|&n| n as u64).collect();
         Ok(Some((shape, values)))
     };
     let (_, ids) = numbers("id", 1)?
@@ -112,6 +138,12 @@ fn read(path: &Path, conditions: &[Condition]) -> Result<Vec<Layer>> {
         }
         _ => (time_ms / BIN_MS) as usize,
     };
+    let mut sorted = ids.clone();
+    sorted.sort_by(f64::total_cmp);
+    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        let found = format!("{} twice", pair[0]);
+        return Err(Error::field("id", "each condition once", found));
+    }
     let places = conditions
         .iter()
         .map(|condition| {
@@ -194,6 +226,10 @@ fn read(path: &Path, conditions: &[Condition]) -> Result<Vec<Layer>> {
         });
     }
     if layers.is_empty() {
+        let names: Vec<String> = arrays
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.describe()))
+            .collect();
         return Err(Error::field(
             "latents",
             "an array [condition, step, unit]",
@@ -203,39 +239,93 @@ fn read(path: &Path, conditions: &[Condition]) -> Result<Vec<Layer>> {
     Ok(layers)
 }
 
-/// All values as f64, in C order.
-pub(super) fn as_f64<R: std::io::Read>(
-    array: npyz::NpyFile<R>,
-) -> std::result::Result<Vec<f64>, String> {
-    use npyz::Order;
-    if array.order() != Order::C {
-        return Err("Fortran order; save it in C order".into());
-    }
-    let text = array.dtype().descr();
-    let end = |e: std::io::Error| e.to_string();
-    let Some(code) = text.trim_matches('\'').get(1..).map(str::to_owned) else {
-        return Err(text);
-    };
-    macro_rules! read {
-        ($t:ty) => {
-            array
-                .into_vec::<$t>()
-                .map_err(end)?
-                .into_iter()
-                .map(|v| v as f64)
-                .collect()
+#[cfg(test)]
+mod tests {
+    use mental_pong_game::task::Set;
+    use npyz::WriterBuilder;
+
+    use super::*;
+
+    /// An `.npz` of latents of the 79 conditions: what the steps hold depends on their place, so that an order that is not
+    /// honoured shows.
+    fn file(
+        change: impl Fn(&mut Vec<f64>, &mut Vec<f64>),
+        fortran: bool,
+    ) -> tempfile::NamedTempFile {
+        let conditions = Set::Primate79.conditions().unwrap();
+        let mut ids: Vec<f64> = conditions.iter().map(|c| f64::from(c.id)).collect();
+        let mut times: Vec<f64> = (0..79 * 100)
+            .map(|at| 50.0 * f64::from(at % 100) + 25.0)
+            .collect();
+        change(&mut ids, &mut times);
+        let out = tempfile::NamedTempFile::new().unwrap();
+        let mut npz = npyz::npz::NpzWriter::new(out.reopen().unwrap());
+        let mut put = |name: &str, shape: &[u64], values: &[f64], order| {
+            let mut writer = npz
+                .array(name, npyz::zip::write::FileOptions::default())
+                .unwrap()
+                .default_dtype()
+                .order(order)
+                .shape(shape)
+                .begin_nd()
+                .unwrap();
+            writer.extend(values.iter().copied()).unwrap();
+            writer.finish().unwrap();
         };
+        put("id", &[79], &ids, npyz::Order::C);
+        put("time_ms", &[79, 100], &times, npyz::Order::C);
+        let value = |c: usize, s: usize, u: usize| (c * 1000 + s * 10 + u) as f64;
+        let mut values = Vec::new();
+        if fortran {
+            for u in 0..2 {
+                for s in 0..100 {
+                    values.extend((0..79).map(|c| value(c, s, u)));
+                }
+            }
+            put("layer", &[79, 100, 2], &values, npyz::Order::Fortran);
+        } else {
+            for c in 0..79 {
+                for s in 0..100 {
+                    values.extend((0..2).map(|u| value(c, s, u)));
+                }
+            }
+            put("layer", &[79, 100, 2], &values, npyz::Order::C);
+        }
+        npz.zip_writer().finish().unwrap();
+        out
     }
-    Ok(match code.as_str() {
-        "f4" => read!(f32),
-        "f8" => read!(f64),
-        "u1" => read!(u8),
-        "u4" => read!(u32),
-        "u8" => read!(u64),
-        "i1" => read!(i8),
-        "i2" => read!(i16),
-        "i4" => read!(i32),
-        "i8" => read!(i64),
-        _ => return Err(text),
-    })
+
+    #[test]
+    fn either_order_of_a_file_gives_the_same_latents() {
+        let conditions = Set::Primate79.conditions().unwrap();
+        let bins: Vec<Vec<usize>> = vec![(6..40).collect(); 79];
+        for fortran in [false, true] {
+            let file = file(|_, _| (), fortran);
+            let layers = read_layers(file.path(), &conditions).unwrap();
+            let found = layers[0].in_bins(&bins).unwrap();
+            assert_eq!(found[3].row(2), [3080.0, 3081.0], "Fortran {fortran}");
+        }
+    }
+
+    #[test]
+    fn ids_and_times_that_cannot_be_are_errors() {
+        let conditions = Set::Primate79.conditions().unwrap();
+        let twice = file(|ids, _| ids[4] = ids[70], false);
+        let error = read_layers(twice.path(), &conditions)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("id") && error.contains("twice"), "{error}");
+        // Seconds instead of milliseconds.
+        let seconds = file(
+            |_, times| times.iter_mut().for_each(|t| *t /= 1000.0),
+            false,
+        );
+        let layers = read_layers(seconds.path(), &conditions).unwrap();
+        let bins: Vec<Vec<usize>> = vec![(6..40).collect(); 79];
+        let error = layers[0].in_bins(&bins).unwrap_err().to_string();
+        assert!(
+            error.contains("condition 29337") && error.contains("2000 ms"),
+            "{error}"
+        );
+    }
 }

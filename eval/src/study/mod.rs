@@ -322,7 +322,7 @@ pub fn run(
     let recording = match &inputs.recording {
         Some(recording) => {
             monitor.stage("factors", 1);
-            let fitted = Fitted::new(recording, config.factors)?;
+            let fitted = Fitted::new(recording, config)?;
             monitor.advance(1);
             Some(fitted)
         }
@@ -410,6 +410,7 @@ fn finish(inputs: &Inputs, config: &StudyConfig, scene: &Scene, out: Out) -> Res
             },
         ],
         n_conditions: scene.conditions.len(),
+        rows: scene.rows(),
         sections: out.sections,
         skipped: out.skipped,
         checks: out.checks,

@@ -444,8 +444,10 @@ fn one_each(scene: &Scene, heights: &[f64]) -> TrialTable {
 fn animals(scene: &Scene, recording: &Recording) -> Result<Option<Observer>> {
     if recording.table("trial_meta").is_some() {
         let trials = Trials::of_recording(recording, &TrialOptions::default());
-        if let Ok(trials) = trials {
-            let table = of_trials(scene, &trials)?;
+        // A table of other conditions is no reason to do without the rest.
+        if let Ok(trials) = trials
+            && let Ok(table) = of_trials(scene, &trials)
+        {
             if table.conditions(2).len() >= 5 {
                 return Ok(Some(Observer {
                     name: scene.animals.into(),

@@ -178,8 +178,17 @@ fn side_by_side(card: &StudyCard) -> Markup {
                 }
             }
         } }
-        details { summary { "What the columns say" }
+        details open[true] { summary { "What the columns say" }
             ul { @for &i in &used { li { b { (SIDE_BY_SIDE[i].heading) } ": " (SIDE_BY_SIDE[i].means) "." } } }
+        }
+        @let known: Vec<_> = rows
+            .iter()
+            .filter_map(|(name, ..)| card.rows.iter().find(|r| r.name == *name && !r.value.is_empty()))
+            .collect();
+        @if !known.is_empty() {
+            details open[true] { summary { "What the rows are" }
+                ul { @for row in &known { li { b { (row.name) } ": " (row.value) "." } } }
+            }
         }
     }
 }

@@ -63,6 +63,8 @@ pub struct Inputs {
 pub(crate) struct System {
     pub(crate) name: String,
     pub(crate) kind: RowKind,
+    /// What it is, for a reader of the page.
+    pub(crate) description: String,
     /// `[condition][bin of start_end, unit]`.
     pub(crate) features: Vec<Array2>,
     /// Whether it is drawn over time.
@@ -106,8 +108,24 @@ pub(crate) struct Fitted {
 }
 
 impl Fitted {
-    pub(super) fn new(recording: &Recording, factors: usize) -> Result<Self> {
-        let (recording, halves) = recording.with_factors(TrialType::Occ, factors)?;
+    /// Fits the factors that the analyses take, which may be none: it takes long.
+    pub(super) fn new(recording: &Recording, config: &StudyConfig) -> Result<Self> {
+        let asked = |which: &[Analysis]| {
+            config.analyses.is_empty() || config.analyses.iter().any(|a| which.contains(a))
+        };
+        let halves: &[Half] = if asked(&[Analysis::Rsa]) {
+            &Half::ALL
+        } else if asked(&[
+            Analysis::Decode,
+            Analysis::Variables,
+            Analysis::Endpoint,
+            Analysis::Comparison,
+        ]) {
+            &[Half::Full]
+        } else {
+            &[]
+        };
+        let (recording, halves) = recording.with_factors(TrialType::Occ, config.factors, halves)?;
         Ok(Self { recording, halves })
     }
 }
@@ -130,6 +148,9 @@ impl<'a> Scene<'a> {
     ) -> Result<Self> {
         let fitted = recording.map_or_else(Vec::new, |r| r.halves.clone());
         let recording = recording.map(|r| &r.recording);
+        if let Some(recording) = recording {
+            check_axes(recording).map_err(|e| recording.in_its_file(e))?;
+        }
         let conditions = match recording.and_then(Recording::condition_ids) {
             Some(ids) => {
                 let ids: Vec<u32> = ids
@@ -145,7 +166,9 @@ impl<'a> Scene<'a> {
             None => Set::Primate79.conditions()?,
         };
         let (layout, other_task) = match recording {
-            Some(recording) => recorded_layout(recording, &conditions)?,
+            Some(recording) => {
+                recorded_layout(recording, &conditions).map_err(|e| recording.in_its_file(e))?
+            }
             None => (chain::layout(&conditions)?, None),
         };
         if let (Some(why), false) = (&other_task, inputs.models.is_empty()) {
@@ -231,6 +254,7 @@ impl<'a> Scene<'a> {
                     System {
                         name: name.clone(),
                         kind: RowKind::Model,
+                        description: found.description.clone(),
                         features: found.features.clone(),
                         drawn: true,
                         online: OnceCell::new(),
@@ -239,6 +263,7 @@ impl<'a> Scene<'a> {
                 Model::Latents { name, layer } => System {
                     name: name.clone(),
                     kind: RowKind::Model,
+                    description: format!("layer {} of the latents that were given", layer.name),
                     features: layer.in_bins(&bins)?,
                     drawn: true,
                     online: OnceCell::new(),
@@ -251,6 +276,7 @@ impl<'a> Scene<'a> {
             systems.push(System {
                 name: scene.brain.into(),
                 kind: RowKind::Published,
+                description: format!("the recording: {}", scene.population),
                 features,
                 drawn: true,
                 online: OnceCell::new(),
@@ -318,6 +344,20 @@ impl<'a> Scene<'a> {
         );
         if needs_recording && self.recording.is_none() {
             return Some("needs a recording (--dmfc)");
+        }
+        let needs_halves = matches!(
+            analysis,
+            Analysis::Reliability | Analysis::Rsa | Analysis::Predictivity
+        );
+        let halves = |recording: &&Recording| {
+            [Half::Sh1, Half::Sh2]
+                .iter()
+                .all(|&half| recording.has(TrialType::Occ, Population::All, half))
+        };
+        if needs_halves && !self.recording.as_ref().is_some_and(halves) {
+            return Some(
+                "needs both halves of the recording's trials: without them noise is not known",
+            );
         }
         if analysis == Analysis::Contact && self.inputs.contact.is_none() {
             return Some("needs features of clips (--contact)");
@@ -409,6 +449,30 @@ impl<'a> Scene<'a> {
         text
     }
 
+    /// What each row is: systems, and those whose trials were read.
+    pub(super) fn rows(&self) -> Vec<NamedText> {
+        let mut rows: Vec<NamedText> = self
+            .systems
+            .iter()
+            .map(|s| NamedText::new(s.name.clone(), s.description.clone()))
+            .collect();
+        if self.recording.is_some() {
+            let what = "the paddle of the animals in the recording";
+            rows.push(NamedText::new(self.animals, what));
+        }
+        for (name, trials) in &self.inputs.trials {
+            let what = format!("the paddle in the trials of {}", trials.provenance.source);
+            rows.push(NamedText::new(name.clone(), what));
+        }
+        if self.inputs.other.is_some() {
+            for name in ["other animal, one-to-one", "other animal, pooled"] {
+                let what = "the other recording in the model's place, as a ceiling";
+                rows.push(NamedText::new(name, what));
+            }
+        }
+        rows
+    }
+
     pub(super) fn hashes(&self) -> Vec<NamedText> {
         [
             ("bundled encoder weights", &self.bundle.encoder.sha256),
@@ -425,11 +489,39 @@ impl From<FeatureSet> for System {
         Self {
             name: set.name.into(),
             kind: set.kind,
+            description: set.description,
             features: set.features,
             drawn: set.drawn,
             online: OnceCell::new(),
         }
     }
+}
+
+/// Fewest conditions that are divided into those to fit and those to test on.
+const FEWEST_CONDITIONS: usize = 10;
+
+/// The analyses are about the published bins: times in their texts and tables, epochs and ceilings all depend on them.
+fn check_axes(recording: &Recording) -> Result<()> {
+    let expected = recording.expected();
+    if (expected.bin_ms - 50.0).abs() > 1e-9 || (recording.first_bin_ms() + 300.0).abs() > 1e-9 {
+        return Err(Error::field(
+            "axes",
+            "bins of 50 ms from -300 ms, as published",
+            format!(
+                "bins of {} ms from {} ms",
+                expected.bin_ms,
+                recording.first_bin_ms()
+            ),
+        ));
+    }
+    if expected.conditions < FEWEST_CONDITIONS {
+        return Err(Error::too_few(
+            "conditions, to fit on some and test on others",
+            FEWEST_CONDITIONS,
+            expected.conditions,
+        ));
+    }
+    Ok(())
 }
 
 /// Bins and masks of the task; targets x and y as the recording has them (`_TRUE` where it can).
@@ -446,6 +538,20 @@ fn recorded_layout(
             .or_else(|_| recording.behavior(occ, name))
     };
     let (x, y) = (either("ball_pos_x")?, either("ball_pos_y")?);
+    let inside = recording.mask(occ, "start_end_pad0")?;
+    for (name, values) in [("ball_pos_x", &x), ("ball_pos_y", &y)] {
+        if let Some((c, b)) = inside
+            .cells()
+            .into_iter()
+            .find(|&(c, b)| !values.get(c, b).is_finite())
+        {
+            return Err(Error::field(
+                format!("behavioral_responses/occ/{name}_TRUE (or {name})"),
+                "a value in every cell of start_end_pad0",
+                format!("{} at condition {c}, bin {b}", values.get(c, b)),
+            ));
+        }
+    }
     let start_end = recording.mask(occ, "start_end_pad0")?;
     let visible = recording.mask(occ, "start_occ_pad0")?;
     let hidden = recording.mask(occ, "occ_end_pad0")?;
@@ -525,9 +631,10 @@ fn recorded_controls(layout: &Layout) -> Vec<System> {
             rows.targets.get(row.min(seen.saturating_sub(1)), t)
         })
     };
-    let row = |name: &str, kind, features| System {
+    let row = |name: &str, kind, description: &str, features| System {
         name: name.into(),
         kind,
+        description: description.into(),
         features,
         drawn: true,
         online: OnceCell::new(),
@@ -536,13 +643,20 @@ fn recorded_controls(layout: &Layout) -> Vec<System> {
         row(
             "oracle",
             RowKind::Reference,
+            "the ball's true place throughout",
             each(&|rows| rows.targets.clone()),
         ),
         row(
             "constant",
             RowKind::Control,
+            "one constant: the read-out's best guess without features",
             each(&|rows| Array2::filled(rows.bins.len(), 1, 1.0)),
         ),
-        row("last-seen", RowKind::Control, each(&held)),
+        row(
+            "last-seen",
+            RowKind::Control,
+            "the ball's true place, held from the moment it is hidden",
+            each(&held),
+        ),
     ]
 }

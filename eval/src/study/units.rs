@@ -130,6 +130,7 @@ pub(super) fn predictivity(scene: &Scene, recording: &Recording, out: &mut Out) 
                 let row = System {
                     name,
                     kind: RowKind::Reference,
+                    description: String::new(),
                     features: Vec::new(),
                     drawn: false,
                     online: std::cell::OnceCell::new(),

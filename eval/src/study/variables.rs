@@ -1,6 +1,8 @@
 //! What else can be read out of the recording and of the models: all published variables, and how that depends on lag, on
 //! the number of training conditions, on bounces, and on what goes with the ball.
 
+use mental_pong_game::task::primate79;
+
 use super::card::{Score, Section};
 use super::decode::over_splits;
 use super::scene::{Scene, System};
@@ -13,6 +15,7 @@ use crate::decode::{
     Epochs, HeldOut, Inputs, OnlineDecoder, Pairing, Part, generalization, lag_sweep,
     published_train_sizes, train_size_curve,
 };
+use crate::encoding::bounces;
 use crate::error::Result;
 use crate::linear::Readout;
 use crate::recordings::dmfc::{Half, Mask, Recording, Responses, TrialType};
@@ -63,9 +66,15 @@ struct Found {
 
 pub(super) fn variables(scene: &Scene, recording: &Recording, out: &mut Out) -> Result<()> {
     let trials = TrialType::Occ;
+    let mask = recording.mask(trials, "start_end_pad0")?;
     let known: Vec<Variable> = DRIVER_33
         .iter()
         .filter_map(|&name| Some((name.to_owned(), variable(recording, trials, name).ok()?)))
+        // One that was never recorded is all NaN, and would take every bin with it.
+        .filter(|(_, values)| {
+            let cells = mask.cells();
+            cells.iter().any(|&(c, b)| values.get(c, b).is_finite())
+        })
         .collect();
     let missing: Vec<&str> = DRIVER_33
         .iter()
@@ -80,7 +89,7 @@ pub(super) fn variables(scene: &Scene, recording: &Recording, out: &mut Out) -> 
             .cloned()
             .collect(),
         known,
-        mask: recording.mask(trials, "start_end_pad0")?,
+        mask,
         epochs: Epochs {
             visible: recording.mask(trials, "start_occ_pad0")?,
             hidden: recording.mask(trials, "occ_end_pad0")?,
@@ -166,7 +175,7 @@ pub(super) fn variables(scene: &Scene, recording: &Recording, out: &mut Out) -> 
     let mut warnings = Vec::new();
     if !missing.is_empty() {
         warnings.push(format!(
-            "The recording lacks {}; the rest is decoded.",
+            "The recording lacks {} (or has no value of it within the trials); the rest is decoded.",
             missing.join(", ")
         ));
     }
@@ -347,9 +356,14 @@ impl Question<'_> {
     }
 
     fn sizes(&self, row: &Row<'_>, decoder: &OnlineDecoder<'_>, found: &mut Found) -> Result<()> {
+        let n = self.scene.conditions.len() as f64;
+        let fractions: Vec<f64> = published_train_sizes()
+            .into_iter()
+            .filter(|f| (n * f).floor() >= 1.0)
+            .collect();
         let sizes = train_size_curve(
             decoder,
-            &published_train_sizes(),
+            &fractions,
             SIZE_SPLITS,
             self.scene.config.split_seed,
             Readout::Full,
@@ -382,16 +396,34 @@ impl Question<'_> {
         Ok(())
     }
 
-    /// From conditions with a bounce to those without, and back; the published lists are of the 79 conditions.
+    /// Places of the conditions with a bounce: by the published lists, which are of the 79 conditions, or, where the recording is
+    /// of others, by the bend of its ball.
+    fn with_bounce(&self) -> Vec<usize> {
+        let conditions = &self.scene.conditions;
+        let published: Vec<u32> = primate79().iter().map(|c| c.id).collect();
+        if self.scene.other_task.is_none() && conditions.iter().all(|c| published.contains(&c.id)) {
+            let listed: Vec<u32> = BOUNCE_VISIBLE
+                .iter()
+                .chain(&BOUNCE_OCCLUDED)
+                .map(|&place| published[place])
+                .collect();
+            return (0..conditions.len())
+                .filter(|&c| listed.contains(&conditions[c].id))
+                .collect();
+        }
+        let Some((_, y)) = self.ball.iter().find(|(name, _)| name == Y) else {
+            return Vec::new();
+        };
+        let bends = bounces(y, self.mask);
+        (0..bends.len()).filter(|&c| bends[c]).collect()
+    }
+
+    /// From conditions with a bounce to those without, and back.
     fn bounces(&self, row: &Row<'_>, decoder: &OnlineDecoder<'_>, found: &mut Found) -> Result<()> {
-        if self.scene.conditions.len() != 79 {
+        let bounce = self.with_bounce();
+        if bounce.len() < 2 || bounce.len() + 2 > self.scene.conditions.len() {
             return Ok(());
         }
-        let bounce: Vec<usize> = BOUNCE_VISIBLE
-            .iter()
-            .chain(&BOUNCE_OCCLUDED)
-            .copied()
-            .collect();
         let both = generalization(decoder, &bounce, Readout::Full)?;
         for (words, result) in [
             ("trained on bounces", &both.from_class),

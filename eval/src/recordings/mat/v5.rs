@@ -61,12 +61,20 @@ pub(super) fn read(mut source: impl Read, limits: &Limits) -> Result<Value> {
         let variable = match code {
             COMPRESSED => {
                 let mut inner = ZlibDecoder::new(&*bytes);
+                // What the variable states of its length is checked before it unfolds.
+                let mut unfolded = read_up_to(&mut inner, 8, start)?;
+                if let &[_, _, _, _, a, b, c, d] = &*unfolded {
+                    let stated = u64::from(u32::from_le_bytes([a, b, c, d]));
+                    if stated > budget.left() {
+                        budget.take(stated)?;
+                    }
+                }
                 // One byte more than is left shows that there is more.
                 let left = budget.left();
-                let inner = read_up_to(&mut inner, left.saturating_add(1), start)?;
-                budget.take_usize(inner.len())?;
+                unfolded.append(&mut read_up_to(&mut inner, left.saturating_add(1), start)?);
+                budget.take_usize(unfolded.len())?;
                 let mut reader = Elements {
-                    bytes: &inner,
+                    bytes: &unfolded,
                     place: 0,
                     start,
                 };
@@ -239,7 +247,12 @@ fn matrix(
             16 => "a function handle",
             _ => "an object",
         };
-        return Err(broken(start, format!("{what} is not read")));
+        // MATLAB's own objects have no dimensions before the name.
+        if class != 17 {
+            elements.next()?;
+        }
+        let name = String::from_utf8_lossy(elements.next()?.1).into_owned();
+        return Err(broken(start, format!("{name}: {what} is not read")));
     }
     let shape = elements
         .expect("dimensions", &[INT32])?

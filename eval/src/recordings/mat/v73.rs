@@ -12,6 +12,7 @@ use crate::recordings::limits::{Budget, Limits};
 use crate::recordings::value::{Array, ByteOrder, Dict, Dtype, Kind, Value, count};
 
 fn broken(path: &str, why: impl std::fmt::Display) -> Error {
+    let path = if path.is_empty() { "/" } else { path };
     Error::format("MAT v7.3", None, format!("{path}: {why}"))
 }
 
