@@ -447,19 +447,18 @@ fn animals(scene: &Scene, recording: &Recording) -> Result<Option<Observer>> {
         // A table of other conditions is no reason to do without the rest.
         if let Ok(trials) = trials
             && let Ok(table) = of_trials(scene, &trials)
+            && table.conditions(2).len() >= 5
         {
-            if table.conditions(2).len() >= 5 {
-                return Ok(Some(Observer {
-                    name: scene.animals.into(),
-                    kind: RowKind::Published,
-                    note: format!(
-                        "{} of {} trials left out by rule",
-                        trials.provenance.excluded.total(),
-                        trials.provenance.rows
-                    ),
-                    table,
-                }));
-            }
+            return Ok(Some(Observer {
+                name: scene.animals.into(),
+                kind: RowKind::Published,
+                note: format!(
+                    "{} of {} trials left out by rule",
+                    trials.provenance.excluded.total(),
+                    trials.provenance.rows
+                ),
+                table,
+            }));
         }
     }
     let Ok(paddle) = recording.behavior(TrialType::Occ, "paddle_pos_y") else {
