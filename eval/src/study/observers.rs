@@ -447,28 +447,31 @@ fn animals(scene: &Scene, recording: &Recording) -> Result<Option<Observer>> {
         // A table of other conditions is no reason to do without the rest.
         if let Ok(trials) = trials
             && let Ok(table) = of_trials(scene, &trials)
+            && table.conditions(2).len() >= 5
         {
-            if table.conditions(2).len() >= 5 {
-                return Ok(Some(Observer {
-                    name: scene.animals.into(),
-                    kind: RowKind::Published,
-                    note: format!(
-                        "{} of {} trials left out by rule",
-                        trials.provenance.excluded.total(),
-                        trials.provenance.rows
-                    ),
-                    table,
-                }));
-            }
+            return Ok(Some(Observer {
+                name: scene.animals.into(),
+                kind: RowKind::Published,
+                note: format!(
+                    "{} of {} trials left out by rule",
+                    trials.provenance.excluded.total(),
+                    trials.provenance.rows
+                ),
+                table,
+            }));
         }
     }
     let Ok(paddle) = recording.behavior(TrialType::Occ, "paddle_pos_y") else {
         return Ok(None);
     };
+    let heights = last_in_trial(scene, &paddle);
+    if heights.iter().all(|v| v.is_nan()) {
+        return Ok(None);
+    }
     Ok(Some(Observer {
         name: scene.animals.into(),
         kind: RowKind::Published,
-        table: one_each(scene, &last_in_trial(scene, &paddle)),
+        table: one_each(scene, &heights),
         note: "means over trials: without single trials there are no halves, and no correction for noise".into(),
     }))
 }
