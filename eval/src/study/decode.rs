@@ -24,6 +24,8 @@ const NULLS: [&str; 4] = ["no-dynamics", "last-seen", "constant", "random-weight
 const FIFTY: Readout = Readout::Pca { k: 50 };
 /// Time from occlusion of the headline.
 const HEADLINE_MS: f64 = 250.0;
+/// Fewest conditions with a paddle whose errors are related to those of the decoded end.
+const FEWEST_PADDLES: usize = 10;
 /// Most deals of the shuffle control.
 const SHUFFLES: usize = 200;
 
@@ -228,7 +230,9 @@ pub(super) fn endpoint(scene: &Scene, out: &mut Out) -> Result<()> {
     let paddle = scene
         .recording
         .and_then(|r| r.behavior(TrialType::Occ, "paddle_pos_y").ok())
-        .map(|p| last_in_trial(scene, &p));
+        .map(|p| last_in_trial(scene, &p))
+        // A paddle that was never recorded is all NaN.
+        .filter(|p| p.iter().filter(|v| v.is_finite()).count() >= FEWEST_PADDLES);
     let units = match scene.recording {
         Some(r) => {
             let responses = r.responses(TrialType::Occ, units_of(r), Half::Full)?;

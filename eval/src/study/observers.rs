@@ -464,10 +464,14 @@ fn animals(scene: &Scene, recording: &Recording) -> Result<Option<Observer>> {
     let Ok(paddle) = recording.behavior(TrialType::Occ, "paddle_pos_y") else {
         return Ok(None);
     };
+    let heights = last_in_trial(scene, &paddle);
+    if heights.iter().all(|v| v.is_nan()) {
+        return Ok(None);
+    }
     Ok(Some(Observer {
         name: scene.animals.into(),
         kind: RowKind::Published,
-        table: one_each(scene, &last_in_trial(scene, &paddle)),
+        table: one_each(scene, &heights),
         note: "means over trials: without single trials there are no halves, and no correction for noise".into(),
     }))
 }
