@@ -3,8 +3,6 @@
 //! The processor's own vector code (`kernels`, the transformer's blocks, the published rollout side by side, the published
 //! training step) is never used for tensors of a card: those go through the tensor library's operations, or are refused.
 
-use std::panic::UnwindSafe;
-
 use candle_core::{Device, Tensor};
 use candle_nn::{LayerNorm, Linear};
 
@@ -24,32 +22,11 @@ pub fn device(name: &str) -> Result<Device> {
     match name {
         "cpu" => Ok(Device::Cpu),
         "cuda" if cfg!(feature = "cuda") => {
-            quietly(|| Device::new_cuda(0)).map_err(|why| bad(format!("cuda, which says: {why}")))
+            Device::new_cuda(0).map_err(|why| bad(format!("cuda, which says: {why}")))
         }
         "cuda" => Err(bad("cuda, and this build is without it".into())),
         other => Err(bad(other.into())),
     }
-}
-
-/// What `work` gives, or why not in one line. Where the card's driver is not installed its bindings panic; here that is
-/// an error like any other.
-fn quietly<T>(
-    work: impl FnOnce() -> candle_core::Result<T> + UnwindSafe,
-) -> std::result::Result<T, String> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let outcome = std::panic::catch_unwind(work);
-    std::panic::set_hook(hook);
-    let text = match outcome {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => error.to_string(),
-        Err(panic) => match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
-            (Some(text), _) => text.clone(),
-            (None, Some(text)) => (*text).into(),
-            (None, None) => "nothing".into(),
-        },
-    };
-    Err(text.lines().next().unwrap_or_default().into())
 }
 
 /// What runs on the processor alone says so.
@@ -102,14 +79,5 @@ mod tests {
             assert!(error.contains("this build"), "{error}");
         }
         assert!(cpu_only("playnet", &Device::Cpu).is_ok());
-    }
-
-    #[test]
-    fn a_driver_that_is_not_there_is_an_error() {
-        let said = quietly::<()>(|| panic!("no library {}\nat all", 1)).unwrap_err();
-        assert_eq!(said, "no library 1");
-        assert_eq!(quietly(|| Ok(3)).unwrap(), 3);
-        let said = quietly::<()>(|| candle_core::bail!("no card")).unwrap_err();
-        assert!(said.contains("no card"), "{said}");
     }
 }
