@@ -104,28 +104,22 @@ pub fn arrays(source: impl Read + Seek, limits: &Limits) -> Result<Vec<(String, 
         if entry.size() > budget.left() {
             budget.take(entry.size())?;
         }
-        let mut bytes = Vec::new();
-        entry
-            .by_ref()
-            .take(budget.left().saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|error| wrong(format!("{name}: {error}")))?;
-        budget.take_usize(bytes.len())?;
-        let left = Limits {
-            bytes: budget.left(),
-            ..*limits
-        };
-        found.push((name.clone(), array(&name, bytes, &left)?));
+        let value = bounded(entry, &name, &mut budget, limits)?;
+        found.push((name, value));
     }
     Ok(found)
 }
 
 /// One array of a `.npy` file. Errors as in [`read`].
 pub(crate) fn read_npy(source: impl Read, name: &str, limits: &Limits) -> Result<Value> {
-    let mut budget = Budget::new(limits);
+    bounded(source, name, &mut Budget::new(limits), limits)
+}
+
+/// An array of no more bytes than the budget has left.
+fn bounded(source: impl Read, name: &str, budget: &mut Budget, limits: &Limits) -> Result<Value> {
     let mut bytes = Vec::new();
     source
-        .take(limits.bytes.saturating_add(1))
+        .take(budget.left().saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|error| wrong(format!("{name}: {error}")))?;
     budget.take_usize(bytes.len())?;

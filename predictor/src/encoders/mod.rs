@@ -143,3 +143,20 @@ fn check_frames(frames: &[&[u8]]) -> Result<()> {
         None => Ok(()),
     }
 }
+
+/// Holds two encoders to the same latents of random frames, to 1e-5.
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+fn assert_same_latents(own: &dyn Encoder, other: &dyn Encoder, frames: usize) {
+    let mut rng = crate::Stream::new(5, "frame", 0);
+    let frames: Vec<Vec<u8>> = (0..frames)
+        .map(|_| (0..FRAME_BYTES).map(|_| rng.below(256) as u8).collect())
+        .collect();
+    let views: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    let (a, b) = (own.encode(&views).unwrap(), other.encode(&views).unwrap());
+    assert_eq!(a.len(), b.len());
+    let name = &own.identity().name;
+    for (a, b) in a.iter().zip(&b) {
+        assert!((a - b).abs() < 1e-5, "{name}: {a} {b}");
+    }
+}

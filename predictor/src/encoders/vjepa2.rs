@@ -364,8 +364,7 @@ impl Encoder for Vjepa2 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoders::{Architecture, FRAME_BYTES, PublishedEncoder};
-    use crate::rng::Stream;
+    use crate::encoders::{Architecture, PublishedEncoder, assert_same_latents};
 
     /// What a card is given to do, done by the processor; heads of 13 units, whose last has no neighbour.
     #[test]
@@ -382,14 +381,6 @@ mod tests {
             stack: own.stack.by_the_library().unwrap(),
             ..own.clone()
         };
-        let mut rng = Stream::new(5, "frame", 0);
-        let frames: Vec<Vec<u8>> = (0..2)
-            .map(|_| (0..FRAME_BYTES).map(|_| rng.below(256) as u8).collect())
-            .collect();
-        let views: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
-        let (a, b) = (own.encode(&views).unwrap(), other.encode(&views).unwrap());
-        for (a, b) in a.iter().zip(&b) {
-            assert!((a - b).abs() < 1e-5, "{a} {b}");
-        }
+        assert_same_latents(&own, &other, 2);
     }
 }
