@@ -197,11 +197,9 @@ pub fn predictivity(
                 (options.interval.is_some() && options.metric == Metric::Pearson).then(|| {
                     let test_conditions: Vec<usize> =
                         split.test.iter().map(|&row| rank[row]).collect();
-                    ConditionSums::new(
-                        &fits.each_ref().map(|f| &f.test),
-                        &test_truth.each_ref(),
-                        &test_conditions,
-                    )
+                    let [p, p1, p2] = fits.each_ref().map(|f| &f.test);
+                    let [t, t1, t2] = test_truth.each_ref();
+                    ConditionSums::new(&[(p, t), (p1, p2), (t1, t2)], &test_conditions)
                 });
             monitor.advance(1);
             Ok((

@@ -64,44 +64,33 @@ impl PercentileInterval {
 
 /// Sums of x, y, x², y², xy for each pair of series that is correlated.
 const SUMS: usize = 5;
-/// prediction and response; predictions of the halves; responses of the halves.
-const PAIRS: usize = 3;
 
 /// Replicates that are summed by one product: their totals stay in the cache.
-const TOGETHER: usize = 16;
+pub(crate) const TOGETHER: usize = 16;
 
-/// Sums over the test rows of each condition, from which the correlations of any weighting of conditions follow.
+/// Sums over the rows of each condition, from which the correlations of any weighting of conditions follow.
 pub(crate) struct ConditionSums {
     /// Condition of each entry, as its rank among all.
     conditions: Vec<usize>,
     /// Rows of each entry.
     rows: Vec<f64>,
+    units: usize,
     /// `[(pair, sum, unit), entry]`.
     sums: Mat<f64>,
 }
 
 impl ConditionSums {
-    pub(crate) fn new(
-        predicted: &[&Mat<f64>; 3],
-        truth: &[&Mat<f64>; 3],
-        conditions: &[usize],
-    ) -> Self {
+    /// Of pairs of series, `[row, unit]` each; `conditions` `[row]`.
+    pub(crate) fn new(pairs: &[(&Mat<f64>, &Mat<f64>)], conditions: &[usize]) -> Self {
         let (entry, n) = ranks(conditions);
         let mut distinct = vec![0; n];
+        let mut rows = vec![0.0; n];
         for (&e, &condition) in entry.iter().zip(conditions) {
             distinct[e] = condition;
-        }
-        let units = truth[0].ncols();
-        let mut rows = vec![0.0; distinct.len()];
-        for &e in &entry {
             rows[e] += 1.0;
         }
-        let mut sums = Mat::zeros(units * PAIRS * SUMS, distinct.len());
-        let pairs = [
-            (predicted[0], truth[0]),
-            (predicted[1], predicted[2]),
-            (truth[1], truth[2]),
-        ];
+        let units = pairs.first().map_or(0, |(x, _)| x.ncols());
+        let mut sums = Mat::zeros(pairs.len() * SUMS * units, n);
         for unit in 0..units {
             for (p, (x, y)) in pairs.iter().enumerate() {
                 let (x, y) = (x.col_as_slice(unit), y.col_as_slice(unit));
@@ -119,37 +108,33 @@ impl ConditionSums {
         Self {
             conditions: distinct,
             rows,
+            units,
             sums,
         }
     }
 
-    /// `[replicate][unit]`, scores with these counts `[replicate][condition]`; NaN where they mean nothing.
-    fn scores(&self, counts: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    /// `[replicate][(pair, unit)]`, correlations with these counts `[replicate][condition]`; NaN for a constant series.
+    pub(crate) fn correlations(&self, counts: &[&[f64]]) -> Vec<Vec<f64>> {
         let weights = Mat::from_fn(self.rows.len(), counts.len(), |entry, b| {
             counts[b][self.conditions[entry]]
         });
         let totals = dense::product(self.sums.as_ref(), weights.as_ref());
-        let units = totals.nrows() / (PAIRS * SUMS);
         (0..counts.len())
             .map(|b| {
                 let n = dense::dot(weights.col_as_slice(b), &self.rows);
-                let mut r = vec![0.0; PAIRS * units];
-                let mut out = vec![0.0; units];
+                let mut r = vec![0.0; totals.nrows() / SUMS];
                 dispatch(
                     #[inline(always)]
                     || {
-                        let pairs = totals.col_as_slice(b).chunks_exact((SUMS * units).max(1));
-                        for (sums, r) in pairs.zip(r.chunks_exact_mut(units.max(1))) {
+                        let pairs = totals
+                            .col_as_slice(b)
+                            .chunks_exact((SUMS * self.units).max(1));
+                        for (sums, r) in pairs.zip(r.chunks_exact_mut(self.units.max(1))) {
                             correlations(sums, n, r);
-                        }
-                        let (xy, halves) = r.split_at(units);
-                        let (xx, yy) = halves.split_at(units);
-                        for (((out, xy), xx), yy) in out.iter_mut().zip(xy).zip(xx).zip(yy) {
-                            *out = corrected(*xy, *xx, *yy);
                         }
                     },
                 );
-                out
+                r
             })
             .collect()
     }
@@ -169,7 +154,7 @@ fn correlations(sums: &[f64], n: f64, out: &mut [f64]) {
 }
 
 #[inline(always)]
-pub(crate) fn correlation(s: [f64; SUMS], n: f64) -> f64 {
+fn correlation(s: [f64; SUMS], n: f64) -> f64 {
     let (xx, yy, xy) = (
         s[2] - s[0] * s[0] / n,
         s[3] - s[1] * s[1] / n,
@@ -226,6 +211,7 @@ impl IntervalOptions {
     }
 }
 
+/// `sums` of each split have three pairs: prediction and response, predictions of the halves, responses of the halves.
 /// Conditions, given by rank, are drawn once for all splits of a replicate, and units for the median. The maps are not
 /// fitted again.
 pub(crate) fn bootstrap(
@@ -246,10 +232,15 @@ pub(crate) fn bootstrap(
                     (drawn(&mut stream, n_conditions), stream)
                 })
                 .unzip();
-            let by_split: Vec<Vec<Vec<f64>>> = sums.iter().map(|s| s.scores(&counts)).collect();
+            let counts: Vec<&[f64]> = counts.iter().map(Vec::as_slice).collect();
+            let by_split: Vec<Vec<Vec<f64>>> =
+                sums.iter().map(|s| s.correlations(&counts)).collect();
             streams.into_iter().enumerate().map(move |(b, mut stream)| {
                 let scores: Vec<f64> = (0..units)
-                    .map(|u| mean_defined(by_split.iter().map(|s| s[b][u])))
+                    .map(|u| {
+                        let score = |r: &[f64]| corrected(r[u], r[units + u], r[2 * units + u]);
+                        mean_defined(by_split.iter().map(|s| score(&s[b])))
+                    })
                     .collect();
                 let resampled: Vec<f64> = (0..units).map(|_| scores[stream.below(units)]).collect();
                 let median = median_defined(&resampled);

@@ -104,8 +104,8 @@ impl UnitScore {
     }
 }
 
-/// [`UnitScore::value`] of three correlations, for vector code.
-#[inline(always)]
+/// [`UnitScore::value`] of three correlations.
+#[inline]
 pub(crate) fn corrected(r_xy: f64, r_xx: f64, r_yy: f64) -> f64 {
     let (r_xx_sb, r_yy_sb) = (2.0 * r_xx / (1.0 + r_xx), 2.0 * r_yy / (1.0 + r_yy));
     let score = r_xy / (r_xx_sb * r_yy_sb).sqrt();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_for_vectors_is_the_score() {
+    fn the_short_form_is_the_score() {
         let r = [-1.0, -0.3, 0.0, 0.2, 0.9, 1.0, f64::NAN];
         let triples = (0..r.len().pow(3)).map(|k| (r[k / 49], r[k / 7 % 7], r[k % 7]));
         for (a, b, c) in triples {

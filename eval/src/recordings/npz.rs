@@ -90,7 +90,7 @@ pub fn arrays(source: impl Read + Seek, limits: &Limits) -> Result<Vec<(String, 
     let mut found = Vec::with_capacity(zip.len());
     let mut names = BTreeSet::new();
     for place in 0..zip.len() {
-        let mut entry = zip
+        let entry = zip
             .by_index(place)
             .map_err(|error| wrong(error.to_string()))?;
         let name = match npyz::npz::array_name_from_file_name(entry.name()) {

@@ -17,7 +17,8 @@ use serde::Serialize;
 
 use crate::array::Array2;
 use crate::error::{Error, Result};
-use crate::predictivity::interval::{correlation, drawn, ranks};
+use crate::linear::dense;
+use crate::predictivity::interval::{ConditionSums, TOGETHER, drawn, ranks};
 use crate::predictivity::{Halves, IntervalOptions, PercentileInterval, Trials};
 use crate::recordings::reliability::{PUBLISHED_P, pearson_p};
 use crate::stats;
@@ -120,8 +121,6 @@ pub fn ceilings_of_trials(
     )
 }
 
-const SUMS: usize = 5;
-
 fn estimate(
     halvings: u32,
     rows: usize,
@@ -147,10 +146,6 @@ fn estimate(
             ),
         ));
     }
-    let mut rows_of = vec![0.0; n_conditions];
-    for &c in &rank {
-        rows_of[c] += 1.0;
-    }
     // The first "replicate" is the data: each condition once. Units are drawn after conditions from the same stream.
     let draws: Vec<(Vec<f64>, Vec<usize>)> = (0..=options.replicates)
         .map(|b| {
@@ -170,23 +165,16 @@ fn estimate(
             continue;
         };
         n_halvings += 1;
-        let sums = condition_sums(&x, &y, &rank, n_conditions);
+        let sums = ConditionSums::new(&[(&dense::to_mat(&x), &dense::to_mat(&y))], &rank);
         total
-            .par_iter_mut()
-            .zip(&draws)
-            .for_each(|(total, (counts, _))| {
-                let mut all = vec![0.0; units * SUMS];
-                let mut n = 0.0;
-                for ((weight, rows), sums) in counts.iter().zip(&rows_of).zip(&sums) {
-                    if *weight > 0.0 {
-                        n += weight * rows;
-                        for (a, s) in all.iter_mut().zip(sums) {
-                            *a += weight * s;
-                        }
+            .par_chunks_mut(TOGETHER)
+            .zip(draws.par_chunks(TOGETHER))
+            .for_each(|(total, draws)| {
+                let counts: Vec<&[f64]> = draws.iter().map(|(c, _)| c.as_slice()).collect();
+                for (total, r) in total.iter_mut().zip(sums.correlations(&counts)) {
+                    for (t, r) in total.iter_mut().zip(r) {
+                        *t += r;
                     }
-                }
-                for (t, s) in total.iter_mut().zip(all.as_chunks::<SUMS>().0) {
-                    *t += correlation(*s, n);
                 }
             });
     }
@@ -252,32 +240,4 @@ fn estimate(
 
 fn spearman_brown(r: f64) -> f64 {
     crate::recordings::reliability::spearman_brown(r)
-}
-
-/// `[condition][unit, sum]` about the mean over all rows.
-fn condition_sums(x: &Array2, y: &Array2, rank: &[usize], conditions: usize) -> Vec<Vec<f64>> {
-    let units = x.cols();
-    let means = |a: &Array2| -> Vec<f64> {
-        let mut sum = vec![0.0; units];
-        for i in 0..a.rows() {
-            for (s, v) in sum.iter_mut().zip(a.row(i)) {
-                *s += v;
-            }
-        }
-        sum.iter().map(|s| s / a.rows() as f64).collect()
-    };
-    let (mx, my) = (means(x), means(y));
-    let mut out = vec![vec![0.0; units * SUMS]; conditions];
-    for (i, &c) in rank.iter().enumerate() {
-        let (x, y) = (x.row(i), y.row(i));
-        for (u, s) in out[c].chunks_exact_mut(SUMS).enumerate() {
-            let (a, b) = (x[u] - mx[u], y[u] - my[u]);
-            s[0] += a;
-            s[1] += b;
-            s[2] += a * a;
-            s[3] += b * b;
-            s[4] += a * b;
-        }
-    }
-    out
 }

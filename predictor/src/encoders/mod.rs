@@ -146,7 +146,6 @@ fn check_frames(frames: &[&[u8]]) -> Result<()> {
 
 /// Holds two encoders to the same latents of random frames, to 1e-5.
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 fn assert_same_latents(own: &dyn Encoder, other: &dyn Encoder, frames: usize) {
     let mut rng = crate::Stream::new(5, "frame", 0);
     let frames: Vec<Vec<u8>> = (0..frames)
