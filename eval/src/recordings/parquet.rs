@@ -207,16 +207,30 @@ impl ChunkReader for InMemory {
     }
 }
 
-/// The pages of a column. The library panics on values that point into a dictionary that is not there.
+/// The pages of a column. The library panics on values that point into a dictionary that is not there, and makes room for
+/// as many values as a page states.
 struct Pages {
     inner: Box<dyn PageReader>,
     /// Whether the dictionary has come.
     dictionary: bool,
+    /// Rows of the table.
+    rows: usize,
 }
 
 impl PageReader for Pages {
     fn get_next_page(&mut self) -> parquet::errors::Result<Option<Page>> {
         let page = self.inner.get_next_page()?;
+        if let Some(page) = &page {
+            // Each value of a dictionary takes a byte at least, and a page has no more values than the table rows.
+            let most = match page {
+                Page::DictionaryPage { buf, .. } => buf.len(),
+                _ => self.rows,
+            };
+            if page.num_values() as usize > most {
+                let why = format!("a page states {} values of {most}", page.num_values());
+                return Err(ParquetError::General(why));
+            }
+        }
         match &page {
             Some(Page::DictionaryPage { .. }) => self.dictionary = true,
             Some(page)
@@ -288,7 +302,17 @@ fn table<R: ChunkReader + 'static>(source: R, limits: &Limits) -> Result<Table> 
             if place >= group.num_columns() {
                 return Err(Error::format("Parquet", None, "a group lacks a column"));
             }
-            let compression = group.metadata().column(place).compression();
+            let chunk = group.metadata().column(place);
+            let start = chunk.dictionary_page_offset().unwrap_or(0);
+            if start
+                .min(chunk.data_page_offset())
+                .min(chunk.compressed_size())
+                < 0
+            {
+                let why = format!("column {name} begins before the file or has a negative size");
+                return Err(Error::format("Parquet", None, why));
+            }
+            let compression = chunk.compression();
             if !matches!(
                 compression,
                 Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)
@@ -302,6 +326,7 @@ fn table<R: ChunkReader + 'static>(source: R, limits: &Limits) -> Result<Table> 
             let pages = Pages {
                 inner: group.get_column_page_reader(place).map_err(broken)?,
                 dictionary: false,
+                rows,
             };
             let column = get_column_reader(Arc::clone(&description), Box::new(pages));
             let rows = Rows {
