@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
 
 use crate::failure::Failure;
 

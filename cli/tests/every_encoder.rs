@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use mental_pong_game::monitor::Quiet;
+use mental_pong_base::Quiet;
 use mental_pong_predictor::encoders::{
     Architecture, GaborPca, PixelPca, PublishedEncoder, ResnetConfig,
 };

@@ -185,7 +185,7 @@ fn content() -> Vec<u8> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    mental_pong_game::files::sha256_hex(bytes)
+    mental_pong_base::files::sha256_hex(bytes)
 }
 
 fn fetch(server: &Server, out: &Path, digits: &str) -> Command {

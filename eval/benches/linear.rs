@@ -20,14 +20,14 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::time::Instant;
 
+use mental_pong_base::Quiet;
+use mental_pong_base::Stream;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::dimensionality::Spectrum;
 use mental_pong_eval::linear::{FactorAnalysis, Map};
 use mental_pong_eval::predictivity::{
     Halves, IntervalOptions, Options, Source, SplitScheme, predictivity,
 };
-use mental_pong_game::monitor::Quiet;
-use mental_pong_predictor::Stream;
 use npyz::WriterBuilder;
 use serde_json::{Value, json};
 

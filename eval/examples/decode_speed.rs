@@ -11,6 +11,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use mental_pong_base::Stream;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::{
     ConditionRows, EndpointDecoder, Layout, OnlineDecoder, Part, PooledScores, group_splits,
@@ -19,7 +20,6 @@ use mental_pong_eval::encoding::{ALLOCENTRIC, Design, EncodingOptions, Folds, en
 use mental_pong_eval::linear::Readout;
 use mental_pong_eval::recordings::dmfc::{Mask, Responses};
 use mental_pong_game::task::{Masks, primate79};
-use mental_pong_predictor::Stream;
 use npyz::WriterBuilder;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 //! Source: Rajalingham et al. (2025), figure 3B and S2: the reliable units in all cells of `start_end_pad0`.
 
 use faer::Side;
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use rayon::prelude::*;
 use serde::Serialize;
 

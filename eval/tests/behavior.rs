@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 
+use mental_pong_base::Stream;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::behavior::{
     ErrorHalves, ErrorKind, Outcome, PUBLISHED_ITERATIONS, TrialTable, aligned_curve,
@@ -14,7 +15,6 @@ use mental_pong_eval::behavior::{
 use mental_pong_eval::recordings::dmfc::TrialType;
 use mental_pong_eval::stats::pearson;
 use mental_pong_game::task::Law;
-use mental_pong_predictor::Stream;
 use serde_json::Value;
 
 fn reference() -> Value {

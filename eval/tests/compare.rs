@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use mental_pong_base::Stream;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::compare::{
     ComparisonSettings, Contributions, Layer, Measure, ModelScores, PairTest, TimeBin,
@@ -14,7 +15,6 @@ use mental_pong_eval::stats::bootstrap::{Bootstrap, IntervalMethod, normal_cdf, 
 use mental_pong_eval::stats::multiple::Correction;
 use mental_pong_eval::stats::permutation::{Alternative, NullDistribution, Permutation};
 use mental_pong_eval::stats::{effect, rank_tests};
-use mental_pong_predictor::Stream;
 use serde_json::Value;
 
 fn reference() -> Value {

@@ -309,7 +309,7 @@ fn single_answers_become_a_table_of_participants() {
 
 /// 40 clips of one scenario; the model says what people say, but for `noise`.
 fn synthetic(noise: f64) -> (Vec<Prediction>, people::People) {
-    let mut rng = mental_pong_predictor::Stream::new(5, "test", 0);
+    let mut rng = mental_pong_base::Stream::new(5, "test", 0);
     let mut predictions = Vec::new();
     let mut clips = Vec::new();
     for i in 0..40 {

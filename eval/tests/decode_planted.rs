@@ -1,6 +1,7 @@
 //! Decoding of data whose truth was planted, and the behaviour of the tests on nothing at all.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use mental_pong_base::Stream;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::{
     ConditionRows, EndpointDecoder, Epoch, Layout, OnlineDecoder, Part, Split, generalization,
@@ -8,7 +9,6 @@ use mental_pong_eval::decode::{
 };
 use mental_pong_eval::linear::{GramTable, Readout, SolvePath};
 use mental_pong_eval::stats;
-use mental_pong_predictor::Stream;
 use proptest::prelude::*;
 
 const CONDITIONS: usize = 24;

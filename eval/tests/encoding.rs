@@ -5,13 +5,13 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 
+use mental_pong_base::Stream;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::inputs::Variable;
 use mental_pong_eval::encoding::{
     ALLOCENTRIC, Design, EGOCENTRIC, EncodingOptions, EncodingResult, Folds, Model, encode,
 };
 use mental_pong_eval::recordings::dmfc::{Half, Mask, Population, Recording, Responses, TrialType};
-use mental_pong_predictor::Stream;
 use serde_json::Value;
 
 fn data(name: &str) -> PathBuf {

@@ -21,6 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use mental_pong_base::Stream;
 use mental_pong_eval::card::Card;
 use mental_pong_eval::error::Error;
 use mental_pong_eval::recordings::dmfc::{Expected, Recording};
@@ -28,7 +29,6 @@ use mental_pong_eval::recordings::limits::Limits;
 use mental_pong_eval::recordings::nwb::{self, NwbOptions};
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_eval::recordings::{long, mat, npz, parquet, pickle};
-use mental_pong_predictor::Stream;
 
 /// What a damaged file may ask for: small, so that a false length shows.
 fn limits() -> Limits {

@@ -4,12 +4,12 @@
 
 mod reference;
 
+use mental_pong_base::Stream;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::linear::{
     FactorAnalysis, FactorMethod, FactorOptions, LeastSquares, LinearMap, Map, Pls,
     published_alphas,
 };
-use mental_pong_predictor::Stream;
 use serde_json::Value;
 
 use reference::{data, floats, json, largest, matrix};

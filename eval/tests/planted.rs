@@ -5,6 +5,7 @@
 //! have been to fall outside of them.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use mental_pong_base::Stream;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::compare::{
     ComparisonSettings, Contributions, Measure, ModelScores, compare_models,
@@ -21,7 +22,6 @@ use mental_pong_eval::stats::moments::Moments;
 use mental_pong_eval::stats::multiple::Correction;
 use mental_pong_eval::stats::permutation::{Alternative, Permutation};
 use mental_pong_eval::stats::rank_tests;
-use mental_pong_predictor::Stream;
 
 fn normals(stream: &mut Stream, n: usize) -> Vec<f64> {
     (0..n).map(|_| stream.normal()).collect()

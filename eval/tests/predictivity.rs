@@ -4,6 +4,8 @@
 
 mod reference;
 
+use mental_pong_base::Stream;
+use mental_pong_base::{Monitor, Quiet};
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::dimensionality::{Spectrum, dimensionality};
 use mental_pong_eval::linear::{Map, Pca};
@@ -15,8 +17,6 @@ use mental_pong_eval::predictivity::{
 use mental_pong_eval::recordings::dmfc::{Half, Population, Recording, TrialType};
 use mental_pong_eval::recordings::reliability;
 use mental_pong_eval::reliability::{ceilings, ceilings_of_trials};
-use mental_pong_game::monitor::{Monitor, Quiet};
-use mental_pong_predictor::Stream;
 
 use reference::{Npz, data, floats, indices, json, largest};
 

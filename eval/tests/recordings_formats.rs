@@ -10,6 +10,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use mental_pong_base::Quiet;
 use mental_pong_eval::error::Error;
 use mental_pong_eval::recordings::dmfc::{
     Half, Opening, Population, Recording, Responses, TrialType,
@@ -21,7 +22,6 @@ use mental_pong_eval::recordings::results::{self, DecodeResults, OfflineResults,
 use mental_pong_eval::recordings::sample::MetaSample;
 use mental_pong_eval::recordings::table::{Cells, Table};
 use mental_pong_eval::recordings::{Missing, convert, parquet};
-use mental_pong_game::Quiet;
 use mental_pong_game::task::{Condition, Masks, PRIMATE79_IDS, select, truth_bins};
 use proptest::prelude::*;
 use serde_json::Value as Json;

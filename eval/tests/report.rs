@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use mental_pong_base::files::sha256_hex;
 use mental_pong_eval::card::{Card, compare};
 use mental_pong_eval::error::Error;
 use mental_pong_eval::report::DECODE_COLUMNS;
-use mental_pong_game::files::sha256_hex;
 
 #[path = "../examples/sample_report.rs"]
 #[allow(dead_code, reason = "the example's `main` is not called here")]

@@ -4,6 +4,7 @@
 
 mod reference;
 
+use mental_pong_base::Stream;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::recordings::dmfc::{Population, Recording};
 use mental_pong_eval::rsa::{
@@ -12,7 +13,6 @@ use mental_pong_eval::rsa::{
 };
 use mental_pong_eval::stats::{mean, pearson, sd};
 use mental_pong_game::task::{PRIMATE79_IDS, primate79};
-use mental_pong_predictor::Stream;
 use serde_json::Value;
 
 use reference::{Npz, data, json};

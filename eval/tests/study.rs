@@ -5,12 +5,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use mental_pong_base::Quiet;
 use mental_pong_eval::recordings::dmfc::{Expected, Recording};
 use mental_pong_eval::recordings::file::read_value;
 use mental_pong_eval::recordings::limits::Limits;
 use mental_pong_eval::recordings::value::{Array, Dict, Value};
 use mental_pong_eval::study::{Analysis, Inputs, Layer, Model, Study, StudyConfig, run};
-use mental_pong_game::Quiet;
 use mental_pong_game::task::Set;
 use mental_pong_predictor::latents::{Cache, Status, Step, TrialLatents};
 

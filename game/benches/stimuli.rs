@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput};
-use mental_pong_game::files::sha256_hex;
+use mental_pong_base::files::sha256_hex;
 use mental_pong_game::frames::Preset;
 use mental_pong_game::stimuli::{Setting, StimulusSet};
 use mental_pong_game::task::{Law, generate, primate79};

@@ -3,10 +3,11 @@
 
 use std::path::PathBuf;
 
+use mental_pong_base::Quiet;
+use mental_pong_game::Result;
 use mental_pong_game::frames::Preset;
 use mental_pong_game::stimuli::{Format, Job, Setting, StimulusSet, write_set};
 use mental_pong_game::task::{Law, primate79};
-use mental_pong_game::{Quiet, Result};
 
 fn main() -> Result<()> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "out/sets".into()));

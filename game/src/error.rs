@@ -2,20 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use mental_pong_base::IoError;
+
 /// An error of this crate. The binary turns it into a report and an exit code.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be read or written.
-    #[error("cannot {doing} {path}: {source}", path = path.display())]
-    Io {
-        /// What was tried, as a verb ("read", "write", "create the folder").
-        doing: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// A condition id outside the generator's table.
     #[error("there is no condition {id}: ids run from 0 to {last}")]
     UnknownCondition {
@@ -228,12 +223,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// A closure that wraps what the system said about `path`.
     pub fn io(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.as_ref().to_path_buf();
-        move |source| Self::Io {
-            doing,
-            path,
-            source,
-        }
+        let error = IoError::on(doing, path);
+        move |source| Self::Io(error(source))
     }
 }
 

@@ -62,15 +62,6 @@ pub mod page;
 #[cfg(feature = "play")]
 pub mod play;
 
-pub mod files;
-
-pub mod monitor;
-
-mod threads;
-
-pub mod rng;
-
 pub mod error;
 
 pub use error::{Error, Result};
-pub use monitor::{Monitor, Quiet};

@@ -20,6 +20,7 @@ use bevy::input::keyboard::{Key, KeyboardFocusLost, KeyboardInput};
 use bevy::prelude::*;
 use bevy::time::TimeUpdateStrategy;
 use bevy::window::WindowFocused;
+use mental_pong_base::{Monitor, Quiet};
 use mental_pong_game::frames::{FrameScene, Look, PaddleLook, Preset, Renderer, Rgb};
 use mental_pong_game::play::input::EyeTracker;
 use mental_pong_game::play::offscreen::{Offscreen, ScenePainter, shown};
@@ -38,7 +39,6 @@ use mental_pong_game::task::schedule::{Plan, Schedule};
 use mental_pong_game::task::session::{Finished, Session, SessionSetup, Stage};
 use mental_pong_game::task::trial::{Input, Phase, Shown};
 use mental_pong_game::task::{Direction, Law, trajectory};
-use mental_pong_game::{Monitor, Quiet};
 
 fn plan() -> Plan {
     let path = Path::new("schedule.toml");

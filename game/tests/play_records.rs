@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use mental_pong_base::Quiet;
+use mental_pong_game::Error;
 use mental_pong_game::records::{
     Display, FRAME_COLUMNS, FrameRow, Other, Recorder, Run, SessionName, Summary, TRIAL_COLUMNS,
     TrialRow, read_frames, read_trials,
@@ -17,7 +19,6 @@ use mental_pong_game::task::schedule::{Plan, Schedule};
 use mental_pong_game::task::session::{Finished, FrameInput, Session, SessionSetup, Stage};
 use mental_pong_game::task::trial::{Input, Outcome, Stamped};
 use mental_pong_game::task::{Direction, Law, TrialKind};
-use mental_pong_game::{Error, Quiet};
 
 fn plan(text: &str) -> Plan {
     let path = Path::new("schedule.toml");

@@ -11,13 +11,14 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+use mental_pong_base::Quiet;
+use mental_pong_game::Error;
 use mental_pong_game::frames::{Look, Preset, Rgb};
 use mental_pong_game::stimuli::{
     Format, Job, Movie, Occlusion, Setting, StimulusSet, Truth, ffmpeg_version, needed_bytes,
     open_set, write_set,
 };
 use mental_pong_game::task::{Condition, Draw, Law, draw, primate79, trajectory};
-use mental_pong_game::{Error, Quiet};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use stimulus_support::{SMALL, content, few, job, set, write};

@@ -8,8 +8,8 @@
 
 mod stimulus_support;
 
+use mental_pong_base::{Quiet, Stream};
 use mental_pong_game::stimuli::{Manifest, diff, merge, missing_shards, open_set, verify};
-use mental_pong_game::{Quiet, rng::Stream};
 use stimulus_support::{SMALL, few, set, write, write_shard};
 
 /// A change of a text as a careless hand or a bad disk makes it.

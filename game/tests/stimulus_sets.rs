@@ -9,12 +9,13 @@ mod stimulus_support;
 
 use std::sync::atomic::AtomicU64;
 
+use mental_pong_base::Quiet;
+use mental_pong_game::Error;
 use mental_pong_game::frames::Preset;
 use mental_pong_game::stimuli::{
     Format, Manifest, Movie, Occlusion, Setting, StimulusSet, verify, write_set,
 };
 use mental_pong_game::task::{Law, primate79};
-use mental_pong_game::{Error, Quiet};
 use stimulus_support::{FORMATS, SMALL, StopAfter, content, few, job, set, write};
 
 /// `conditions.csv` and the truth twice.

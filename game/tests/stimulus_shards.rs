@@ -10,12 +10,13 @@ mod stimulus_support;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
+use mental_pong_base::{Monitor, Quiet};
+use mental_pong_game::Error;
 use mental_pong_game::stimuli::{
     Format, Job, Manifest, Setting, Shard, diff, merge, missing_shards, plan_shards, verify,
     write_set,
 };
 use mental_pong_game::task::{Condition, Draw, draw, primate79};
-use mental_pong_game::{Error, Monitor, Quiet};
 use stimulus_support::{FORMATS, SMALL, StopAfter, content, few, job, set, write, write_shard};
 
 fn seven() -> Vec<Condition> {

@@ -20,7 +20,7 @@ use std::process::Command;
 
 use candle_core::{Device, Tensor};
 use clock::cpu_s;
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use mental_pong_predictor::encoders::{Encoder, FRAME_BYTES, FRAME_SIZE, PublishedEncoder};
 use mental_pong_predictor::weights::bundled;
 

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use clock::cpu_s;
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use mental_pong_predictor::dynamics::{
     CellKind, Dynamics, DynamicsConfig, Init, Recurrent, Rollout, Skip,
 };

@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use clock::cpu_s;
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use mental_pong_predictor::dynamics::{CellKind, DynamicsConfig, Init, Rollout, Skip};
 use mental_pong_predictor::training::{OneStep, Windows};
 

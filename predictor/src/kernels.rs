@@ -4,6 +4,7 @@
 //! compiled for several instruction sets and the best is taken at run time (`pulp`). No fused multiply-add is used, so
 //! every instruction set gives the same bits.
 
+use mental_pong_base::simd::dispatch;
 use rayon::prelude::*;
 
 /// Values that one thread takes at a time; less is not worth a thread.
@@ -59,24 +60,6 @@ fn erf(x: f32) -> f32 {
     let p = p * t - 0.284_496_74;
     let p = p * t + 0.254_829_6;
     (1.0 - p * t * exp(-a * a)).copysign(x)
-}
-
-/// Runs `work` compiled for the best vectors that this processor has.
-///
-/// Only what is inlined is compiled anew: mark the closure `#[inline(always)]`, and functions that it calls. It is an
-/// `FnMut` because the compiler reaches a closure as `FnOnce` through a function of its own, which is not inlined.
-#[inline]
-pub fn dispatch<R>(work: impl FnMut() -> R) -> R {
-    struct Work<F>(F);
-    impl<R, F: FnMut() -> R> pulp::WithSimd for Work<F> {
-        type Output = R;
-
-        #[inline(always)]
-        fn with_simd<S: pulp::Simd>(mut self, _: S) -> R {
-            (self.0)()
-        }
-    }
-    pulp::Arch::new().dispatch(Work(work))
 }
 
 /// `x / 2 · (1 + erf(x / √2))` in place.

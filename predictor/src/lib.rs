@@ -15,10 +15,7 @@ pub mod latents;
 pub mod observers;
 pub mod params;
 pub mod playworld;
-mod rng;
 pub mod training;
 pub mod weights;
 
 pub use error::{Error, Result};
-pub use kernels::dispatch;
-pub use rng::Stream;

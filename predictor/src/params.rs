@@ -11,7 +11,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 
 use crate::Result;
-use crate::rng::Stream;
+use mental_pong_base::Stream;
 
 /// Named trainable tensors, f32, made on the CPU.
 #[derive(Clone, Debug, Default)]

@@ -233,7 +233,7 @@ fn a_stimulus_set_gives_the_frames_of_its_files() {
             ffmpeg: None,
             free_bytes: None,
         };
-        write_set(folder.path(), &set, &job, &mental_pong_game::Quiet).unwrap();
+        write_set(folder.path(), &set, &job, &mental_pong_base::Quiet).unwrap();
         let clips = open(folder.path(), &Tools::default()).unwrap();
         assert_eq!(clips.len(), 2);
         let id = clips.id(1);

@@ -5,8 +5,8 @@
 use std::f64::consts::TAU;
 use std::sync::OnceLock;
 
-use mental_pong_game::monitor::Quiet;
-use mental_pong_predictor::Stream;
+use mental_pong_base::Quiet;
+use mental_pong_base::Stream;
 use mental_pong_predictor::encoders::GaborPca;
 use serde_json::Value;
 

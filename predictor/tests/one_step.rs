@@ -81,7 +81,7 @@ fn four_steps_equal_those_of_pytorch() {
 #[test]
 fn the_loss_is_that_of_the_module_that_forecasts() {
     let config = config(CellKind::Lstm);
-    let mut rng = mental_pong_predictor::Stream::new(3, "test", 0);
+    let mut rng = mental_pong_base::Stream::new(3, "test", 0);
     let params = Recurrent::init(&config, &mut rng).unwrap();
     let training = OneStep::new(config.clone(), &params).unwrap();
     let module = Recurrent::new(config, &params).unwrap();

@@ -13,7 +13,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{assert_close, data, expected, movie};
-use mental_pong_game::monitor::Quiet;
+use mental_pong_base::Quiet;
 use mental_pong_game::task::select;
 use mental_pong_predictor::dynamics::Rollout;
 use mental_pong_predictor::encoders::{

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mental_pong_game::{Monitor, Quiet};
+use mental_pong_base::{Monitor, Quiet};
 use mental_pong_predictor::dynamics::{CellKind, Dynamics, Init};
 use mental_pong_predictor::encoders::{Encoder, EncoderIdentity, Picture, PixelEncoder};
 use mental_pong_predictor::latents::Cache;

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use common::data;
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use mental_pong_predictor::weights::load::{any_from, combined_from, dynamics_from};
 use mental_pong_predictor::weights::{from_bytes, to_bytes};
 use proptest::prelude::*;

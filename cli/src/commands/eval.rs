@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use mental_pong_base::files::{create_folder, sha256_file};
 use mental_pong_eval::card::NamedText;
 use mental_pong_eval::recordings::dmfc::Recording;
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
@@ -7,7 +8,6 @@ use mental_pong_eval::report::write_texts;
 use mental_pong_eval::study::{
     self, Analysis, Attributes, Contact, Inputs, Model, SideBySide, Study, StudyConfig, read_layers,
 };
-use mental_pong_game::files::{create_folder, sha256_file};
 use mental_pong_game::task::{Set, select};
 use mental_pong_predictor::latents::Cache;
 
@@ -17,7 +17,7 @@ use crate::args::EvalArgs;
 use crate::config::load;
 use crate::failure::Failure;
 use crate::progress::Progress;
-use mental_pong_game::Monitor as _;
+use mental_pong_base::Monitor as _;
 
 pub(crate) fn eval(args: &EvalArgs, progress: &Progress) -> Done {
     let mut config: StudyConfig = load(&StudyConfig::default(), &args.config)?;

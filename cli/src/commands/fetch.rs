@@ -5,8 +5,8 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mental_pong_game::Monitor;
-use mental_pong_game::files::{create_folder, sha256_file, write_atomic};
+use mental_pong_base::Monitor;
+use mental_pong_base::files::{create_folder, sha256_file, write_atomic};
 use mental_pong_predictor::weights::catalogue::{self, Checksum, PUBLISHED};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use mental_pong_game::Quiet;
+use mental_pong_base::Quiet;
 use mental_pong_game::records::{Display, Other, Recorder, Run, SessionName, Summary, read_trials};
 use mental_pong_game::task::Law;
 use mental_pong_game::task::agent::{
@@ -283,8 +283,8 @@ mod window {
     use std::io::{BufRead, IsTerminal, Write};
     use std::sync::{Arc, Mutex, PoisonError};
 
-    use mental_pong_game::Monitor;
-    use mental_pong_game::files::{create_folder, write_atomic};
+    use mental_pong_base::Monitor;
+    use mental_pong_base::files::{create_folder, write_atomic};
     use mental_pong_game::play::app::{Game, Sink, WindowSize, run as run_app};
     use mental_pong_game::play::timing::timing_test as measure;
     use mental_pong_game::play::{PlaySettings, ScreenGeometry};

@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
-use mental_pong_game::Monitor;
-use mental_pong_game::files::{create_folder, write_atomic};
+use mental_pong_base::Monitor;
+use mental_pong_base::files::{create_folder, write_atomic};
 use mental_pong_game::frames::Preset;
 use mental_pong_game::task::Condition;
 use mental_pong_predictor::device::device;

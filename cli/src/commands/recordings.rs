@@ -1,3 +1,5 @@
+use mental_pong_base::Monitor;
+use mental_pong_base::files::write_atomic;
 use mental_pong_eval::recordings::dmfc::{Opening, Recording, TrialType};
 use mental_pong_eval::recordings::info::Info;
 use mental_pong_eval::recordings::limits::Limits;
@@ -6,8 +8,6 @@ use mental_pong_eval::recordings::simulate::{self, Noise, Settings};
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_eval::recordings::{Missing, convert, file};
 use mental_pong_eval::report::recording_figure;
-use mental_pong_game::Monitor;
-use mental_pong_game::files::write_atomic;
 
 use super::{output, output_json};
 use crate::Done;

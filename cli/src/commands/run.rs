@@ -1,11 +1,11 @@
 use std::path::Path;
 
+use mental_pong_base::files::create_folder;
 use mental_pong_eval::card::Card;
 use mental_pong_eval::chain::{self, RunConfig, cache_folder};
 use mental_pong_eval::decode::Epoch;
 use mental_pong_eval::published::{find, published_values};
 use mental_pong_eval::report::write_files;
-use mental_pong_game::files::create_folder;
 use mental_pong_predictor::latents::Cache;
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 use std::path::Path;
 use std::time::Instant;
 
+use mental_pong_base::files::{sha256_hex, write_atomic};
 use mental_pong_eval::report::{LossPoint, loss_figure};
-use mental_pong_game::files::{sha256_hex, write_atomic};
 use mental_pong_predictor::device::device;
 use mental_pong_predictor::encoders::PlayNet;
 use mental_pong_predictor::params::Params;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use mental_pong_game::files::{sha256_file, write_atomic};
+use mental_pong_base::files::{sha256_file, write_atomic};
 use mental_pong_predictor::encoders::{Encoder, PublishedEncoder};
 use mental_pong_predictor::latents::Cache;
 use mental_pong_predictor::playworld::Mix;

@@ -1,4 +1,4 @@
-use mental_pong_game::files::write_atomic;
+use mental_pong_base::files::write_atomic;
 use mental_pong_predictor::encoders::PublishedEncoder;
 use mental_pong_predictor::weights::catalogue::{Checksum, PUBLISHED};
 use mental_pong_predictor::weights::convert::Checkpoint;

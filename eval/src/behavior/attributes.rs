@@ -1,6 +1,6 @@
 //! What about a model goes with its score: regressions across models.
 
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::array::Array2;

@@ -1,6 +1,6 @@
 //! Do two observers err alike, as far as their noise lets one tell?
 
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::{TrialTable, error_pattern, stratified_halves};

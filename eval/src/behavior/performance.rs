@@ -1,7 +1,7 @@
 //! How far paddles are from the ball: four numbers that are easily taken for one another.
 
+use mental_pong_base::Stream;
 use mental_pong_game::task::Law;
-use mental_pong_predictor::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::TrialTable;

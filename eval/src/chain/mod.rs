@@ -4,7 +4,7 @@ pub(crate) mod rows;
 
 use std::path::Path;
 
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
 use mental_pong_game::task::{
     Condition, Law, Masks, Set, group_shuffle_split, select, trajectory, truth_bins,
 };

@@ -1,8 +1,8 @@
 //! The features of each row of the table.
 
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
+use mental_pong_base::Stream;
 use mental_pong_game::task::{Condition, Masks};
-use mental_pong_predictor::Stream;
 use mental_pong_predictor::dynamics::{Dynamics, Identity, Recurrent, Skip};
 use mental_pong_predictor::encoders::{Encoder, PixelEncoder, PlayNet};
 use mental_pong_predictor::latents::{

@@ -537,7 +537,7 @@ fn add(a: &[f64], size: f64, b: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mental_pong_predictor::Stream;
+    use mental_pong_base::Stream;
 
     fn data(n: usize, d: usize, seed: u64) -> (Array2, Vec<bool>) {
         let mut rng = Stream::new(seed, "test", 0);

@@ -6,7 +6,7 @@
 //! by condition do. [`unknowable_check`] asks whether features predict a condition's outcome from rows in
 //! which it cannot be known yet.
 
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use serde::Serialize;
 
 use super::layout::{Layout, Split};

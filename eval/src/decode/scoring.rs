@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use mental_pong_predictor::dispatch;
+use mental_pong_base::simd::dispatch;
 
 use super::online::Score;
 
@@ -214,6 +214,9 @@ fn correlate_ranks(n: usize, product: u128, ties_x: u128, ties_y: u128) -> f64 {
     }
 }
 
+/// Most bits of a value's place: a longer scale tells few rows apart no better, and has more places to count.
+const KEY_BITS_MAX: u32 = 22;
+
 /// Σ of twice the average rank of finite values times `scratch.ranks`, and Σ (t³ - t) over the values' ties.
 ///
 /// Values are put on an even scale from `low` to `high` and sorted by counting, upper and lower half of their places; what
@@ -221,8 +224,8 @@ fn correlate_ranks(n: usize, product: u128, ties_x: u128, ties_y: u128) -> f64 {
 fn rank_product(values: &[f64], (low, high): (f64, f64), scratch: &mut Scratch) -> (u128, u128) {
     let n = values.len();
     let index_bits = usize::BITS - n.saturating_sub(1).leading_zeros();
-    let key_bits = u32::BITS.saturating_sub(index_bits);
-    let scale = f64::from(((1u64 << key_bits) - 1) as u32) / (high - low);
+    let key_bits = u32::BITS.saturating_sub(index_bits).min(KEY_BITS_MAX);
+    let scale = f64::from((1u32 << key_bits) - 1) / (high - low);
     let scale = if scale.is_finite() { scale } else { 0.0 };
     // Adding 2^52 leaves the rounded number in the low bits.
     const SHIFT: f64 = (1u64 << 52) as f64;

@@ -1,6 +1,6 @@
 //! How rows are divided for cross-validation.
 
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};

@@ -126,24 +126,22 @@ pub(crate) fn transposed_times(m: &Mat<f64>, v: &[f64]) -> Vec<f64> {
 }
 
 /// Sum of products, in eight fixed lanes: faster than one, and the same on every machine.
+#[inline(always)]
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let n = a.len().min(b.len());
+    let ((a8, a_rest), (b8, b_rest)) = (a[..n].as_chunks::<8>(), b[..n].as_chunks::<8>());
     let mut lanes = [0.0; 8];
-    let (mut a8, mut b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    for (x, y) in (&mut a8).zip(&mut b8) {
+    for (x, y) in a8.iter().zip(b8) {
         for lane in 0..8 {
             lanes[lane] += x[lane] * y[lane];
         }
     }
-    let rest: f64 = a8
-        .remainder()
-        .iter()
-        .zip(b8.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
     lanes.iter().sum::<f64>() + rest
 }
 
 /// Sum, in eight fixed lanes as [`dot`].
+#[inline(always)]
 pub(crate) fn sum(values: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];
     let (eights, rest) = values.as_chunks::<8>();

@@ -1,6 +1,6 @@
 //! One animal predicted from another: what a model that is another animal's brain would reach.
 
-use mental_pong_game::monitor::Monitor;
+use mental_pong_base::Monitor;
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::{Options, Predictivity, Source, predictivity};

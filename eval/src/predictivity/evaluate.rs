@@ -1,7 +1,7 @@
 //! Fit the maps of every split, score every unit.
 
 use faer::Mat;
-use mental_pong_game::monitor::Monitor;
+use mental_pong_base::Monitor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

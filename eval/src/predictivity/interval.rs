@@ -1,7 +1,7 @@
 //! Intervals of predictivity, by bootstrap over conditions and units.
 
 use faer::Mat;
-use mental_pong_predictor::{Stream, dispatch};
+use mental_pong_base::{Stream, simd::dispatch};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

@@ -17,7 +17,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mental_pong_game::files::{create_folder, sha256_file, sha256_hex, write_atomic};
+use mental_pong_base::files::{create_folder, sha256_file, sha256_hex, write_atomic};
 use safetensors::Dtype as Element;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::{Deserialize, Serialize};

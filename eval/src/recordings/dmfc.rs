@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mental_pong_game::{Monitor, Quiet};
+use mental_pong_base::{Monitor, Quiet};
 use serde::{Deserialize, Serialize};
 
 use crate::array::Array2;

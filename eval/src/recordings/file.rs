@@ -6,7 +6,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
-use mental_pong_game::{Monitor, Quiet};
+use mental_pong_base::{Monitor, Quiet};
 
 use crate::error::{Error, Result};
 

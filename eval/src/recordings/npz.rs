@@ -27,7 +27,7 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use mental_pong_game::files::write_atomic_file;
+use mental_pong_base::files::write_atomic_file;
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
 use npyz::zip::write::FileOptions;

@@ -10,9 +10,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mental_pong_game::files::{create_folder, write_atomic};
+use mental_pong_base::Stream;
+use mental_pong_base::files::{create_folder, write_atomic};
 use mental_pong_game::task::{Condition, Masks, PRIMATE79_IDS, TruthBins, select, truth_bins};
-use mental_pong_predictor::Stream;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

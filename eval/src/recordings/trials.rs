@@ -29,7 +29,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use mental_pong_game::files::sha256_hex;
+use mental_pong_base::files::sha256_hex;
 use mental_pong_game::task::N_TRIALS;
 use mental_pong_game::task::own::OWN_ID_FIRST;
 use serde::{Deserialize, Serialize};

@@ -11,7 +11,7 @@
 //! Both are correlations with the mean over all trials. A negative r has no upper ceiling (NaN); nothing is clipped. The
 //! published criterion of a reliable unit is p < 0.01 and r > 0, see [`crate::recordings::reliability`].
 
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use rayon::prelude::*;
 use serde::Serialize;
 

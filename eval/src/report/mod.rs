@@ -17,7 +17,7 @@ pub use recording::recording_figure;
 
 use std::path::Path;
 
-use mental_pong_game::files::{create_folder, sha256_hex, write_atomic};
+use mental_pong_base::files::{create_folder, sha256_hex, write_atomic};
 
 use crate::behavior::ErrorPattern;
 use crate::card::{Card, FileHash, RowKind, card_markdown};

@@ -1,6 +1,6 @@
 //! The comparison: one pass over all pairs of states.
 
-use mental_pong_predictor::dispatch;
+use mental_pong_base::simd::dispatch;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use super::distances::{Metric, Panel, Prepared};
 use super::{StepAxis, warp_time};
 use crate::array::Array2;
 use crate::error::{Error, Result};
+use crate::linear::dense::{dot, sum};
 use crate::stats;
 
 /// States of the columns of one panel; the work of a panel stays in a core's cache.
@@ -707,7 +708,7 @@ fn clear(buffer: &mut [f64], at: &[usize]) {
 fn sums_and_products(sets: &[&[f64]], out: &mut [f64]) -> usize {
     let mut at = 0;
     for set in sets {
-        out[at] = total(set);
+        out[at] = sum(set);
         at += 1;
     }
     for b in 0..sets.len() {
@@ -717,33 +718,6 @@ fn sums_and_products(sets: &[&[f64]], out: &mut [f64]) -> usize {
         }
     }
     at
-}
-
-#[inline(always)]
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut lanes = [0.0; LANES];
-    for (x, y) in a
-        .as_chunks::<LANES>()
-        .0
-        .iter()
-        .zip(b.as_chunks::<LANES>().0)
-    {
-        for l in 0..LANES {
-            lanes[l] += x[l] * y[l];
-        }
-    }
-    lanes.iter().sum()
-}
-
-#[inline(always)]
-fn total(a: &[f64]) -> f64 {
-    let mut lanes = [0.0; LANES];
-    for x in a.as_chunks::<LANES>().0 {
-        for l in 0..LANES {
-            lanes[l] += x[l];
-        }
-    }
-    lanes.iter().sum()
 }
 
 fn extent(segments: &[Segment]) -> Option<std::ops::Range<usize>> {

@@ -4,7 +4,7 @@
 //! bins of one condition, and never overlapping train/test splits. Resample `b` has its own random stream, so the result
 //! does not depend on the number of threads.
 
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erfc_inv;

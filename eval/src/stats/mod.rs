@@ -10,7 +10,7 @@ pub mod multiple;
 pub mod permutation;
 pub mod rank_tests;
 
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use serde::{Deserialize, Serialize};
 
 /// Arithmetic mean. NaN for an empty slice.

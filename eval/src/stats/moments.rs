@@ -166,7 +166,7 @@ impl Moments {
 mod tests {
     use super::*;
     use crate::stats;
-    use mental_pong_predictor::Stream;
+    use mental_pong_base::Stream;
 
     #[test]
     fn added_sums_equal_the_pooled_pairs() {

@@ -3,7 +3,7 @@
 //! p is (1 + permutations at least as extreme) / (1 + permutations), Phipson & Smyth 2010, so that it is never 0; where all
 //! arrangements can be listed they are, and p is exact. Permutation `b` has its own random stream.
 
-use mental_pong_predictor::Stream;
+use mental_pong_base::Stream;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

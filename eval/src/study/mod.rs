@@ -25,8 +25,8 @@ pub use latents::{Layer, read_layers};
 pub use page::Figure;
 pub use scene::{Inputs, Model};
 
-use mental_pong_game::Monitor;
-use mental_pong_game::files::sha256_hex;
+use mental_pong_base::Monitor;
+use mental_pong_base::files::sha256_hex;
 use mental_pong_predictor::latents::Cache;
 use serde::{Deserialize, Serialize};
 
@@ -161,6 +161,11 @@ impl Default for StudyConfig {
 }
 
 impl StudyConfig {
+    /// Whether an analysis is asked for; all are where none is named.
+    fn takes(&self, analysis: Analysis) -> bool {
+        self.analyses.is_empty() || self.analyses.contains(&analysis)
+    }
+
     fn check(&self) -> Result<()> {
         for (what, n, least) in [
             ("splits", self.splits, 2),
@@ -331,12 +336,11 @@ pub fn run(
     let scene = Scene::new(inputs, recording.as_ref(), config, cache, monitor)?;
     let mut out = Out::default();
     for analysis in Analysis::ALL {
-        let asked = config.analyses.contains(&analysis);
-        if !asked && !config.analyses.is_empty() {
+        if !config.takes(analysis) {
             continue;
         }
         if let Some(why) = scene.lacks(analysis) {
-            if asked {
+            if !config.analyses.is_empty() {
                 return Err(Error::invalid(format!("analysis {}", analysis.name()), why));
             }
             out.skip(analysis, why);

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
 use mental_pong_game::task::{Condition, Law, Masks, Set, group_shuffle_split, select, trajectory};
 use mental_pong_predictor::latents::{Cache, Context};
 use mental_pong_predictor::weights::{Bundled, bundled};
@@ -110,9 +110,7 @@ pub(crate) struct Fitted {
 impl Fitted {
     /// Fits the factors that the analyses take, which may be none: it takes long.
     pub(super) fn new(recording: &Recording, config: &StudyConfig) -> Result<Self> {
-        let asked = |which: &[Analysis]| {
-            config.analyses.is_empty() || config.analyses.iter().any(|a| which.contains(a))
-        };
+        let asked = |which: &[Analysis]| which.iter().any(|&a| config.takes(a));
         let halves: &[Half] = if asked(&[Analysis::Rsa]) {
             &Half::ALL
         } else if asked(&[

@@ -1,6 +1,6 @@
 //! Prediction of single units from models.
 
-use mental_pong_game::Quiet;
+use mental_pong_base::Quiet;
 
 use super::card::{Score, Section};
 use super::population::{halves, units_of};

@@ -19,10 +19,10 @@ use parquet::record::{Field, Row};
 use parquet::schema::parser::parse_message_type;
 
 use crate::error::{Error, Result};
-use crate::files::write_atomic;
 use crate::records::columns::FRAME_COLUMNS;
 use crate::records::reader::{ReadRows, read_frames};
 use crate::records::rows::FrameRow;
+use mental_pong_base::files::write_atomic;
 
 const SCHEMA: &str = "message frames {
     required int32 trial;

@@ -5,7 +5,6 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::files::{create_folder, write_atomic};
 use crate::records::columns::{FRAME_COLUMNS, TRIAL_COLUMNS, header};
 use crate::records::frames_parquet::convert_frames;
 use crate::records::name::SessionName;
@@ -14,6 +13,7 @@ use crate::records::rows::{TrialRow, in_order, to_tsv};
 use crate::records::sidecar::{Display, Run, Sidecar, json_text};
 use crate::task::schedule::Plan;
 use crate::task::session::Finished;
+use mental_pong_base::files::{create_folder, write_atomic};
 
 /// The open records of a session.
 #[derive(Debug)]

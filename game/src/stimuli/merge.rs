@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::files::create_folder;
-use crate::monitor::Monitor;
 use crate::stimuli::drawer::Apart;
 use crate::stimuli::lock::Lock;
 use crate::stimuli::manifest::{FILE_NAME, Manifest};
@@ -16,6 +14,8 @@ use crate::stimuli::plan::{PLAN_NAME, Shard, shard_manifests};
 use crate::stimuli::set::StimulusSet;
 use crate::stimuli::verify::compare;
 use crate::stimuli::write::{Counts, Output, Written, around, put_manifest, remove, set_of};
+use mental_pong_base::Monitor;
+use mental_pong_base::files::create_folder;
 
 /// Puts the shards that stand in `folders` together in `out`, which may be one of them.
 ///
@@ -252,5 +252,5 @@ fn take_over(from: &Path, to: &Path) -> Result<()> {
         return Ok(());
     }
     let mut source = std::fs::File::open(from).map_err(Error::io("read", from))?;
-    crate::files::write_atomic(to, |out| std::io::copy(&mut source, out).map(drop))
+    mental_pong_base::files::write_atomic(to, |out| std::io::copy(&mut source, out).map(drop))
 }

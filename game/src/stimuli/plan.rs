@@ -6,11 +6,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::files::write_atomic;
 use crate::stimuli::manifest::{FILE_NAME, Manifest, SCHEMA_VERSION, read_json};
 use crate::stimuli::movie::Setting;
 use crate::stimuli::pieces::Pieces;
 use crate::stimuli::set::StimulusSet;
+use mental_pong_base::files::write_atomic;
 
 /// The plan's name in its folder. It goes when the set is whole.
 pub const PLAN_NAME: &str = "plan.json";

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::files::sha256_hex;
 use crate::frames::Renderer;
 use crate::stimuli::drawer::Drawn;
 use crate::stimuli::movie::{Movie, Setting};
 use crate::stimuli::truth::Truth;
 use crate::task::condition::Condition;
 use crate::task::table::write_csv;
+use mental_pong_base::files::sha256_hex;
 
 /// Conditions and how they are drawn. Nothing is stored: [`frames`](Self::frames) draws each frame
 /// when it is asked for, at hundreds of thousands a second, so that a set of 570 GB need not be on

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::files::sha256_file;
-use crate::monitor::Monitor;
 use crate::stimuli::manifest::{FILE_NAME, FileEntry, Manifest};
 use crate::stimuli::plan::shard_manifests;
+use mental_pong_base::Monitor;
+use mental_pong_base::files::sha256_file;
 
 /// A set, or the finished shards of one, that is what its manifests say.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::files::{create_folder, sha256_file, sha256_hex, write_atomic, write_whole};
-use crate::monitor::Monitor;
 use crate::stimuli::drawer::{Apart, Drawer, Drawn, Painted, Painter};
 use crate::stimuli::journal::{Done, Journal};
 use crate::stimuli::lock::Lock;
@@ -22,6 +20,8 @@ use crate::stimuli::set::StimulusSet;
 use crate::stimuli::truth::{write_truth_csv, write_truth_parquet};
 use crate::stimuli::{encode, need, video, zarr};
 use crate::task::condition::Condition;
+use mental_pong_base::Monitor;
+use mental_pong_base::files::{create_folder, sha256_file, sha256_hex, write_atomic, write_whole};
 
 /// The condition table's name in a set's folder.
 pub(crate) const CONDITIONS_NAME: &str = "conditions.csv";

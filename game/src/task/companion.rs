@@ -80,13 +80,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::monitor::Quiet;
     use crate::records::SessionName;
     use crate::task::agent::{KinematicAgent, KinematicKind};
     use crate::task::headless::{fixed_ms, play};
     use crate::task::schedule::Schedule;
     use crate::task::session::{FrameInput, SessionSetup};
     use crate::task::trial::{Input, Stamped};
+    use mental_pong_base::Quiet;
 
     fn session() -> Session {
         let schedule = Schedule {

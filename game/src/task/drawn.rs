@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::rng::Stream;
 use crate::task::condition::Condition;
 use crate::task::own::{Rule, Start, check};
-use crate::threads::map;
+use mental_pong_base::Stream;
+use mental_pong_base::threads::map;
 
 /// Draws after which a trial counts as impossible to find.
 const MAX_TRIES: u32 = 100_000;

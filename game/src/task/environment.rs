@@ -7,12 +7,12 @@
 
 use crate::error::{Error, Result};
 use crate::frames::{FrameScene, PaddleLook, Preset, Renderer};
-use crate::rng::Stream;
 use crate::task::condition::Condition;
 use crate::task::geometry::OCCLUDER_X_DEG;
 use crate::task::law::{Law, trajectory};
 use crate::task::paddle::PaddleRule;
 use crate::task::trial::HitRule;
+use mental_pong_base::Stream;
 
 /// Numbers of an observation: ball x, ball y, whether the ball is seen (0 or 1), paddle y; degrees.
 /// A ball that is not seen has x and y 0.

@@ -7,7 +7,7 @@
 
 use crate::task::condition::Condition;
 use crate::task::geometry::{BALL_RADIUS_DESIGN_UNITS, FIELD_UNITS, OCCLUDER_X_UNITS};
-use crate::threads::map;
+use mental_pong_base::threads::map;
 
 /// Number of trials that the rule keeps.
 pub const N_TRIALS: usize = 472_225;

@@ -2,9 +2,9 @@
 //! the same records, byte for byte.
 
 use crate::error::{Error, Result};
-use crate::monitor::Monitor;
 use crate::task::agent::Hands;
 use crate::task::session::{Finished, FrameInput, Session, Stage};
+use mental_pong_base::Monitor;
 
 /// When frame `n` of a display with `hz` frames a second stands, milliseconds.
 #[must_use]

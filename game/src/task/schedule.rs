@@ -8,14 +8,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::files::sha256_hex;
-use crate::rng::Stream;
 use crate::task::condition::Condition;
 use crate::task::conditions79::PRIMATE79_IDS;
 use crate::task::law::Law;
 use crate::task::own::{OWN_ID_FIRST, Rule, Start, own_condition};
 use crate::task::table::{Set, select};
 use crate::task::trial::{TrialKind, TrialRules, TrialSpec};
+use mental_pong_base::Stream;
+use mental_pong_base::files::sha256_hex;
 
 /// More trials than a session can have: a slip of the pen in a file is found before it runs.
 pub const MOST_TRIALS: usize = 100_000;

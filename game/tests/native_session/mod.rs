@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use mental_pong_base::Quiet;
+use mental_pong_game::Error;
 use mental_pong_game::records::{Display, Recorder, Run, SessionName};
 use mental_pong_game::task::agent::Hands;
 use mental_pong_game::task::headless::play;
 use mental_pong_game::task::schedule::Plan;
 use mental_pong_game::task::session::{Session, SessionSetup};
-use mental_pong_game::{Error, Quiet};
 
 /// The ends of the names of a session's files.
 pub(crate) const FILES: [&str; 5] = [

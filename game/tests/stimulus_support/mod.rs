@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mental_pong_base::{Monitor, Quiet};
+use mental_pong_game::Result;
 use mental_pong_game::frames::{Look, Preset};
 use mental_pong_game::stimuli::{
     Drawer, Format, Job, Occlusion, Setting, Shard, StimulusSet, Written, write_set,
 };
 use mental_pong_game::task::{Condition, Law, primate79};
-use mental_pong_game::{Monitor, Quiet, Result};
 
 /// Small pictures under the display law.
 pub(crate) const SMALL: Setting = Setting {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{CellKind, DynamicsConfig};
 use crate::params::Params;
-use crate::rng::Stream;
 use crate::{Error, Result};
+use mental_pong_base::Stream;
 
 /// How fresh parameters of a [`super::Recurrent`] are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Dynamics, check_context};
 use crate::device::put_linear;
 use crate::params::Params;
-use crate::rng::Stream;
 use crate::{Error, Result};
+use mental_pong_base::Stream;
 
 /// Size of an [`Mlp`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use super::{CellKind, Dynamics, DynamicsConfig, Rollout, Skip, check_context};
 use crate::Result;
 use crate::device::{put, put_linear};
 use crate::params::Params;
-use crate::rng::Stream;
+use mental_pong_base::Stream;
 
 /// Enlargement of changes, which are a tenth of a standard deviation in a typical step.
 const CHANGE_SCALE: f64 = 10.0;

@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use mental_pong_game::Monitor;
-use mental_pong_game::files::sha256_hex;
+use mental_pong_base::Monitor;
+use mental_pong_base::files::sha256_hex;
 use mental_pong_game::frames::Preset;
 use mental_pong_game::task::{Condition, PRIMATE79_IDS, Set};
 

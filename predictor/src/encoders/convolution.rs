@@ -207,10 +207,7 @@ impl Conv {
     }
 
     pub(super) fn move_to(&mut self, device: &Device) -> Result<()> {
-        self.elsewhere = match device.is_cpu() {
-            true => None,
-            false => Some(self.on(device)?),
-        };
+        self.elsewhere = (!device.is_cpu()).then(|| self.on(device)).transpose()?;
         Ok(())
     }
 
@@ -298,7 +295,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::rng::Stream;
+    use mental_pong_base::Stream;
 
     fn random(shape: &[usize], rng: &mut Stream) -> Tensor {
         let n = shape.iter().product();

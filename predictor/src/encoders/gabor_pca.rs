@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
 use mental_pong_game::frames::Preset;
 use mental_pong_game::task::Condition;
 
@@ -131,7 +131,7 @@ impl Encoder for GaborPca {
 
 #[cfg(test)]
 mod tests {
-    use mental_pong_game::monitor::Quiet;
+    use mental_pong_base::Quiet;
 
     use super::*;
     use crate::encoders::PixelPca;

@@ -197,7 +197,7 @@ fn right_vectors(matrix: &Mat<f64>, kept: usize) -> Result<(Vec<f64>, Vec<f64>)>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Stream;
+    use mental_pong_base::Stream;
 
     #[test]
     fn both_ways_to_the_vectors_agree() {

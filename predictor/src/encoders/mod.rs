@@ -147,7 +147,7 @@ fn check_frames(frames: &[&[u8]]) -> Result<()> {
 /// Holds two encoders to the same latents of random frames, to 1e-5.
 #[cfg(test)]
 fn assert_same_latents(own: &dyn Encoder, other: &dyn Encoder, frames: usize) {
-    let mut rng = crate::Stream::new(5, "frame", 0);
+    let mut rng = mental_pong_base::Stream::new(5, "frame", 0);
     let frames: Vec<Vec<u8>> = (0..frames)
         .map(|_| (0..FRAME_BYTES).map(|_| rng.below(256) as u8).collect())
         .collect();

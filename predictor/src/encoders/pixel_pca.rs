@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
 use mental_pong_game::frames::Preset;
 use mental_pong_game::task::Condition;
 
@@ -115,7 +115,7 @@ impl Encoder for PixelPca {
 
 #[cfg(test)]
 mod tests {
-    use mental_pong_game::monitor::Quiet;
+    use mental_pong_base::Quiet;
 
     use super::*;
     use crate::latents::{Clock, Shown, Video};

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::soft_argmax::SoftArgmax;
 use super::{Encoder, EncoderIdentity, FRAME_SIZE, check_frames};
 use crate::params::Params;
-use crate::rng::Stream;
 use crate::{Error, Result};
+use mental_pong_base::Stream;
 
 /// Pixels of the screen that are averaged to one input value, a side.
 const BLOCK: usize = 4;

@@ -62,7 +62,7 @@ impl Picture {
     /// # Errors
     /// [`Error::Game`] naming the file that cannot be written.
     pub fn write_png(&self, path: &std::path::Path) -> Result<()> {
-        mental_pong_game::files::write_atomic(path, |out| {
+        mental_pong_base::files::write_atomic(path, |out| {
             let mut encoder = png::Encoder::new(out, self.width as u32, self.height as u32);
             encoder.set_color(png::ColorType::Rgb);
             let mut writer = encoder.write_header()?;
@@ -451,7 +451,7 @@ impl Preprocess {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Stream;
+    use mental_pong_base::Stream;
 
     fn noise(width: usize, height: usize, seed: u64) -> Picture {
         let mut rng = Stream::new(seed, "picture", 0);

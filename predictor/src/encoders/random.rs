@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 
 use super::{Encoder, PublishedEncoder};
 use crate::Result;
-use crate::rng::Stream;
+use mental_pong_base::Stream;
 
 impl PublishedEncoder {
     /// Random tensors for this network, in the manner of PyTorch's defaults: weights of linear layers

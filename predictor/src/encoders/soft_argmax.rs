@@ -93,7 +93,7 @@ mod tests {
     use candle_core::{Device, Var};
 
     use super::*;
-    use crate::rng::Stream;
+    use mental_pong_base::Stream;
 
     #[test]
     fn value_and_gradient_equal_the_library_s_operations() {

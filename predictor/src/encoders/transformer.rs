@@ -315,10 +315,7 @@ impl Stack {
     }
 
     pub(super) fn move_to(&mut self, device: &Device) -> Result<()> {
-        self.elsewhere = match device.is_cpu() {
-            true => None,
-            false => Some(self.on(device)?),
-        };
+        self.elsewhere = (!device.is_cpu()).then(|| self.on(device)).transpose()?;
         Ok(())
     }
 

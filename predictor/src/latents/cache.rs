@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use candle_core::{Device, Tensor};
-use mental_pong_game::files::{create_folder, sha256_hex, write_atomic};
+use mental_pong_base::files::{create_folder, sha256_hex, write_atomic};
 use sha2::{Digest, Sha256};
 
 use crate::Result;
@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
     use crate::encoders::{FRAME_BYTES, PixelEncoder, PlayNet, PlayNetConfig};
-    use crate::rng::Stream;
+    use mental_pong_base::Stream;
 
     fn frames(values: &[u8]) -> Vec<Vec<u8>> {
         values.iter().map(|v| vec![*v; FRAME_BYTES]).collect()

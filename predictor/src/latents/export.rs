@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use mental_pong_game::files::{folder_of, spool_in, write_atomic, write_atomic_file};
+use mental_pong_base::files::{folder_of, spool_in, write_atomic, write_atomic_file};
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
 use npyz::zip::write::FileOptions;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
 use mental_pong_game::task::Condition;
 use serde::{Deserialize, Serialize};
 

@@ -18,7 +18,7 @@ pub use protocol::{ContextRule, Plan, Protocol, interpolate};
 pub use video::{Clock, Video};
 
 use candle_core::{Device, Tensor};
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
 use mental_pong_game::task::Condition;
 use serde::{Deserialize, Serialize};
 

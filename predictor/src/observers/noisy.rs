@@ -7,8 +7,8 @@ use mental_pong_game::task::{Condition, Law, trajectory};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::rng::Stream;
 use crate::{Error, Result};
+use mental_pong_base::Stream;
 
 /// Samples of a condition (published: 100).
 pub const SAMPLES: usize = 100;

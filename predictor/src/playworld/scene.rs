@@ -4,7 +4,7 @@
 use mental_pong_game::frames::canvas::Rgb;
 use serde::{Deserialize, Serialize};
 
-use crate::rng::Stream;
+use mental_pong_base::Stream;
 
 /// Side of the square view, units.
 pub const VIEW_UNITS: f64 = 10.0;

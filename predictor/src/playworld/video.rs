@@ -6,7 +6,7 @@ use rapier2d::prelude::{
 };
 
 use super::scene::{Body, BodyShape, Mix, OccluderShape, Scene, VIEW_UNITS};
-use crate::rng::Stream;
+use mental_pong_base::Stream;
 
 /// Physics steps for each frame; frames are 1/20 s apart, steps 1/120 s.
 const STEPS_PER_FRAME: usize = 6;

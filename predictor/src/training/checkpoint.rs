@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use mental_pong_game::files::write_atomic;
+use mental_pong_base::files::write_atomic;
 use serde::{Deserialize, Serialize};
 
 use crate::params::{Adam, Params};

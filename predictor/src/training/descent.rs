@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use candle_core::Tensor;
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
 
 use super::checkpoint::{LogRow, RunFolder, finite};
 use crate::params::{Adam, Params};

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,8 @@ use crate::dynamics::{DynamicsConfig, Recurrent};
 use crate::encoders::{Encoder, FRAME_SIZE};
 use crate::params::Params;
 use crate::playworld::{Layers, MAX_SPEED, Mix, Video};
-use crate::rng::Stream;
 use crate::{Error, Result};
+use mental_pong_base::Stream;
 
 /// Configuration of the training of dynamics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -358,7 +358,7 @@ mod tests {
             &encoder(),
             &Device::Cpu,
             &whole,
-            &mental_pong_game::Quiet,
+            &mental_pong_base::Quiet,
         )
         .unwrap();
         assert_eq!(log.last().unwrap().step, 6);
@@ -372,7 +372,7 @@ mod tests {
             &encoder(),
             &Device::Cpu,
             &parts,
-            &mental_pong_game::Quiet,
+            &mental_pong_base::Quiet,
         )
         .unwrap();
         assert_eq!(log.first().unwrap().step, 3);
@@ -385,7 +385,7 @@ mod tests {
             &encoder(),
             &Device::Cpu,
             &folder,
-            &mental_pong_game::Quiet,
+            &mental_pong_base::Quiet,
         )
         .unwrap();
         assert_ne!(bytes(&params), bytes(&other));
@@ -401,7 +401,7 @@ mod tests {
             &encoder(),
             &Device::Cpu,
             folder.path(),
-            &mental_pong_game::Quiet,
+            &mental_pong_base::Quiet,
         )
         .unwrap_err()
         .to_string();

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use candle_core::{D, Device, Tensor};
 use candle_nn::ops;
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +13,8 @@ use crate::encoders::{
 };
 use crate::params::Params;
 use crate::playworld::{Layers, Mix, Video};
-use crate::rng::Stream;
 use crate::{Error, Result};
+use mental_pong_base::Stream;
 
 /// What the encoder learns from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ pub(super) fn config_key(config: &impl Serialize) -> Result<String> {
         expected: "serialisable values".into(),
         found: e.to_string(),
     })?;
-    Ok(mental_pong_game::files::sha256_hex(text.as_bytes()))
+    Ok(mental_pong_base::files::sha256_hex(text.as_bytes()))
 }
 
 /// Patches of the examples of a batch, `[video, example, 2 or 3]` frames in order

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use mental_pong_game::Monitor;
-use mental_pong_game::files::write_atomic;
+use mental_pong_base::Monitor;
+use mental_pong_base::files::write_atomic;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{LogRow, RunFolder};
@@ -16,8 +16,8 @@ use crate::dynamics::{CellKind, DynamicsConfig, Init, Rollout, Skip};
 use crate::encoders::Encoder;
 use crate::latents::Cache;
 use crate::params::Params;
-use crate::rng::Stream;
 use crate::{Error, Result};
+use mental_pong_base::Stream;
 
 /// Euler step over time constant of the published CTRNN.
 const DT_OVER_TAU: f64 = 0.1;
@@ -345,7 +345,7 @@ impl Data {
             short,
             latents,
             held_out_latents,
-            digest: mental_pong_game::files::sha256_hex(digest.as_bytes()),
+            digest: mental_pong_base::files::sha256_hex(digest.as_bytes()),
         })
     }
 

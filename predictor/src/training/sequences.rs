@@ -1,13 +1,13 @@
 //! The published rule that cuts clips into windows, and the latents of what it asks for.
 
-use mental_pong_game::Monitor;
+use mental_pong_base::Monitor;
 use sha2::{Digest, Sha256};
 
 use super::clips::Clips;
 use crate::encoders::{Encoder, Picture};
 use crate::latents::Cache;
-use crate::rng::Stream;
 use crate::{Error, Result};
+use mental_pong_base::Stream;
 
 /// Bytes of decoded frames that are held at once.
 const DECODED_BYTES: usize = 256 << 20;

@@ -102,7 +102,7 @@ fn read_encoder(path: &Path, bytes: &[u8]) -> Result<Loaded<PlayNet>> {
     let (tensors, metadata) = from_bytes(path, bytes)?;
     let config: PlayNetConfig = network(path, &metadata)?;
     let params = strict(path, tensors, &PlayNet::shapes(&config))?;
-    let sha256 = mental_pong_game::files::sha256_hex(bytes);
+    let sha256 = mental_pong_base::files::sha256_hex(bytes);
     Ok(Loaded {
         model: PlayNet::new(config, &params, sha256.clone())?,
         sha256,
@@ -116,7 +116,7 @@ fn read_dynamics(path: &Path, bytes: &[u8]) -> Result<Loaded<Recurrent>> {
     let params = strict(path, tensors, &config.shapes())?;
     Ok(Loaded {
         model: Recurrent::new(config, &params)?,
-        sha256: mental_pong_game::files::sha256_hex(bytes),
+        sha256: mental_pong_base::files::sha256_hex(bytes),
         metadata,
     })
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use mental_pong_game::files::{sha256_file, sha256_hex};
+use mental_pong_base::files::{sha256_file, sha256_hex};
 use serde::Serialize;
 
 use self::archive::{Archive, Refused};

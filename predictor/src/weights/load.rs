@@ -11,8 +11,8 @@ use super::infer::{self, DynamicsNetwork};
 use crate::dynamics::{Dynamics, DynamicsConfig, Init, Mlp, MlpConfig, Recurrent, Rollout, Skip};
 use crate::encoders::{Encoder, GaborPca, PixelPca, PublishedEncoder};
 use crate::params::Params;
-use crate::rng::Stream;
 use crate::{Error, Result};
+use mental_pong_base::Stream;
 
 /// Where weights come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -390,7 +390,7 @@ pub fn any_from(path: &Path, network: Option<&PublishedEncoder>) -> Result<Netwo
         };
     if let Some(model) = representation {
         return Ok(Network::Encoder(LoadedEncoder {
-            source: Source::file(path, &mental_pong_game::files::sha256_file(path)?),
+            source: Source::file(path, &mental_pong_base::files::sha256_file(path)?),
             model,
             network: None,
         }));

@@ -6,14 +6,16 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+use crate::IoError;
+
+type Result<T> = std::result::Result<T, IoError>;
 
 /// Writes a file that appears under its name only when it is whole and on the disk.
 ///
 /// `write` fills a temporary file in the same folder, which is then synced and renamed.
 ///
 /// # Errors
-/// [`Error::Io`] with `path` when the folder cannot be written, the disk is full, or `write`
+/// [`IoError`] with `path` when the folder cannot be written, the disk is full, or `write`
 /// fails. The temporary file is removed, and a file that stood at `path` stays as it was.
 pub fn write_atomic(
     path: impl AsRef<Path>,
@@ -35,15 +37,15 @@ pub fn write_atomic_file(
     write: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<()> {
     let path = path.as_ref();
-    replace(path, write, true).map_err(Error::io("write", path))
+    replace(path, write, true).map_err(IoError::on("write", path))
 }
 
 /// A file without a name in `folder`, for what memory should not hold; it is gone when it is closed.
 ///
 /// # Errors
-/// [`Error::Io`] with `folder`.
+/// [`IoError`] with `folder`.
 pub fn spool_in(folder: impl AsRef<Path>) -> Result<File> {
-    tempfile::tempfile_in(&folder).map_err(Error::io("write in the folder", folder))
+    tempfile::tempfile_in(&folder).map_err(IoError::on("write in the folder", folder))
 }
 
 /// The folder that a path stands in.
@@ -57,9 +59,11 @@ pub fn folder_of(path: &Path) -> &Path {
 
 /// Like [`write_atomic`] without the sync: for the many small files of a set whose manifest is
 /// checked by content.
-#[cfg(not(target_family = "wasm"))]
-pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    replace(path, |out| out.write_all(content), false).map_err(Error::io("write", path))
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    replace(path, |out| out.write_all(content), false).map_err(IoError::on("write", path))
 }
 
 fn replace(
@@ -97,9 +101,9 @@ fn sync_folder(folder: &Path) {
 /// Makes a folder and the folders above it.
 ///
 /// # Errors
-/// [`Error::Io`] with `path`.
+/// [`IoError`] with `path`.
 pub fn create_folder(path: impl AsRef<Path>) -> Result<()> {
-    std::fs::create_dir_all(&path).map_err(Error::io("create the folder", path))
+    std::fs::create_dir_all(&path).map_err(IoError::on("create the folder", path))
 }
 
 /// The SHA-256 of some bytes, 64 lower-case hexadecimal digits.
@@ -111,10 +115,10 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// The SHA-256 of a file, 64 lower-case hexadecimal digits, read piece by piece.
 ///
 /// # Errors
-/// [`Error::Io`] with `path`.
+/// [`IoError`] with `path`.
 pub fn sha256_file(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let mut file = File::open(path).map_err(IoError::on("read", path))?;
     let mut hash = Sha256::new();
     let mut piece = vec![0; 1 << 16];
     loop {
@@ -122,7 +126,7 @@ pub fn sha256_file(path: impl AsRef<Path>) -> Result<String> {
             Ok(0) => return Ok(hex(&hash.finalize())),
             Ok(n) => hash.update(&piece[..n]),
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(Error::io("read", path)(e)),
+            Err(e) => return Err(IoError::on("read", path)(e)),
         }
     }
 }
@@ -168,7 +172,7 @@ mod tests {
             out.write_all(&vec![b'n'; 1 << 20])?;
             Err(std::io::Error::from(std::io::ErrorKind::StorageFull))
         });
-        let Err(Error::Io {
+        let Err(IoError {
             path: named,
             source,
             ..
@@ -191,7 +195,7 @@ mod tests {
             .write(true)
             .open(full)
             .and_then(|mut file| file.write_all(b"x"))
-            .map_err(Error::io("write", full));
+            .map_err(IoError::on("write", full));
         let message = written.unwrap_err().to_string();
         assert!(message.contains("/dev/full"), "{message}");
         assert!(message.to_lowercase().contains("no space"), "{message}");
