@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use mental_pong_base::IoError;
 use mental_pong_eval::error::Error as EvalError;
 use mental_pong_game::Error as GameError;
 use mental_pong_predictor::Error as PredictorError;
@@ -13,6 +14,8 @@ pub(crate) enum Failure {
     Check(String),
     #[error("{0}")]
     Usage(String),
+    #[error(transparent)]
+    File(#[from] IoError),
     #[error(transparent)]
     Game(#[from] GameError),
     #[error(transparent)]
@@ -33,7 +36,7 @@ impl Failure {
         match self {
             Self::Check(_) => 1,
             Self::Resumable(_) => 75,
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::File(_) => 2,
             Self::Game(e) => game_code(e),
             Self::Predictor(e) => predictor_code(e),
             Self::Eval(EvalError::Game(e)) => game_code(e),

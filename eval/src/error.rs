@@ -75,6 +75,9 @@ pub enum Error {
         /// Columns of the matrix.
         cols: usize,
     },
+    /// A shared service could not read or write.
+    #[error(transparent)]
+    File(#[from] mental_pong_base::IoError),
     /// The task's crate refused something.
     #[error(transparent)]
     Game(#[from] mental_pong_game::Error),

@@ -69,6 +69,9 @@ pub enum Error {
     /// The tensor library refused an operation.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
+    /// A shared service could not read or write.
+    #[error(transparent)]
+    File(#[from] mental_pong_base::IoError),
     /// The task's crate refused something.
     #[error(transparent)]
     Game(#[from] mental_pong_game::Error),

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use mental_pong_base::IoError;
 use mental_pong_game::Error;
 use mental_pong_game::frames::{Look, Preset};
 use mental_pong_game::stimuli::{
@@ -358,7 +359,7 @@ fn check(args: &FolderArgs, progress: &Progress) -> Done {
             field: "sha256" | "bytes",
             ..
         } => Failure::Check(error.to_string()),
-        Error::Io { ref source, .. }
+        Error::Io(IoError { ref source, .. })
             if source.kind() == std::io::ErrorKind::NotFound
                 && args.folder.join("manifest.json").exists() =>
         {

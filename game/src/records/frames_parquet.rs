@@ -56,7 +56,7 @@ pub fn convert_frames(tsv: impl AsRef<Path>, parquet: impl AsRef<Path>) -> Resul
         format: "parquet",
         message: e.to_string(),
     })?;
-    write_atomic(path, |out| out.write_all(&bytes))
+    Ok(write_atomic(path, |out| out.write_all(&bytes))?)
 }
 
 fn encode(rows: &[FrameRow]) -> std::result::Result<Vec<u8>, ParquetError> {

@@ -220,7 +220,9 @@ fn label(observer: &str) -> String {
 }
 
 fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
-    write_atomic(path, |out| out.write_all(json_text(value)?.as_bytes()))
+    Ok(write_atomic(path, |out| {
+        out.write_all(json_text(value)?.as_bytes())
+    })?)
 }
 
 fn put(file: &mut File, path: &Path, text: std::io::Result<Vec<u8>>) -> Result<()> {

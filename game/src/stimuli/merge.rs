@@ -252,5 +252,7 @@ fn take_over(from: &Path, to: &Path) -> Result<()> {
         return Ok(());
     }
     let mut source = std::fs::File::open(from).map_err(Error::io("read", from))?;
-    mental_pong_base::files::write_atomic(to, |out| std::io::copy(&mut source, out).map(drop))
+    Ok(mental_pong_base::files::write_atomic(to, |out| {
+        std::io::copy(&mut source, out).map(drop)
+    })?)
 }

@@ -184,7 +184,7 @@ impl Plan {
         let mut text =
             serde_json::to_vec_pretty(self).map_err(|e| Error::io("write", &path)(e.into()))?;
         text.push(b'\n');
-        write_atomic(&path, |out| out.write_all(&text))
+        Ok(write_atomic(&path, |out| out.write_all(&text))?)
     }
 
     fn described(self) -> Described {

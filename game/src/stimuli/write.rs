@@ -457,7 +457,7 @@ pub(crate) fn put_manifest(manifest: &Manifest, path: &Path) -> Result<()> {
     if holds(path, &text) {
         return Ok(());
     }
-    write_atomic(path, |out| out.write_all(&text))
+    Ok(write_atomic(path, |out| out.write_all(&text))?)
 }
 
 /// Removes a file that may be gone already.

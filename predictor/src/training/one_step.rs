@@ -12,9 +12,10 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::dynamics::{CellKind, DynamicsConfig, Skip};
-use crate::kernels::{add_row, dispatch, sigmoid, tanh};
+use crate::kernels::{add_row, sigmoid, tanh};
 use crate::params::Params;
 use crate::{Error, Result};
+use mental_pong_base::simd::dispatch;
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
