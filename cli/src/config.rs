@@ -97,7 +97,7 @@ fn merge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mental_pong_eval::chain::RunConfig;
+    use mental_pong_study::chain::RunConfig;
 
     fn with(sets: &[&str]) -> Result<RunConfig, Failure> {
         let args = ConfigArgs {

@@ -6,6 +6,7 @@ use mental_pong_base::IoError;
 use mental_pong_eval::error::Error as EvalError;
 use mental_pong_game::Error as GameError;
 use mental_pong_predictor::Error as PredictorError;
+use mental_pong_study::error::Error as StudyError;
 
 /// Why a command did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,8 @@ pub(crate) enum Failure {
     Predictor(#[from] PredictorError),
     #[error(transparent)]
     Eval(#[from] EvalError),
+    #[error(transparent)]
+    Study(#[from] StudyError),
     #[error("standard output: {0}")]
     Output(std::io::Error),
     #[error("{0}")]
@@ -39,10 +42,13 @@ impl Failure {
             Self::Usage(_) | Self::File(_) => 2,
             Self::Game(e) => game_code(e),
             Self::Predictor(e) => predictor_code(e),
-            Self::Eval(EvalError::Game(e)) => game_code(e),
-            Self::Eval(EvalError::Predictor(e)) => predictor_code(e),
-            Self::Eval(EvalError::Factorisation { .. }) | Self::Output(_) | Self::Internal(_) => 3,
-            Self::Eval(_) => 2,
+            Self::Eval(e) => eval_code(e),
+            Self::Study(e) if e.is_interrupted() => 75,
+            Self::Study(StudyError::Game(e)) => game_code(e),
+            Self::Study(StudyError::Predictor(e)) => predictor_code(e),
+            Self::Study(StudyError::Eval(e)) => eval_code(e),
+            Self::Study(_) => 2,
+            Self::Output(_) | Self::Internal(_) => 3,
         }
     }
 
@@ -68,6 +74,15 @@ fn game_code(error: &GameError) -> u8 {
         GameError::Interrupted { .. } => 75,
         GameError::Encode { .. } => 3,
         GameError::MissingShards { .. } => 1,
+        _ => 2,
+    }
+}
+
+fn eval_code(error: &EvalError) -> u8 {
+    match error {
+        EvalError::Interrupted => 75,
+        EvalError::Game(e) => game_code(e),
+        EvalError::Factorisation { .. } => 3,
         _ => 2,
     }
 }

@@ -81,9 +81,9 @@ pub enum Error {
     /// The task's crate refused something.
     #[error(transparent)]
     Game(#[from] mental_pong_game::Error),
-    /// The predictor's crate refused something.
-    #[error(transparent)]
-    Predictor(#[from] mental_pong_predictor::Error),
+    /// The monitor asked to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// A bundled or given table cannot be read.
     #[error("{table}, line {line}: {why}")]
     Table {
@@ -94,17 +94,9 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
-    /// A card cannot be read or written as JSON.
-    #[error("score card: {0}")]
+    /// JSON cannot be read or written.
+    #[error("JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// The score card has a schema that this version does not read.
-    #[error("score card has schema version {found}; this version reads {expected}")]
-    SchemaVersion {
-        /// The version this program writes.
-        expected: u32,
-        /// The version found.
-        found: u32,
-    },
     /// A file of recordings could not be read; the path and why.
     #[error("{path}: {source}")]
     InFile {
@@ -164,7 +156,9 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn shape(
+    /// See the variant of the same name.
+    #[must_use]
+    pub fn shape(
         what: impl Into<String>,
         expected: impl Into<String>,
         found: impl Into<String>,
@@ -176,7 +170,9 @@ impl Error {
         }
     }
 
-    pub(crate) fn too_few(what: impl Into<String>, needed: usize, found: usize) -> Self {
+    /// See the variant of the same name.
+    #[must_use]
+    pub fn too_few(what: impl Into<String>, needed: usize, found: usize) -> Self {
         Self::TooFew {
             what: what.into(),
             needed,
@@ -184,7 +180,9 @@ impl Error {
         }
     }
 
-    pub(crate) fn field(
+    /// See the variant of the same name.
+    #[must_use]
+    pub fn field(
         field: impl Into<String>,
         expected: impl Into<String>,
         found: impl Into<String>,
@@ -196,7 +194,9 @@ impl Error {
         }
     }
 
-    pub(crate) fn format(
+    /// See the variant of the same name.
+    #[must_use]
+    pub fn format(
         format: &'static str,
         at: impl Into<Option<u64>>,
         why: impl Into<String>,
@@ -208,7 +208,9 @@ impl Error {
         }
     }
 
-    pub(crate) fn in_file(self, path: &std::path::Path) -> Self {
+    /// The same error, naming the file that it is about.
+    #[must_use]
+    pub fn in_file(self, path: &std::path::Path) -> Self {
         match self {
             Self::InFile { .. } | Self::Io { .. } => self,
             other => Self::InFile {
@@ -218,7 +220,9 @@ impl Error {
         }
     }
 
-    pub(crate) fn invalid(what: impl Into<String>, why: impl Into<String>) -> Self {
+    /// See the variant of the same name.
+    #[must_use]
+    pub fn invalid(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Invalid {
             what: what.into(),
             why: why.into(),

@@ -8,15 +8,12 @@
 //!    [`encoding`] goes the other way: what single units respond to.
 //! 3. [`behavior`] takes the last decoded height as the model's paddle and looks at its errors.
 //! 4. [`controls`] makes features that must do badly, and checks that a model does better.
-//! 5. [`published`] has the figures of the literature to stand beside.
-//! 6. [`card`] collects all of it in one file that can be compared; [`report`] shows it.
-//! 7. [`chain`] is `mpong run`: the bundled predictors through all of the above.
-//! 8. [`recordings`] reads neural recordings, data only, and checks them against the released schema.
-//! 9. [`reliability`] says how well any model could do, [`dimensionality`] how many dimensions a population spans, and
+//! 5. [`recordings`] reads neural recordings, data only, and checks them against the released schema.
+//! 6. [`reliability`] says how well any model could do, [`dimensionality`] how many dimensions a population spans, and
 //!    [`predictivity`] how much of each unit a model's features predict.
-//! 9. [`rsa`] compares a model's states with recorded ones by their distances.
-//! 9. [`contact`] predicts object contact in Physion videos and compares it with people.
-//! 10. [`compare`] sets models against each other, with intervals, tests and corrections.
+//! 7. [`rsa`] compares a model's states with recorded ones by their distances.
+//! 8. [`contact`] predicts object contact in Physion videos and compares it with people.
+//! 9. [`compare`] sets models against each other, with intervals, tests and corrections.
 //!
 //! [`linear`] and [`stats`] are what these are made of. Everything works on plain arrays: features may come from anywhere.
 //!
@@ -55,8 +52,6 @@
 
 pub mod array;
 pub mod behavior;
-pub mod card;
-pub mod chain;
 pub mod compare;
 pub mod contact;
 pub mod controls;
@@ -65,11 +60,9 @@ pub mod dimensionality;
 pub mod encoding;
 pub mod error;
 pub mod linear;
+pub mod nan_as_null;
 pub mod predictivity;
-pub mod published;
 pub mod recordings;
 pub mod reliability;
-pub mod report;
 pub mod rsa;
 pub mod stats;
-pub mod study;

@@ -22,7 +22,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mental_pong_base::Stream;
-use mental_pong_eval::card::Card;
 use mental_pong_eval::error::Error;
 use mental_pong_eval::recordings::dmfc::{Expected, Recording};
 use mental_pong_eval::recordings::limits::Limits;
@@ -55,10 +54,9 @@ enum Reader {
     Nwb,
     Parquet,
     Trials,
-    Card,
 }
 
-const CORPUS: [(Reader, &str); 17] = [
+const CORPUS: [(Reader, &str); 16] = [
     (Reader::Pickle, "fuzz/tiny.pkl"),
     (Reader::Pickle, "fuzz/tiny_p2.pkl"),
     (
@@ -87,7 +85,6 @@ const CORPUS: [(Reader, &str); 17] = [
         Reader::Trials,
         "recordings/formats/synthetic_snappy.parquet",
     ),
-    (Reader::Card, "fuzz/card.json"),
 ];
 
 fn read(reader: Reader, bytes: &[u8]) -> Result<(), Error> {
@@ -121,7 +118,6 @@ fn read(reader: Reader, bytes: &[u8]) -> Result<(), Error> {
             };
             Trials::from_bytes(bytes.to_vec(), "fuzz".into(), &options).map(drop)
         }
-        Reader::Card => Card::from_json(&String::from_utf8_lossy(bytes)).map(drop),
     }
 }
 
@@ -204,10 +200,7 @@ fn shake(each: usize, seed: u64) {
     let before = peak();
     for (reader, name) in CORPUS {
         let original = original(name);
-        // A card may be of an older schema; that is a good seed all the same.
-        if !matches!(reader, Reader::Card) {
-            read(reader, &original).unwrap_or_else(|error| panic!("{name} itself: {error}"));
-        }
+        read(reader, &original).unwrap_or_else(|error| panic!("{name} itself: {error}"));
         let mut stream = Stream::new(seed, name, 0);
         let (mut errors, mut slowest) = (0, Duration::ZERO);
         for round in 0..each {

@@ -16,7 +16,6 @@ use mental_pong_eval::recordings::reliability;
 use mental_pong_eval::recordings::simulate::{Noise, Settings, TruthFile, simulate};
 use mental_pong_eval::recordings::table::{Cells, Table};
 use mental_pong_eval::recordings::trials::{Exclusions, Outcome, Role, TrialOptions, Trials};
-use mental_pong_eval::report::recording_figure;
 use mental_pong_eval::stats;
 use mental_pong_game::task::PRIMATE79_IDS;
 
@@ -411,8 +410,6 @@ fn what_is_simulated_says_so_wherever_it_is() {
             let truth: TruthFile = serde_json::from_slice(&fs::read(truth).unwrap()).unwrap();
             assert_eq!(truth.settings, settings);
             assert_eq!(truth.units, simulated.units);
-            let svg = recording_figure(&back, TrialType::Occ).unwrap();
-            assert!(svg.contains("SIMULATED"));
         }
     }
     // A real-looking size is held against the release.
@@ -483,52 +480,6 @@ fn the_full_size_takes_seconds() {
         .unwrap();
     println!("{:?} with writing", start.elapsed());
     assert!(start.elapsed().as_secs() < 120);
-}
-
-/// One figure of each kind, kept in the target's folder of temporary files for whoever wants to look.
-#[test]
-fn recordings_are_drawn() {
-    let simulated = simulate(&Settings {
-        units: 300,
-        reliability: 0.15,
-        reliability_spread: 0.2,
-        untuned: 0.2,
-        ..Settings::default()
-    })
-    .unwrap()
-    .recording;
-    let mini = Recording::open(data("recordings/mini_hand_dmfc_dataset_50ms.pkl.gz")).unwrap();
-    let lab = Recording::open(data("recordings/formats/synthetic_lab.npz")).unwrap();
-    for (name, recording, words) in [
-        (
-            "simulated",
-            &simulated,
-            ["300 units", "2040 cells", "of 300 reliable"],
-        ),
-        (
-            "mini",
-            &mini,
-            ["8 units", "SIMULATED or synthetic", "6 of 8 reliable"],
-        ),
-        (
-            "lab",
-            &lab,
-            ["2 units", "SIMULATED or synthetic", "No halves"],
-        ),
-    ] {
-        let svg = recording_figure(recording, TrialType::Occ).unwrap();
-        assert_eq!(svg, recording_figure(recording, TrialType::Occ).unwrap());
-        for word in words {
-            assert!(svg.contains(word), "{name}: {word}");
-        }
-        assert!(
-            svg.len() < 600_000 && !svg.contains("NaN"),
-            "{name}: {}",
-            svg.len()
-        );
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("recording-{name}.svg"));
-        fs::write(path, svg).unwrap();
-    }
 }
 
 #[test]

@@ -1,15 +1,16 @@
 use std::path::{Path, PathBuf};
 
 use mental_pong_base::files::{create_folder, sha256_file};
-use mental_pong_eval::card::NamedText;
 use mental_pong_eval::recordings::dmfc::Recording;
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
-use mental_pong_eval::report::write_texts;
-use mental_pong_eval::study::{
-    self, Analysis, Attributes, Contact, Inputs, Model, SideBySide, Study, StudyConfig, read_layers,
-};
 use mental_pong_game::task::{Set, select};
 use mental_pong_predictor::latents::Cache;
+use mental_pong_study::card::NamedText;
+use mental_pong_study::report::write_texts;
+use mental_pong_study::{
+    self as study, Analysis, Attributes, Contact, Inputs, Model, SideBySide, Study, StudyConfig,
+    read_layers,
+};
 
 use super::{output, output_json};
 use crate::Done;

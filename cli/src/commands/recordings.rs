@@ -7,7 +7,7 @@ use mental_pong_eval::recordings::nwb::NwbOptions;
 use mental_pong_eval::recordings::simulate::{self, Noise, Settings};
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_eval::recordings::{Missing, convert, file};
-use mental_pong_eval::report::recording_figure;
+use mental_pong_study::report::recording_figure;
 
 use super::{output, output_json};
 use crate::Done;

@@ -1,12 +1,12 @@
 use std::path::Path;
 
 use mental_pong_base::files::create_folder;
-use mental_pong_eval::card::Card;
-use mental_pong_eval::chain::{self, RunConfig, cache_folder};
 use mental_pong_eval::decode::Epoch;
-use mental_pong_eval::published::{find, published_values};
-use mental_pong_eval::report::write_files;
 use mental_pong_predictor::latents::Cache;
+use mental_pong_study::card::Card;
+use mental_pong_study::chain::{self, RunConfig, cache_folder};
+use mental_pong_study::published::{find, published_values};
+use mental_pong_study::report::write_files;
 use serde_json::json;
 
 use super::{output, output_json};

@@ -2,7 +2,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use mental_pong_base::files::{sha256_hex, write_atomic};
-use mental_pong_eval::report::{LossPoint, loss_figure};
 use mental_pong_predictor::device::device;
 use mental_pong_predictor::encoders::PlayNet;
 use mental_pong_predictor::params::Params;
@@ -10,6 +9,7 @@ use mental_pong_predictor::training::{
     DynamicsTraining, EncoderTraining, LogRow, probe, train_dynamics, train_encoder,
 };
 use mental_pong_predictor::weights::{bundled, load_encoder, network_bytes};
+use mental_pong_study::report::{LossPoint, loss_figure};
 use serde::Serialize;
 
 use super::memory::{available, refuse_above, shown};

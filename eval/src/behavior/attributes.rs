@@ -15,19 +15,19 @@ pub struct AttributeScore {
     /// The attribute.
     pub attribute: String,
     /// Pearson correlation of score and attribute; its sign says which way.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub r: f64,
     /// `r²`.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub r2: f64,
     /// Two-sided p of `r`, models taken as independent.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub p: f64,
     /// Correlation after all other attributes are regressed out of both, by least squares with intercept.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub partial_r: f64,
     /// `partial_r²`.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub partial_r2: f64,
     /// Bootstrap over models of `r2`.
     pub r2_over_models: Summary,

@@ -136,7 +136,7 @@ pub struct BehavioralConsistency {
     /// Normalised squared error ([`nse`]) over the same pairs; 0 is agreement.
     pub nse: Summary,
     /// Correlation of the patterns of all trials, not corrected.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub r_uncorrected: f64,
     /// r(x1, x2) and r(y1, y2) over halvings; 1 for a noiseless observer.
     pub split_half: [Summary; 2],

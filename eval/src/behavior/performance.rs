@@ -18,7 +18,7 @@ pub struct Performance {
     /// Mean over conditions of |mean paddle - truth| (P22, "bias"; P25, Table 1).
     pub mae_of_mean: f64,
     /// Standard error of `mae_of_mean` over conditions (ddof 1), as Table 1 has it. NaN for one condition.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub mae_of_mean_sem: f64,
     /// Root of the mean over trials of (paddle - truth)².
     pub rms_trialwise: f64,

@@ -73,7 +73,7 @@ pub struct LayerTimeCell {
     /// End after occlusion, ms.
     pub to_ms: f64,
     /// The statistic; NaN (null) where it is undefined or nothing falls in the bin.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub estimate: f64,
     /// Its interval over units; `None` where they are too few.
     pub interval: Option<Interval>,

@@ -79,14 +79,14 @@ pub struct PairComparison {
     /// The test of no difference.
     pub test: TestResult,
     /// p over all pairs of the table.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub p_corrected: f64,
     /// Mean over standard deviation of the units' differences (Cohen's d_z). NaN (null) for correlations, which a unit alone
     /// does not have, and where all differences are equal.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub cohen_dz: f64,
     /// Matched-pairs rank-biserial correlation of the units' differences; NaN (null) as `cohen_dz`, or where all are 0.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub rank_biserial: f64,
     /// Place of the better model; `None` where the corrected p is not below the level.
     pub better: Option<usize>,

@@ -122,7 +122,7 @@ pub struct AgainstPeople {
     /// Scenarios that people have clips of, in their order.
     pub scenarios: Vec<ScenarioAgreement>,
     /// Mean of the scenarios' correlations. NaN (null) if one is undefined.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub mean_r: f64,
     /// Clips that the model has and people have not.
     pub without_people: usize,

@@ -28,13 +28,13 @@ pub fn cohen_kappa(a: &[bool], b: &[bool]) -> f64 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KappaSummary {
     /// Median.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub median: f64,
     /// 2.5th percentile: a range over participants or pairs, not an interval of the median.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub p025: f64,
     /// 97.5th percentile.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub p975: f64,
     /// Participants or pairs where κ is defined.
     pub n: usize,

@@ -61,17 +61,17 @@ pub struct LeakCheck {
     /// Splits.
     pub splits: usize,
     /// Mean over splits of the held-out correlation, with the splits given.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub score: f64,
     /// The same with random splits by condition of the same training share.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub score_by_condition: f64,
     /// Mean over splits and exchanges of the score with exchanged targets, with the splits given. With clean splits this is what the
     /// clock alone explains.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub exchanged: f64,
     /// The same with splits by condition.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub exchanged_by_condition: f64,
     /// One-sided rank-sum test of the scores with exchanged targets, `[split]`: the splits given against those by condition.
     /// It takes the splits given as independent draws.

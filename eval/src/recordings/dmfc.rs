@@ -455,7 +455,7 @@ impl Recording {
     }
 
     /// An error about this recording, with its file.
-    pub(crate) fn in_its_file(&self, error: Error) -> Error {
+    pub fn in_its_file(&self, error: Error) -> Error {
         match &self.path {
             Some(path) => error.in_file(path),
             None => error,

@@ -125,7 +125,7 @@ pub(crate) fn read_recording(
     };
     let value = value.map_err(|error| {
         if monitor.stopped() {
-            return Error::Predictor(mental_pong_predictor::Error::Interrupted);
+            return Error::Interrupted;
         }
         error.in_file(path)
     })?;

@@ -111,7 +111,7 @@ pub fn arrays(source: impl Read + Seek, limits: &Limits) -> Result<Vec<(String, 
 }
 
 /// One array of a `.npy` file. Errors as in [`read`].
-pub(crate) fn read_npy(source: impl Read, name: &str, limits: &Limits) -> Result<Value> {
+pub fn read_npy(source: impl Read, name: &str, limits: &Limits) -> Result<Value> {
     bounded(source, name, &mut Budget::new(limits), limits)
 }
 

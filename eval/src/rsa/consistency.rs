@@ -11,20 +11,20 @@ use crate::recordings::reliability::spearman_brown;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Consistency {
     /// r(X1, X2).
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub r_xx: f64,
     /// r(Y1, Y2); 1 for a noiseless system.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub r_yy: f64,
     /// r(X, Y), all trials.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub r_xy: f64,
     /// The form of the text (P25, Eq. 4): mean of r(X2, Y1) and r(X1, Y2), over `sqrt(r_xx r_yy)`.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub r_xy_n: f64,
     /// The form of the code, which is the one that is plotted and reported: r(X, Y) over `sqrt(SB(r_xx) SB(r_yy))`,
     /// SB(r) = 2 r / (1 + r).
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub r_xy_n_sb: f64,
 }
 

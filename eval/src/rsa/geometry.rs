@@ -11,20 +11,20 @@ use crate::stats;
 pub struct Geometry {
     /// Mean over conditions of `Σ_t |h(t+1) - h(t)| / Σ_t |h(t)|`: a ratio of *sums* over the trial, as the published code
     /// has it (its means run over padded frames, which makes them sums).
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub rel_speed: f64,
     /// The same with second differences, there called `rel_acc`; the papers also say curvature.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub rel_acceleration: f64,
     /// Mean over conditions of the ratio of *means* over the differences and states that there are.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub rel_speed_of_means: f64,
     /// The same with second differences.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub rel_acceleration_of_means: f64,
     /// Participation ratio of all states, `(Σ λ)² / Σ λ²` over the eigenvalues of their covariance: the number of dimensions
     /// that the states fill.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub participation_ratio: f64,
 }
 

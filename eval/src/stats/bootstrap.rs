@@ -26,13 +26,13 @@ pub enum IntervalMethod {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The statistic of the data themselves.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub estimate: f64,
     /// Lower end; NaN (null) where it is not defined, see [`Bootstrap::interval`].
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub low: f64,
     /// Upper end; NaN (null) with `low`.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub high: f64,
     /// Nominal coverage, for example 0.95.
     pub level: f64,

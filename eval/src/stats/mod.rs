@@ -128,16 +128,16 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Mean over the splits where the quantity is defined; NaN (JSON null) where there is none.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub mean: f64,
     /// Standard deviation over these splits, ddof 0.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub sd: f64,
     /// 2.5th percentile over these splits.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub p025: f64,
     /// 97.5th percentile over these splits.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub p975: f64,
     /// Splits where the quantity is defined.
     pub n: usize,

@@ -38,10 +38,10 @@ pub enum NullDistribution {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TestResult {
     /// The test's statistic.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub statistic: f64,
     /// p; NaN (null) where the statistic is undefined.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub p: f64,
     /// Smallest p that this test could have given; 0 for a normal approximation.
     pub p_floor: f64,
@@ -59,7 +59,7 @@ pub struct TestResult {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PermutationP {
     /// `(1 + extreme) / (1 + n)`: never 0. NaN where the observed value is undefined.
-    #[serde(with = "crate::card::nan_as_null")]
+    #[serde(with = "crate::nan_as_null")]
     pub p: f64,
     /// The smallest p that this many permutations can give: a smaller claim has no support.
     pub floor: f64,
