@@ -14,6 +14,7 @@
 
 mod error;
 pub mod files;
+pub mod guess;
 mod monitor;
 mod rng;
 pub mod simd;

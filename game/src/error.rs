@@ -25,6 +25,38 @@ pub enum Error {
         /// The id.
         id: u32,
     },
+    /// An id that a condition set does not have.
+    #[error("condition set `{set}` has no condition `{id}`: expected {expected}")]
+    UnknownId {
+        /// The set's name.
+        set: String,
+        /// The id asked for.
+        id: String,
+        /// The ids there are, or the nearest.
+        expected: String,
+    },
+    /// An id that stands twice where each may stand once.
+    #[error("condition `{id}` is listed twice")]
+    DuplicateId {
+        /// The id.
+        id: String,
+    },
+    /// Two inputs of different condition sets.
+    #[error(
+        "{first} is of the condition set {first_set}, {second} of {second_set}: their conditions are \
+         not the same, whatever their ids. Make both from one set, or name the set of a file that \
+         states none with --conditions"
+    )]
+    OtherSet {
+        /// One input.
+        first: String,
+        /// Its set.
+        first_set: String,
+        /// The other input.
+        second: String,
+        /// Its set.
+        second_set: String,
+    },
     /// A name that is none of the known ones.
     #[error("unknown {what} `{found}`: expected {expected}")]
     UnknownName {

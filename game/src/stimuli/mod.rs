@@ -45,4 +45,6 @@ pub use set::{Frame, Frames, StimulusSet};
 pub use truth::{Truth, write_truth_csv, write_truth_parquet};
 pub use verify::{Verified, verify};
 pub use video::ffmpeg_version;
-pub use write::{Job, Written, needed_bytes, open_set, plan_shards, write_set, write_set_with};
+pub use write::{
+    Job, Written, condition_set, needed_bytes, open_set, plan_shards, write_set, write_set_with,
+};

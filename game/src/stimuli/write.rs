@@ -20,6 +20,7 @@ use crate::stimuli::set::StimulusSet;
 use crate::stimuli::truth::{write_truth_csv, write_truth_parquet};
 use crate::stimuli::{encode, need, video, zarr};
 use crate::task::condition::Condition;
+use crate::task::set::{ConditionSet, SetCondition};
 use mental_pong_base::Monitor;
 use mental_pong_base::files::{create_folder, sha256_file, sha256_hex, write_atomic, write_whole};
 
@@ -373,6 +374,21 @@ pub fn open_set(folder: impl AsRef<Path>) -> Result<(Manifest, StimulusSet)> {
     let manifest = Manifest::read(folder)?;
     let set = set_of(folder, &manifest)?;
     Ok((manifest, set))
+}
+
+/// The conditions of a stimulus folder.
+///
+/// # Errors
+/// As [`open_set`].
+pub fn condition_set(folder: impl AsRef<Path>) -> Result<ConditionSet> {
+    let folder = folder.as_ref();
+    let (manifest, set) = open_set(folder)?;
+    let name = folder
+        .file_name()
+        .unwrap_or(folder.as_os_str())
+        .to_string_lossy();
+    let of = |c: &Condition| SetCondition::own(c.id.to_string(), *c, manifest.setting.law);
+    ConditionSet::new(&name, set.conditions().iter().map(of).collect())?.with_rate(manifest.rate_hz)
 }
 
 /// The set of a manifest, whose condition table is in `folder`.

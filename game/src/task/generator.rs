@@ -82,13 +82,18 @@ pub(crate) fn flight(x0: f64, heading_rad: f64, speed_units: f64) -> Option<Flig
     None
 }
 
-/// One step of the design law on the vertical axis: the height, the step that goes on from it, and
-/// whether it was reflected.
+/// One step of the design law on the vertical axis between the published walls: the height, the step
+/// that goes on from it, and whether it was reflected.
 pub(crate) fn design_step(y: f64, dy: f64) -> (f64, f64, bool) {
     let (low, high) = (
         BALL_RADIUS_DESIGN_UNITS,
         FIELD_UNITS - BALL_RADIUS_DESIGN_UNITS,
     );
+    step_between(y, dy, low, high)
+}
+
+/// One step of the design law between the heights at which it mirrors the ball.
+pub(crate) fn step_between(y: f64, dy: f64, low: f64, high: f64) -> (f64, f64, bool) {
     let y = y + dy;
     if y <= low {
         (2.0 * low - y, -dy, true)
@@ -141,6 +146,41 @@ pub(crate) fn trial_of_grid(id: u32, [x, y, heading, speed]: [usize; 4]) -> Opti
     trial(id, x0, start_units(y), &flight)
 }
 
+/// The flights from `x0` that the rule keeps at some height, in the published order.
+fn flights(x0: f64) -> Vec<Flight> {
+    (0..N_HEADING)
+        .flat_map(|heading| (0..N_SPEED).map(move |speed| (heading, speed)))
+        .filter_map(|(heading, speed)| flight(x0, heading_rad(heading), speed_units(speed)))
+        .collect()
+}
+
+/// One trial by its id, without the others; nothing outside the table. Trials before it that start as
+/// far right are flown, so that it takes some milliseconds at most.
+#[must_use]
+pub fn row(id: u32) -> Option<Condition> {
+    if id as usize >= N_TRIALS {
+        return None;
+    }
+    let x = FIRST_OF_X.partition_point(|&first| first <= id) - 1;
+    let x0 = start_units(x);
+    let flights = flights(x0);
+    let trials = (0..N_Y).flat_map(|y| {
+        let y0 = start_units(y);
+        flights
+            .iter()
+            .filter_map(move |flight| trial(id, x0, y0, flight))
+    });
+    trials.into_iter().nth((id - FIRST_OF_X[x]) as usize)
+}
+
+/// The first id of each start from left to right; a test holds it against the table.
+const FIRST_OF_X: [u32; N_X] = [
+    0, 0, 0, 1620, 3993, 7113, 10796, 14839, 19259, 24052, 29214, 34736, 40621, 46866, 53291,
+    60076, 67041, 74366, 81871, 89556, 97591, 105795, 114164, 122694, 131383, 140378, 149520,
+    158807, 168235, 177800, 187500, 197331, 207291, 217376, 227584, 237911, 248355, 260534, 274264,
+    289003, 304569, 320960, 338174, 356027, 374517, 393462, 413040, 429498, 444656, 458892,
+];
+
 /// All 472,225 trials in the published order: trial `id` is element `id`.
 ///
 /// The same for any number of threads. About 38 MB.
@@ -148,10 +188,7 @@ pub(crate) fn trial_of_grid(id: u32, [x, y, heading, speed]: [usize; 4]) -> Opti
 pub fn generate() -> Vec<Condition> {
     let columns: Vec<Vec<Condition>> = map(N_X, |x| {
         let x0 = start_units(x);
-        let flights: Vec<Flight> = (0..N_HEADING)
-            .flat_map(|heading| (0..N_SPEED).map(move |speed| (heading, speed)))
-            .filter_map(|(heading, speed)| flight(x0, heading_rad(heading), speed_units(speed)))
-            .collect();
+        let flights = flights(x0);
         (0..N_Y)
             .flat_map(|y| {
                 let y0 = start_units(y);
@@ -183,6 +220,25 @@ mod tests {
             [86_760, 380_281, 5_184, 0]
         );
         assert!(all.iter().zip(0..).all(|(c, id)| c.id == id));
+    }
+
+    #[test]
+    fn a_row_alone_is_that_of_the_table() {
+        let all = generate();
+        let firsts: Vec<usize> = (0..N_X)
+            .map(|x| all.partition_point(|c| c.x0 < start_units(x)))
+            .collect();
+        assert!(
+            firsts.iter().zip(FIRST_OF_X).all(|(a, b)| *a == b as usize),
+            "{firsts:?}"
+        );
+        for id in (0..N_TRIALS as u32)
+            .step_by(4999)
+            .chain([N_TRIALS as u32 - 1])
+        {
+            assert_eq!(row(id), Some(all[id as usize]));
+        }
+        assert_eq!(row(N_TRIALS as u32), None);
     }
 
     #[test]

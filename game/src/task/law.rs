@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::task::condition::Condition;
-use crate::task::generator::design_step;
+use crate::task::generator::step_between;
 use crate::task::geometry::{
-    DESIGN_HZ, DISPLAY_HZ, INTERCEPT_X_DEG, OCCLUDER_X_DEG, WALL_DISPLAY_DEG, deg_from_units,
+    DESIGN_HZ, DISPLAY_HZ, Geometry, INTERCEPT_X_DEG, OCCLUDER_X_DEG, deg_from_units,
 };
 
 /// A law of motion.
@@ -102,13 +102,16 @@ pub struct Trajectory {
     pub x_deg: Vec<f64>,
     /// `[frame]`: height, degrees.
     pub y_deg: Vec<f64>,
-    /// The first frame with x ≥ 5°.
+    /// The first frame with x ≥ 5°; in another geometry the first with the ball's centre behind an
+    /// occluder, or the last where there is none.
     pub occlusion_frame: usize,
-    /// The first frame with x ≥ 10°, the trial's last.
+    /// The first frame with x ≥ 10°, or beyond the interception plane: the trial's last.
     pub end_frame: usize,
     /// The first frame up to the end that a wall has changed: under *design* the first mirrored
     /// position, under *display* the first position with |y| ≥ 9.8°.
     pub bounce_frame: Option<usize>,
+    /// Every frame up to the end that a wall has changed.
+    pub touches: Vec<usize>,
 }
 
 impl Trajectory {
@@ -164,7 +167,7 @@ impl Trajectory {
 
     /// Time and height at which `x_deg` is crossed on the way to frame `n`. A ball that starts at
     /// or beyond `x_deg` is there at once.
-    fn crossing(&self, n: usize, x_deg: f64) -> (f64, f64) {
+    pub(crate) fn crossing(&self, n: usize, x_deg: f64) -> (f64, f64) {
         if n == 0 {
             return (0.0, self.y_deg[0]);
         }
@@ -178,6 +181,23 @@ impl Trajectory {
     }
 }
 
+impl Trajectory {
+    /// The place a part of the way from frame `n` to the next, on the straight line; nothing where the
+    /// path does not go so far.
+    pub(crate) fn between(&self, n: usize, part: f64) -> Option<(f64, f64)> {
+        let (x, y) = (&self.x_deg, &self.y_deg);
+        let here = (*x.get(n)?, *y.get(n)?);
+        if part <= 0.0 {
+            return Some(here);
+        }
+        let next = (*x.get(n + 1)?, *y.get(n + 1)?);
+        Some((
+            here.0 + part * (next.0 - here.0),
+            here.1 + part * (next.1 - here.1),
+        ))
+    }
+}
+
 /// A trial's path, frame 0 to the first frame with x ≥ 10°.
 #[must_use]
 pub fn trajectory(condition: &Condition, law: Law) -> Trajectory {
@@ -188,6 +208,17 @@ pub fn trajectory(condition: &Condition, law: Law) -> Trajectory {
 /// law, walls included, as if nothing stood at x = 10°.
 #[must_use]
 pub fn trajectory_until(condition: &Condition, law: Law, n_frames: usize) -> Trajectory {
+    path_in(condition, law, &Geometry::published(), n_frames)
+}
+
+/// As [`trajectory_until`] between the walls and to the interception plane of a geometry.
+#[must_use]
+pub fn path_in(
+    condition: &Condition,
+    law: Law,
+    geometry: &Geometry,
+    n_frames: usize,
+) -> Trajectory {
     let mut path = Trajectory {
         id: condition.id,
         law,
@@ -196,17 +227,23 @@ pub fn trajectory_until(condition: &Condition, law: Law, n_frames: usize) -> Tra
         occlusion_frame: 0,
         end_frame: 0,
         bounce_frame: None,
+        touches: Vec::new(),
     };
     match law {
-        Law::Design => fly(&mut path, n_frames, design(condition)),
-        Law::Display => fly(&mut path, n_frames, display(condition)),
+        Law::Design => fly(&mut path, geometry, n_frames, design(condition, geometry)),
+        Law::Display => fly(&mut path, geometry, n_frames, display(condition, geometry)),
     }
     path
 }
 
 /// Collects positions `(x, y, touched a wall)` until the end and `n_frames` are reached. x grows
 /// by the same amount in every step, so the end comes.
-fn fly(path: &mut Trajectory, n_frames: usize, ball: impl Iterator<Item = (f64, f64, bool)>) {
+fn fly(
+    path: &mut Trajectory,
+    geometry: &Geometry,
+    n_frames: usize,
+    ball: impl Iterator<Item = (f64, f64, bool)>,
+) {
     let (mut occluded, mut ended) = (false, false);
     for (n, (x, y, touched)) in ball.enumerate() {
         if ended && n >= n_frames {
@@ -216,30 +253,42 @@ fn fly(path: &mut Trajectory, n_frames: usize, ball: impl Iterator<Item = (f64, 
         path.y_deg.push(y);
         if touched && !ended {
             path.bounce_frame.get_or_insert(n);
+            path.touches.push(n);
         }
-        if !occluded && x >= OCCLUDER_X_DEG {
+        if !occluded && !ended && geometry.hides((x, y)) {
             (occluded, path.occlusion_frame) = (true, n);
         }
-        if !ended && x >= INTERCEPT_X_DEG {
+        if !ended && x >= geometry.intercept_x_deg {
             (ended, path.end_frame) = (true, n);
+            if !occluded {
+                path.occlusion_frame = n;
+            }
         }
     }
 }
 
-fn design(condition: &Condition) -> impl Iterator<Item = (f64, f64, bool)> {
+fn design(
+    condition: &Condition,
+    geometry: &Geometry,
+) -> impl Iterator<Item = (f64, f64, bool)> + use<> {
     let (sin, cos) = libm::sincos(condition.heading0_rad);
+    let [low, high] = geometry.turns_units();
     let dx = condition.speed0 * cos;
     let (mut x, mut y, mut dy) = (condition.x0, condition.y0, condition.speed0 * sin);
     let mut reflected = false;
     std::iter::from_fn(move || {
         let now = (deg_from_units(x), deg_from_units(y), reflected);
         x += dx;
-        (y, dy, reflected) = design_step(y, dy);
+        (y, dy, reflected) = step_between(y, dy, low, high);
         Some(now)
     })
 }
 
-fn display(condition: &Condition) -> impl Iterator<Item = (f64, f64, bool)> {
+fn display(
+    condition: &Condition,
+    geometry: &Geometry,
+) -> impl Iterator<Item = (f64, f64, bool)> + use<> {
+    let [low, high] = geometry.turns_deg(Law::Display);
     let step_deg = condition.speed_deg_per_s() / DISPLAY_HZ;
     let step = move |heading_deg: f64| {
         let (sin, cos) = libm::sincos(heading_deg.to_radians());
@@ -253,7 +302,7 @@ fn display(condition: &Condition) -> impl Iterator<Item = (f64, f64, bool)> {
         let now = (x, y, touched);
         x += dx;
         y += dy;
-        touched = y.abs() >= WALL_DISPLAY_DEG && y * dy > 0.0;
+        touched = (y >= high && dy > 0.0) || (y <= low && dy < 0.0);
         if touched {
             heading_deg = -heading_deg.trunc();
             (dx, dy) = step(heading_deg);

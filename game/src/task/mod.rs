@@ -2,12 +2,14 @@
 //! a trial, and the published splits.
 
 pub mod agent;
+pub mod clock;
 pub mod companion;
 pub mod condition;
 pub mod conditions79;
 pub mod drawn;
 pub mod environment;
 pub mod epochs;
+pub mod fresh400;
 pub mod generator;
 pub mod geometry;
 pub mod headless;
@@ -17,10 +19,12 @@ pub mod own;
 pub mod paddle;
 pub mod schedule;
 pub mod session;
+pub mod set;
 pub mod splits;
 pub mod table;
 pub mod trial;
 
+pub use clock::BinAxis;
 pub use condition::Condition;
 pub use conditions79::{N_PRIMATE79, PRIMATE79_IDS, primate79};
 pub use drawn::{Draw, draw};
@@ -30,6 +34,7 @@ pub use law::{Law, Trajectory, trajectory, trajectory_until};
 pub use own::{OWN_ID_FIRST, Rule, own_condition, read_own_csv};
 pub use paddle::{Direction, Paddle, PaddleRule};
 pub use schedule::{Plan, Schedule, ScheduledTrial};
+pub use set::{Bounce, ConditionSet, SetCondition, SetIdentity, SetLaw};
 pub use splits::{Split, group_shuffle_split};
 pub use table::{Part, Set, TableRow, select};
 pub use trial::{Outcome, Phase, Stamped, Trial, TrialKind, TrialRules, TrialSpec};

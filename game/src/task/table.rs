@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::task::condition::Condition;
-use crate::task::conditions79::{PRIMATE79_IDS, primate79};
+use crate::task::conditions79::{N_PRIMATE79, PRIMATE79_IDS, primate79};
 use crate::task::epochs::{Epoch, Masks};
-use crate::task::generator::{N_TRIALS, generate};
+use crate::task::fresh400::FRESH400_IDS;
+use crate::task::generator::{N_TRIALS, generate, row};
 use crate::task::geometry::OCCLUDER_X_DEG;
 use crate::task::law::{Law, named, trajectory};
 use crate::task::splits::train_test_split;
@@ -25,6 +26,9 @@ pub enum Part {
     Valid,
 }
 
+/// Number of trials of the validation part.
+const N_VALID: usize = 47_223;
+
 /// A published set of conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,11 +41,20 @@ pub enum Set {
     Train,
     /// All trials by id.
     All,
+    /// 400 of the validation part outside the 79, a third of each bounce class: see
+    /// [`fresh400`](crate::task::fresh400).
+    Fresh400,
 }
 
 impl Set {
     /// Every set.
-    pub const ALL: [Self; 4] = [Self::Primate79, Self::Valid, Self::Train, Self::All];
+    pub const ALL: [Self; 5] = [
+        Self::Primate79,
+        Self::Valid,
+        Self::Train,
+        Self::All,
+        Self::Fresh400,
+    ];
 
     /// The set's name.
     #[must_use]
@@ -51,6 +64,20 @@ impl Set {
             Self::Valid => "valid",
             Self::Train => "train",
             Self::All => "all",
+            Self::Fresh400 => "fresh400",
+        }
+    }
+
+    /// Number of conditions.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "no published set is empty")]
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Primate79 => N_PRIMATE79,
+            Self::Valid => N_VALID,
+            Self::Train => N_TRIALS - N_VALID,
+            Self::All => N_TRIALS,
+            Self::Fresh400 => FRESH400_IDS.len(),
         }
     }
 
@@ -62,6 +89,7 @@ impl Set {
         match self {
             Self::Primate79 => Ok(primate79()),
             Self::All => Ok(generate()),
+            Self::Fresh400 => select(&FRESH400_IDS),
             Self::Valid | Self::Train => {
                 let all = generate();
                 let split = published_split()?;
@@ -110,15 +138,18 @@ pub fn select(ids: &[u32]) -> Result<Vec<Condition>> {
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(Error::DuplicateCondition { id: pair[0] });
     }
+    // More rows than this are found faster in the whole table.
+    const FEW: usize = 64;
     let recorded = primate79();
-    let quick: Option<Vec<Condition>> = ids
-        .iter()
-        .map(|id| recorded.iter().find(|c| c.id == *id).copied())
-        .collect();
-    Ok(quick.unwrap_or_else(|| {
-        let all = generate();
-        ids.iter().map(|&id| all[id as usize]).collect()
-    }))
+    let known = |id: &u32| recorded.iter().find(|c| c.id == *id).copied();
+    if ids.iter().filter(|id| !PRIMATE79_IDS.contains(id)).count() <= FEW {
+        return Ok(ids
+            .iter()
+            .filter_map(|id| known(id).or_else(|| row(*id)))
+            .collect());
+    }
+    let all = generate();
+    Ok(ids.iter().map(|&id| all[id as usize]).collect())
 }
 
 /// When the one bounce of a condition comes, by the published rule: its design step before or

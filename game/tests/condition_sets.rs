@@ -1,0 +1,286 @@
+//! What a condition set promises to everybody who is handed one.
+
+use mental_pong_game::task::clock::frame_ms;
+use mental_pong_game::task::epochs::{FrameStatus, frame_status};
+use mental_pong_game::task::geometry::{BALL_RADIUS_DISPLAY_DEG, Geometry, Rect};
+use mental_pong_game::task::{
+    BinAxis, Bounce, Condition, ConditionSet, Epoch, Law, Masks, Set, SetCondition, SetLaw,
+    primate79, trajectory, trajectory_until, truth_bins,
+};
+
+fn all_sample() -> Vec<Condition> {
+    let all = mental_pong_game::task::generate();
+    all.into_iter().step_by(997).collect()
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn published_conditions_have_the_published_masks_and_places_bit_for_bit() {
+    let sample = all_sample();
+    let ids: Vec<String> = sample.iter().map(|c| c.id.to_string()).collect();
+    let all = ConditionSet::open("all").unwrap().narrowed(&ids).unwrap();
+    let recorded = ConditionSet::open("primate79").unwrap();
+    let pairs = primate79().into_iter().chain(sample);
+    let conditions = recorded.conditions().iter().chain(all.conditions());
+    let mut n = 0;
+    for (condition, trial) in conditions.zip(pairs) {
+        assert_eq!(condition.id(), trial.id.to_string());
+        assert_eq!(condition.start(), Some(&trial));
+        let binned = condition.binned(&BinAxis::PUBLISHED);
+        let masks = Masks::of(&trial);
+        for epoch in Epoch::ALL {
+            assert_eq!(binned.bins(epoch), masks.bins(epoch).collect::<Vec<_>>());
+        }
+        let truth = truth_bins(&trial);
+        assert_eq!(bits(&binned.x_deg), bits(&truth.x_deg));
+        assert_eq!(bits(&binned.y_deg), bits(&truth.y_deg));
+        assert_eq!(bits(&binned.dx_deg_per_bin), bits(&truth.dx_deg_per_bin));
+        assert_eq!(bits(&binned.dy_deg_per_bin), bits(&truth.dy_deg_per_bin));
+        let end = trajectory(&trial, Law::Display).y_x10_deg();
+        assert_eq!(condition.end_height_deg().to_bits(), end.to_bits());
+        n += 1;
+    }
+    assert_eq!(n, 79 + 474);
+}
+
+#[test]
+fn the_truth_of_a_published_condition_is_its_displayed_path() {
+    let set = ConditionSet::open("primate79").unwrap();
+    for (condition, trial) in set.conditions().iter().zip(primate79()).step_by(5) {
+        let path = trajectory(&trial, Law::Display);
+        let truth = condition.truth();
+        assert_eq!(truth.len(), path.len());
+        for (n, frame) in truth.iter().enumerate() {
+            assert_eq!((frame.x_deg, frame.y_deg), (path.x_deg[n], path.y_deg[n]));
+            assert_eq!(frame.time_ms, frame_ms(n, 60.0));
+            let share = match frame_status(frame.x_deg, BALL_RADIUS_DISPLAY_DEG) {
+                FrameStatus::Visible => frame.visible == 1.0,
+                FrameStatus::Hidden => frame.visible == 0.0,
+                FrameStatus::Partial => frame.visible > 0.0 && frame.visible < 1.0,
+            };
+            assert!(share, "{} {n}: {}", condition.id(), frame.visible);
+        }
+        // Beyond the end the ball flies on by the same law.
+        let mut track = condition.track();
+        track.fly_to(path.len() + 20);
+        let long = trajectory_until(&trial, Law::Display, path.len() + 21);
+        let n = path.len() + 20;
+        assert_eq!(track.ball_deg(n), Some((long.x_deg[n], long.y_deg[n])));
+    }
+}
+
+#[test]
+fn bounce_classes_are_those_of_the_published_table() {
+    let set = ConditionSet::open("primate79").unwrap();
+    let of = |class| {
+        set.conditions()
+            .iter()
+            .filter(|c| c.bounce() == class)
+            .count()
+    };
+    // 52 of the 79 do not bounce (table of the 79: `n_bounce`, `bounce_epoch`).
+    assert_eq!(of(Bounce::None), 52);
+    assert_eq!(of(Bounce::Visible) + of(Bounce::Hidden), 27);
+    let fresh = ConditionSet::open("fresh400").unwrap();
+    let of = |class| {
+        fresh
+            .conditions()
+            .iter()
+            .filter(|c| c.bounce() == class)
+            .count()
+    };
+    assert_eq!(Bounce::ALL.map(of), [134, 133, 133]);
+}
+
+#[test]
+fn an_own_set_has_epochs_from_its_truth() {
+    let trial = primate79()[0];
+    let own = SetCondition::own("a".into(), trial, Law::Display);
+    // By hand: the centre crosses 5° and 10° on a straight line of constant speed.
+    let (vx, _) = trial.velocity0_deg_per_s();
+    let at = |x: f64| (x - trial.x0_deg()) / vx * 1000.0;
+    let (behind, end) = (at(5.0), at(10.0));
+    for axis in [BinAxis::PUBLISHED, BinAxis::new(20.0, -100.0, 200).unwrap()] {
+        let binned = own.binned(&axis);
+        let of = |from: f64, to: f64| -> Vec<usize> {
+            (0..axis.n_bins)
+                .filter(|&b| axis.end_ms(b).min(to) - axis.start_ms(b).max(from) >= 1.0)
+                .collect()
+        };
+        assert_eq!(binned.bins(Epoch::All), of(0.0, end));
+        assert_eq!(binned.bins(Epoch::Visible), of(0.0, behind));
+        assert_eq!(binned.bins(Epoch::Hidden), of(behind, end));
+        // A straight flight of constant speed: the mean over frames is the place at their mean time.
+        for &bin in binned.bins(Epoch::All) {
+            let frames = axis.frames_of(bin, 60.0);
+            let middle = if frames.is_empty() {
+                axis.middle_ms(bin)
+            } else {
+                frame_ms(frames.start + frames.end - 1, 120.0)
+            };
+            let x = trial.x0_deg() + vx * middle / 1000.0;
+            assert!((binned.x_deg[bin] - x).abs() < 1e-9, "{axis}, bin {bin}");
+        }
+    }
+}
+
+#[test]
+fn several_occluders_hide_the_ball_each_for_itself() {
+    let rect = |x0_deg, x1_deg, y0_deg, y1_deg| Rect {
+        x0_deg,
+        x1_deg,
+        y0_deg,
+        y1_deg,
+    };
+    let geometry = Geometry {
+        occluders: vec![
+            rect(-3.0, -1.0, -10.0, 10.0),
+            rect(4.0, 6.0, -10.0, 10.0),
+            // Far from the ball's height.
+            rect(7.0, 9.0, -10.0, -9.0),
+        ],
+        ..Geometry::default()
+    };
+    let trial = primate79()[0];
+    let own = SetCondition::own("a".into(), trial, Law::Display).with_geometry(geometry.into());
+    let (vx, _) = trial.velocity0_deg_per_s();
+    let at = |x: f64| (x - trial.x0_deg()) / vx * 1000.0;
+    let spans = own.track().hidden_ms();
+    let expected = [(at(-3.0), at(-1.0)), (at(4.0), at(6.0))];
+    assert_eq!(spans.len(), 2, "{spans:?}");
+    for (found, expected) in spans.iter().zip(expected) {
+        assert!((found.0 - expected.0).abs() < 1e-6 && (found.1 - expected.1).abs() < 1e-6);
+    }
+    let binned = own.binned(&BinAxis::PUBLISHED);
+    let hidden = binned.bins(Epoch::Hidden);
+    assert!(hidden.windows(2).any(|pair| pair[1] > pair[0] + 1));
+    let truth = own.truth();
+    let near = |x: f64| {
+        truth
+            .iter()
+            .min_by(|a, b| (a.x_deg - x).abs().total_cmp(&(b.x_deg - x).abs()))
+    };
+    assert_eq!(near(-2.0).unwrap().visible, 0.0);
+    assert_eq!(near(1.0).unwrap().visible, 1.0);
+    assert_eq!(near(8.0).unwrap().visible, 1.0);
+}
+
+#[test]
+fn a_half_covered_ball_is_half_visible() {
+    let geometry = Geometry::default();
+    // The area of a circle's segment.
+    for (x, r) in [(5.0_f64, 0.2_f64), (4.9, 0.2), (5.13, 0.4)] {
+        let d: f64 = (x - 5.0) / r;
+        let share = (d.acos() - d * (1.0 - d * d).sqrt()) / std::f64::consts::PI;
+        let found = geometry.visible_share((x, 0.0), r);
+        assert!((found - share).abs() < 2e-3, "{x}: {found}, not {share}");
+    }
+    let corner = Rect {
+        x0_deg: 0.0,
+        x1_deg: 2.0,
+        y0_deg: 0.0,
+        y1_deg: 2.0,
+    };
+    let geometry = Geometry {
+        occluders: vec![corner],
+        ..Geometry::default()
+    };
+    // The box touches, the disc does not.
+    assert_eq!(geometry.visible_share((-0.18, -0.18), 0.2), 1.0);
+    assert!((geometry.visible_share((0.0, 0.0), 0.2) - 0.75).abs() < 2e-3);
+}
+
+#[test]
+fn a_part_keeps_the_hash_and_a_changed_set_has_another() {
+    let set = ConditionSet::open("primate79").unwrap();
+    let part = set.narrowed(&["59920", "29337"]).unwrap();
+    assert_eq!(part.ids(), ["59920", "29337"]);
+    assert_eq!(part.sha256(), set.sha256());
+    let own = |ids: [&str; 2], law| {
+        let of = |(id, trial): (&str, Condition)| SetCondition::own(id.into(), trial, law);
+        let trials = primate79().into_iter().take(2);
+        ConditionSet::new("own", ids.into_iter().zip(trials).map(of).collect()).unwrap()
+    };
+    let first = own(["a", "b"], Law::Display);
+    assert_eq!(
+        first.sha256(),
+        own(["a", "b"], Law::Display).named("other").sha256()
+    );
+    assert_eq!(first.sha256(), first.narrowed(&["b"]).unwrap().sha256());
+    assert_eq!(first.sha256(), first.with_rate(30.0).unwrap().sha256());
+    for other in [
+        own(["a", "c"], Law::Display),
+        own(["b", "a"], Law::Display),
+        own(["a", "b"], Law::Design),
+    ] {
+        assert_ne!(first.sha256(), other.sha256());
+    }
+    assert_eq!(
+        first.with_law(Law::Design).unwrap().sha256(),
+        own(["a", "b"], Law::Design).sha256()
+    );
+    assert_eq!(
+        set.with_law(Law::Design)
+            .unwrap()
+            .narrowed(&["29337"])
+            .unwrap()
+            .sha256(),
+        part.with_law(Law::Design).unwrap().sha256()
+    );
+    assert_eq!(
+        first.with_rate(30.0).unwrap().conditions()[0].truth().len(),
+        first.conditions()[0].truth().len().div_ceil(2)
+    );
+}
+
+#[test]
+fn names_and_ids_that_are_not_there_are_guessed() {
+    let says = |error: mental_pong_game::Error, parts: &[&str]| {
+        let text = error.to_string();
+        for part in parts {
+            assert!(text.contains(part), "{text}");
+        }
+    };
+    says(
+        ConditionSet::open("primat79").unwrap_err(),
+        &["`primat79`", "(`primate79`?)", "fresh400"],
+    );
+    let set = ConditionSet::open("primate79").unwrap();
+    says(
+        set.narrowed(&["29338"]).unwrap_err(),
+        &["`primate79`", "`29338`", "29337"],
+    );
+    says(
+        set.narrowed(&["29337", "29337"]).unwrap_err(),
+        &["29337", "twice"],
+    );
+    let all = ConditionSet::open("all").unwrap();
+    says(
+        all.narrowed(&["472225"]).unwrap_err(),
+        &["472225", "0 to 472224"],
+    );
+    says(all.narrowed(&["07"]).unwrap_err(), &["`07`"]);
+    let chosen = |ids: &[&str]| ConditionSet::chosen(None, ids).unwrap().name().to_owned();
+    assert_eq!(
+        (chosen(&[]), chosen(&["29337"]), chosen(&["29337", "1"])),
+        ("primate79".into(), "primate79".into(), "all".into())
+    );
+}
+
+#[test]
+fn a_published_set_is_the_same_whether_asked_for_whole_or_by_ids() {
+    for set in [Set::Fresh400, Set::Primate79] {
+        let whole = ConditionSet::published(set, Law::Design);
+        assert_eq!(whole.len(), whole.conditions().len());
+        let ids = whole.ids();
+        let rows = ConditionSet::published(Set::All, Law::Design)
+            .narrowed(&ids)
+            .unwrap();
+        assert_eq!(rows.conditions(), whole.conditions());
+        assert!(rows.identity().same_as(&whole.identity()));
+        assert_eq!(whole.conditions()[0].law(), SetLaw::Design);
+    }
+}
