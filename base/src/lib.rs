@@ -2,7 +2,9 @@
 //!
 //! [`files`] writes files that are whole or absent and names content by its hash; [`Monitor`] is how long
 //! work tells of its progress and is asked to stop; [`Stream`] is a named stream of random numbers;
-//! [`threads`] runs independent pieces in order; [`simd`] compiles a loop for the processor's vectors.
+//! [`table`] reads small
+//! text tables; [`guess`] finds what somebody may have meant; [`threads`] runs independent pieces in order; [`simd`]
+//! compiles a loop for the processor's vectors.
 //!
 //! ```
 //! use mental_pong_base::Stream;
@@ -18,6 +20,7 @@ pub mod guess;
 mod monitor;
 mod rng;
 pub mod simd;
+pub mod table;
 pub mod threads;
 
 pub use error::IoError;
