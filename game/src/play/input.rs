@@ -60,12 +60,6 @@ pub trait FixationSource: Send + Sync {
 #[derive(Resource)]
 pub struct EyeTracker(pub Box<dyn FixationSource>);
 
-/// Where the pointer, a finger or the mouse, wants the paddle to be.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Pointer {
-    y_deg: f64,
-}
-
 /// What is held down.
 #[derive(Resource, Default)]
 pub(super) struct Held {
@@ -74,11 +68,12 @@ pub(super) struct Held {
     fixate: Vec<KeyCode>,
     button: bool,
     finger: Option<u64>,
-    pointer: Option<Pointer>,
+    /// Height that the pointer, a finger or the mouse, asks for, degrees.
+    pointer: Option<f64>,
     stick: Direction,
     pad_fixates: bool,
     codes: KeyCodes,
-    direction: Direction,
+    asked: Option<Input>,
     fixating: bool,
 }
 
@@ -145,28 +140,25 @@ pub(super) fn gather(
     if !shown.is_some_and(|s| flies(s.phase)) {
         held.pointer = None;
     }
-    let keys = Direction::of_buttons(!held.up.is_empty(), !held.down.is_empty());
-    let direction = if !held.up.is_empty() || !held.down.is_empty() {
+    let asked = if !held.up.is_empty() || !held.down.is_empty() {
         held.pointer = None;
-        keys
+        Input::Paddle(Direction::of_buttons(
+            !held.up.is_empty(),
+            !held.down.is_empty(),
+        ))
     } else if held.stick != Direction::Neutral {
         held.pointer = None;
-        held.stick
+        Input::Paddle(held.stick)
     } else {
-        match (held.pointer, shown) {
-            // The paddle goes to where the pointer is at its own speed.
-            (Some(pointer), Some(shown)) => {
-                Direction::towards(shown.paddle_y_deg, pointer.y_deg, 0.1)
-            }
-            _ => Direction::Neutral,
-        }
+        held.pointer
+            .map_or(Input::Paddle(Direction::Neutral), Input::Point)
     };
     let at_ms = frame.at_ms;
-    if direction != held.direction {
-        held.direction = direction;
+    if asked != held.asked.unwrap_or(Input::Paddle(Direction::Neutral)) {
+        held.asked = Some(asked);
         frame.inputs.push(Stamped {
             at_ms,
-            input: Input::Paddle(direction),
+            input: asked,
         });
     }
     let tracked = tracker.and_then(|mut tracker| {
@@ -231,7 +223,7 @@ fn pointer(devices: &mut Devices, held: &mut Held, frame: &mut Frame, view: Opti
     }
     for event in devices.cursor.read() {
         if let Some(y_deg) = height_deg(event.position) {
-            held.pointer = Some(Pointer { y_deg });
+            held.pointer = Some(y_deg);
         }
     }
     for event in devices.touches.read() {
@@ -244,7 +236,7 @@ fn pointer(devices: &mut Devices, held: &mut Held, frame: &mut Frame, view: Opti
                 if held.finger == Some(event.id)
                     && let Some(y_deg) = height_deg(event.position)
                 {
-                    held.pointer = Some(Pointer { y_deg });
+                    held.pointer = Some(y_deg);
                 }
             }
             TouchPhase::Ended | TouchPhase::Canceled => {

@@ -153,6 +153,21 @@ impl Paddle {
         }
     }
 
+    /// Goes towards `y_deg` for `ms` milliseconds, at the paddle's own speed, and rests there: what a
+    /// pointer or a finger asks for. The same whatever the frame rate.
+    pub fn follow(&mut self, rule: &PaddleRule, y_deg: f64, ms: f64) {
+        let to_deg = y_deg.clamp(-rule.reach_deg, rule.reach_deg);
+        let way = Direction::towards(self.y_deg, to_deg, 0.0);
+        if way == Direction::Neutral || ms <= 0.0 {
+            return;
+        }
+        self.hold(rule, way, ms);
+        // There, or beyond it.
+        if Direction::towards(self.y_deg, to_deg, 0.0) != way {
+            self.y_deg = to_deg;
+        }
+    }
+
     /// How it is drawn: a small transparent square until its first movement.
     #[must_use]
     pub const fn look(&self) -> PaddleLook {

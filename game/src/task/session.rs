@@ -235,6 +235,8 @@ impl Session {
     fn keep(&mut self, input: Input) {
         match input {
             Input::Paddle(direction) => self.direction = direction,
+            // A pointer asks for something in the trial in which it moved, and in no other.
+            Input::Point(_) => self.direction = Direction::Neutral,
             Input::Fixate(on) => self.fixating = on,
         }
     }

@@ -191,10 +191,13 @@ impl TrialSpec {
 }
 
 /// What the subject does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Input {
     /// Holds the paddle's control in this state.
     Paddle(Direction),
+    /// Points at a height, degrees: the paddle goes there at its own speed and rests there, until
+    /// the next of these two.
+    Point(f64),
     /// Fixates, or no longer does. A key or a click stands for gaze where there is no eye tracker.
     Fixate(bool),
 }
@@ -319,6 +322,13 @@ impl TrialResult {
     }
 }
 
+/// What moves the paddle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Control {
+    Held(Direction),
+    Pointed(f64),
+}
+
 /// A trial as it runs.
 #[derive(Clone, Debug)]
 pub struct Trial {
@@ -334,7 +344,7 @@ pub struct Trial {
     motion_on_ms: f64,
     arrival_ms: f64,
     paddle: Paddle,
-    direction: Direction,
+    control: Control,
     fixating: bool,
     first_move_ms: Option<f64>,
     outcome: Option<Outcome>,
@@ -360,7 +370,7 @@ impl Trial {
             motion_on_ms: f64::INFINITY,
             arrival_ms: f64::INFINITY,
             paddle: Paddle::default(),
-            direction,
+            control: Control::Held(direction),
             fixating,
             first_move_ms: None,
             outcome: None,
@@ -441,7 +451,8 @@ impl Trial {
 
     fn take(&mut self, input: Input) {
         match input {
-            Input::Paddle(direction) => self.direction = direction,
+            Input::Paddle(direction) => self.control = Control::Held(direction),
+            Input::Point(y_deg) => self.control = Control::Pointed(y_deg),
             Input::Fixate(on) => {
                 if on != self.fixating {
                     self.fixating = on;
@@ -462,17 +473,31 @@ impl Trial {
         }
         // The paddle stands still once the ball has arrived.
         let held_ms = to_ms.min(self.arrival_ms) - from_ms;
-        if self.direction != Direction::Neutral && held_ms > 0.0 {
+        if self.direction() != Direction::Neutral && held_ms > 0.0 {
             self.first_move_ms.get_or_insert(from_ms);
         }
-        self.paddle
-            .hold(&self.rules.paddle, self.direction, held_ms);
+        let rule = &self.rules.paddle;
+        match self.control {
+            Control::Held(direction) => self.paddle.hold(rule, direction, held_ms),
+            Control::Pointed(y_deg) => self.paddle.follow(rule, y_deg, held_ms),
+        }
         if to_ms >= self.arrival_ms - SAME_MS {
             let apart = (self.paddle.y_deg - self.path.y_x10_deg()).abs();
             let hit = apart <= self.rules.hit.reach_deg(&self.rules.paddle);
             self.outcome = Some(if hit { Outcome::Hit } else { Outcome::Miss });
             self.phase = Phase::Feedback;
             self.since_ms = self.arrival_ms;
+        }
+    }
+
+    /// Which way the paddle goes, or would go where it may not move yet.
+    fn direction(&self) -> Direction {
+        let reach = self.rules.paddle.reach_deg;
+        match self.control {
+            Control::Held(direction) => direction,
+            Control::Pointed(y) => {
+                Direction::towards(self.paddle.y_deg, y.clamp(-reach, reach), 0.0)
+            }
         }
     }
 
@@ -555,7 +580,7 @@ impl Trial {
             ball_deg: ball,
             paddle_y_deg: self.paddle.y_deg,
             paddle_moved: self.paddle.moved,
-            direction: self.direction,
+            direction: self.direction(),
             fixating: self.fixating,
         }
     }
@@ -753,6 +778,81 @@ mod tests {
             .collect();
         for end in ends {
             assert!((end + 3.026).abs() < 1e-9, "{end}");
+        }
+    }
+
+    /// A pointer that is where `pointer` says at each frame, read as a window reads it: once a frame.
+    fn point(hz: f64, pointer: impl Fn(f64) -> f64) -> (Vec<Shown>, TrialResult) {
+        let mut trial = Trial::new(
+            spec(0, Law::Display),
+            TrialRules::default(),
+            Direction::Neutral,
+            true,
+        );
+        let mut shown = Vec::new();
+        for n in 0..10_000 {
+            let now = f64::from(n) * 1000.0 / hz;
+            let inputs = [at(now, Input::Point(pointer(now)))];
+            let from = usize::from(now <= 500.0);
+            shown.push(trial.frame(now, &inputs[from..]));
+            if trial.phase() == Phase::Feedback {
+                return (shown, trial.result().unwrap());
+            }
+        }
+        panic!("the ball does not arrive");
+    }
+
+    #[test]
+    fn a_paddle_comes_to_rest_at_the_pointer_at_any_frame_rate() {
+        for hz in [20.0, 30.0, 60.0, 120.0, 240.0] {
+            for k in 0..100 {
+                let target = -10.0 + 0.201 * f64::from(k);
+                let (shown, result) = point(hz, |_| target);
+                // 10 degrees take a second; the ball arrives after two and a half.
+                let rest: Vec<f64> = (shown.iter().filter(|s| s.at_ms > 1600.0))
+                    .map(|s| s.paddle_y_deg)
+                    .collect();
+                assert!(
+                    rest.iter().all(|&y| y == target),
+                    "{hz} Hz, {target}: {rest:?}"
+                );
+                assert_eq!(result.paddle_y_deg, Some(target));
+                let turns = (shown.windows(2))
+                    .filter(|w| w[0].direction != w[1].direction)
+                    .count();
+                assert!(
+                    turns <= 2,
+                    "{hz} Hz, {target}: {turns} changes of direction"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_paddle_follows_a_moving_and_a_jumping_pointer_at_its_own_speed() {
+        for hz in [20.0, 30.0, 60.0, 120.0, 240.0] {
+            let frame_ms = 1000.0 / hz;
+            // 3 degrees a second: slower than the paddle, which is one frame behind at most.
+            let slow = |ms: f64| 0.003 * (ms - 500.0);
+            let (shown, _) = point(hz, slow);
+            for s in shown
+                .iter()
+                .filter(|s| s.at_ms > 700.0 && s.phase != Phase::Feedback)
+            {
+                let behind = slow(s.at_ms) - s.paddle_y_deg;
+                assert!(
+                    (0.0..=0.003 * frame_ms + 1e-9).contains(&behind),
+                    "{hz} Hz: {behind}"
+                );
+            }
+            // A jump: the paddle goes there without a detour and stays.
+            let jump = |ms: f64| if ms < 1500.0 { 3.0 } else { -2.5 };
+            let (shown, result) = point(hz, jump);
+            let fastest = (shown.windows(2))
+                .map(|w| (w[1].paddle_y_deg - w[0].paddle_y_deg).abs())
+                .fold(0.0, f64::max);
+            assert!(fastest <= 0.01 * frame_ms + 1e-9);
+            assert_eq!(result.paddle_y_deg, Some(-2.5));
         }
     }
 
