@@ -57,11 +57,6 @@ pub mod stimuli;
 
 pub mod records;
 
-pub mod page;
-
-#[cfg(feature = "play")]
-pub mod play;
-
 pub mod error;
 
 pub use error::{Error, Result};

@@ -285,11 +285,11 @@ mod window {
 
     use mental_pong_base::Monitor;
     use mental_pong_base::files::{create_folder, write_atomic};
-    use mental_pong_game::play::app::{Game, Sink, WindowSize, run as run_app};
-    use mental_pong_game::play::timing::timing_test as measure;
-    use mental_pong_game::play::{PlaySettings, ScreenGeometry};
     use mental_pong_game::task::companion::Companion;
     use mental_pong_game::task::session::Finished;
+    use mental_pong_play::window::app::{Game, Sink, WindowSize, run as run_app};
+    use mental_pong_play::window::timing::timing_test as measure;
+    use mental_pong_play::window::{PlaySettings, ScreenGeometry};
 
     use super::*;
 

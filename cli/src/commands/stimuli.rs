@@ -110,8 +110,8 @@ fn paint(
     job: &Job<'_>,
     progress: &Progress,
 ) -> Result<Written, Failure> {
-    use mental_pong_game::play::offscreen::ScenePainter;
     use mental_pong_game::stimuli::write_set_with;
+    use mental_pong_play::window::offscreen::ScenePainter;
 
     let setting = set.setting();
     match setting.look.style(setting.preset) {

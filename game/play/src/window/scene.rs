@@ -8,12 +8,12 @@ use bevy::window::PrimaryWindow;
 use super::angle::{Fit, fit};
 use super::palette::Colors;
 use super::{PlaySession, PlaySettings, PlaySystems};
-use crate::frames::{PaddleLook, Rgb};
-use crate::task::geometry::{
+use mental_pong_game::frames::{PaddleLook, Rgb};
+use mental_pong_game::task::geometry::{
     BALL_RADIUS_DISPLAY_DEG, FIELD_HALF_DEG, FIXATION_DIAMETER_DEG, INTERCEPT_X_DEG, OCCLUDER_X_DEG,
 };
-use crate::task::paddle::PaddleRule;
-use crate::task::trial::{Phase, Shown};
+use mental_pong_game::task::paddle::PaddleRule;
+use mental_pong_game::task::trial::{Phase, Shown};
 
 /// Width of the line around the field, degrees: that of the preset `display`.
 pub const FRAME_WIDTH_DEG: f64 = 0.1;
@@ -372,9 +372,9 @@ fn draw(
 
 #[cfg(test)]
 mod tests {
+    use super::offscreen::shown;
     use super::*;
-    use crate::frames::FrameScene;
-    use crate::play::offscreen::shown;
+    use mental_pong_game::frames::FrameScene;
 
     /// The scene's systems without a renderer.
     fn scene(settings: PlaySettings) -> App {
@@ -473,7 +473,7 @@ mod tests {
     #[test]
     fn the_pieces_have_the_colours_of_the_palette() {
         let mut app = scene(PlaySettings {
-            palette: crate::play::Palette::HighContrast,
+            palette: crate::Palette::HighContrast,
             ..PlaySettings::default()
         });
         let world = app.world_mut();

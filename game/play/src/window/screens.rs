@@ -10,11 +10,11 @@ use super::keys::Keys;
 use super::palette::Colors;
 use super::scene::{View, color};
 use super::{PlaySession, PlaySettings, PlaySystems};
-use crate::frames::Rgb;
-use crate::records::summary::errors_by_condition;
-use crate::records::{Other, Summary, TrialRow};
-use crate::task::session::{Session, Stage};
-use crate::task::trial::{HitRule, Phase};
+use mental_pong_game::frames::Rgb;
+use mental_pong_game::records::summary::errors_by_condition;
+use mental_pong_game::records::{Other, Summary, TrialRow};
+use mental_pong_game::task::session::{Session, Stage};
+use mental_pong_game::task::trial::{HitRule, Phase};
 
 /// Width of a page, degrees: longer lines are broken.
 const WIDTH_DEG: f64 = 19.4;

@@ -15,11 +15,11 @@ use bevy::winit::WinitPlugin;
 
 use super::scene::{PaddleSize, PlayCamera, SceneStyle, Showing, View};
 use super::{MentalPongPlugin, PlaySettings};
-use crate::error::{Error, Result};
-use crate::frames::{FrameScene, ScreenStyle};
-use crate::stimuli::{Adapter, Painter};
-use crate::task::paddle::{Direction, PaddleRule};
-use crate::task::trial::{Phase, Shown};
+use mental_pong_game::error::{Error, Result};
+use mental_pong_game::frames::{FrameScene, ScreenStyle};
+use mental_pong_game::stimuli::{Adapter, Painter};
+use mental_pong_game::task::paddle::{Direction, PaddleRule};
+use mental_pong_game::task::trial::{Phase, Shown};
 
 /// Updates after which a picture shows the scene that was set before the first of them: one to
 /// draw it, the others for the way back from the GPU.

@@ -1,18 +1,18 @@
-//! The game as a web page: carries texts between the page's scripts and [`mental_pong_game::page`].
+//! The game as a web page: carries texts between the page's scripts and [`mental_pong_play::page`].
 //!
 //! The page calls this program once its own half, the object `mentalPong`, is there; see `page.js`.
 
 use bevy::camera::Hdr;
 use bevy::prelude::*;
 use mental_pong_game::Result;
-use mental_pong_game::page::{Opened, Request};
-use mental_pong_game::play::app::{Game, Sink, WindowSize, build};
-use mental_pong_game::play::scene::PlayCamera;
-use mental_pong_game::play::{
-    Frame, PlayClock, PlaySession, PlaySettings, PlaySystems, ScreenGeometry,
-};
 use mental_pong_game::records::{Display, Keeper};
 use mental_pong_game::task::session::{Finished, Stage};
+use mental_pong_play::page::{Opened, Request};
+use mental_pong_play::window::app::{Game, Sink, WindowSize, build};
+use mental_pong_play::window::scene::PlayCamera;
+use mental_pong_play::window::{
+    Frame, PlayClock, PlaySession, PlaySettings, PlaySystems, ScreenGeometry,
+};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 

@@ -3,10 +3,10 @@
 
 mod native_session;
 
-use mental_pong_game::page::{NamedText, Opened, Request};
 use mental_pong_game::records::{Kept, SessionName, SessionTexts, TrialTexts};
 use mental_pong_game::task::headless::fixed_ms;
 use mental_pong_game::task::session::{FrameInput, Stage};
+use mental_pong_play::page::{NamedText, Opened, Request};
 use native_session::native;
 use proptest::prelude::*;
 

@@ -5,13 +5,13 @@
 use std::path::Path;
 
 use mental_pong_game::Result;
-use mental_pong_game::play::app::{Game, Sink, WindowSize, run};
-use mental_pong_game::play::{Palette, PlaySettings};
 use mental_pong_game::records::SessionName;
 use mental_pong_game::task::agent::{AgentHands, Hands, KinematicAgent, KinematicKind};
 use mental_pong_game::task::companion::Companion;
 use mental_pong_game::task::schedule::Schedule;
 use mental_pong_game::task::session::{Finished, Session, SessionSetup};
+use mental_pong_play::window::app::{Game, Sink, WindowSize, run};
+use mental_pong_play::window::{Palette, PlaySettings};
 
 struct Printed;
 

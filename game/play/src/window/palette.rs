@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
-use crate::frames::Rgb;
-use crate::task::law::named;
+use mental_pong_game::error::Error;
+use mental_pong_game::frames::Rgb;
+use mental_pong_game::task::law::named;
 
 /// A choice of colours. Nothing is told by colour alone in any of them: paddle, ball, occluder and
 /// fixation point differ in shape and place, and hit and miss in the ball's motion.
@@ -98,7 +98,7 @@ pub struct Colors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frames::{Preset, ScreenStyle};
+    use mental_pong_game::frames::{Preset, ScreenStyle};
 
     #[test]
     fn the_published_palette_is_that_of_the_rasteriser() {

@@ -3,7 +3,7 @@
 use bevy::prelude::KeyCode;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use mental_pong_game::error::{Error, Result};
 
 /// The keys, by their place on the keyboard, as the names of bevy's `KeyCode`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,11 +18,11 @@ use super::{
     MentalPongPlugin, PlayClock, PlaySession, PlaySettings, PlaySystems, Recording,
     RecordingFailed, Seat,
 };
-use crate::error::{Error, Result};
-use crate::records::{Display, Other, TrialRow};
-use crate::task::agent::Hands;
-use crate::task::companion::Companion;
-use crate::task::session::{Finished, Session, Stage};
+use mental_pong_game::error::{Error, Result};
+use mental_pong_game::records::{Display, Other, TrialRow};
+use mental_pong_game::task::agent::Hands;
+use mental_pong_game::task::companion::Companion;
+use mental_pong_game::task::session::{Finished, Session, Stage};
 
 /// The window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

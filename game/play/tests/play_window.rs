@@ -16,8 +16,6 @@ use std::time::{Duration, Instant};
 
 use mental_pong_game::Result;
 use mental_pong_game::frames::{FrameScene, PaddleLook, Preset, render};
-use mental_pong_game::play::PlaySettings;
-use mental_pong_game::play::app::{Game, Sink, WindowSize, run};
 use mental_pong_game::records::{
     Display, Recorder, Run, SessionName, Sidecar, read_frames, read_trials,
 };
@@ -26,6 +24,8 @@ use mental_pong_game::task::schedule::{Plan, Schedule};
 use mental_pong_game::task::session::{Finished, Session, SessionSetup};
 use mental_pong_game::task::trial::{Outcome, Phase, TrialRules};
 use mental_pong_game::task::{Law, primate79, trajectory};
+use mental_pong_play::window::PlaySettings;
+use mental_pong_play::window::app::{Game, Sink, WindowSize, run};
 
 /// The folder of the records, for the process that is the game.
 const GAME: &str = "MENTAL_PONG_TEST_WINDOW";

@@ -16,8 +16,8 @@ use bevy::window::{CursorMoved, PrimaryWindow, WindowFocused};
 use super::keys::KeyCodes;
 use super::scene::View;
 use super::{PlaySession, PlaySettings};
-use crate::task::paddle::Direction;
-use crate::task::trial::{Input, Phase, Stamped};
+use mental_pong_game::task::paddle::Direction;
+use mental_pong_game::task::trial::{Input, Phase, Stamped};
 
 /// What came in since the last frame.
 #[derive(Resource, Clone, Debug, Default)]

@@ -12,10 +12,10 @@
 use std::path::Path;
 
 use bevy::prelude::*;
-use mental_pong_game::play::{MentalPongPlugin, Palette, PlaySession, PlaySettings, Recording};
 use mental_pong_game::records::{SessionName, Summary};
 use mental_pong_game::task::schedule::Schedule;
 use mental_pong_game::task::session::{Session, SessionSetup};
+use mental_pong_play::window::{MentalPongPlugin, Palette, PlaySession, PlaySettings, Recording};
 
 fn main() -> Result<(), mental_pong_game::Error> {
     let schedule = Schedule {

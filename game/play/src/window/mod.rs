@@ -1,4 +1,4 @@
-//! The game in a window: the session of [`crate::task::session`] as a bevy plugin.
+//! The game in a window: the session of [`mental_pong_game::task::session`] as a bevy plugin.
 //!
 //! [`MentalPongPlugin`] adds the systems to any app; [`app::run`] is the program's own window. The
 //! same systems run in a window, in a browser, and headless with a [`PlayClock`] that counts frames.
@@ -27,13 +27,13 @@ pub mod timing;
 
 use bevy::prelude::*;
 
-use crate::error::{Error, Result};
-use crate::records::{Other, TrialRow};
-use crate::task::agent::Hands;
-use crate::task::companion::Companion;
-use crate::task::headless::fixed_ms;
-use crate::task::session::{Finished, FrameInput, FrameOutput, Session, Stage};
-use crate::task::trial::Shown;
+use mental_pong_game::error::{Error, Result};
+use mental_pong_game::records::{Other, TrialRow};
+use mental_pong_game::task::agent::Hands;
+use mental_pong_game::task::companion::Companion;
+use mental_pong_game::task::headless::fixed_ms;
+use mental_pong_game::task::session::{Finished, FrameInput, FrameOutput, Session, Stage};
+use mental_pong_game::task::trial::Shown;
 
 pub use angle::ScreenGeometry;
 pub use input::{FixationSource, Frame};

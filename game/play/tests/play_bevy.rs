@@ -22,11 +22,6 @@ use bevy::time::TimeUpdateStrategy;
 use bevy::window::WindowFocused;
 use mental_pong_base::{Monitor, Quiet};
 use mental_pong_game::frames::{FrameScene, Look, PaddleLook, Preset, Renderer, Rgb};
-use mental_pong_game::play::input::EyeTracker;
-use mental_pong_game::play::offscreen::{Offscreen, ScenePainter, shown};
-use mental_pong_game::play::{
-    FixationSource, MentalPongPlugin, PlayClock, PlaySession, PlaySettings, Recording, Seat,
-};
 use mental_pong_game::records::SessionName;
 use mental_pong_game::stimuli::{
     Apart, Drawer, Job, Movie, Setting, Shard, StimulusSet, diff, merge, open_set, verify,
@@ -39,6 +34,11 @@ use mental_pong_game::task::schedule::{Plan, Schedule};
 use mental_pong_game::task::session::{Finished, Session, SessionSetup, Stage};
 use mental_pong_game::task::trial::{Input, Phase, Shown};
 use mental_pong_game::task::{Direction, Law, trajectory};
+use mental_pong_play::window::input::EyeTracker;
+use mental_pong_play::window::offscreen::{Offscreen, ScenePainter, shown};
+use mental_pong_play::window::{
+    FixationSource, MentalPongPlugin, PlayClock, PlaySession, PlaySettings, Recording, Seat,
+};
 
 fn plan() -> Plan {
     let path = Path::new("schedule.toml");

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::task::geometry::FIELD_HALF_DEG;
+use mental_pong_game::error::{Error, Result};
+use mental_pong_game::task::geometry::FIELD_HALF_DEG;
 
 /// What has to be seen across, degrees: the field and a margin for the paddle, whose centre stands
 /// on its edge.

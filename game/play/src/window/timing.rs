@@ -10,7 +10,7 @@ use bevy::winit::{UpdateMode, WinitSettings};
 use serde::{Deserialize, Serialize};
 
 use super::app::{WindowSize, plugins};
-use crate::error::{Error, Result};
+use mental_pong_game::error::{Error, Result};
 
 /// Frames before the measurement: the first ones load what the others use.
 pub const WARM_UP: usize = 60;

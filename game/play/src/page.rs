@@ -9,12 +9,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::records::{Display, Keeper, Kept, Run, SessionName};
-use crate::task::agent::{AgentHands, Hands, KinematicAgent, KinematicKind, Script};
-use crate::task::schedule::Schedule;
-use crate::task::session::{Session, SessionSetup};
-use crate::task::table::Set;
+use mental_pong_game::error::{Error, Result};
+use mental_pong_game::records::{Display, Keeper, Kept, Run, SessionName};
+use mental_pong_game::task::agent::{AgentHands, Hands, KinematicAgent, KinematicKind, Script};
+use mental_pong_game::task::schedule::Schedule;
+use mental_pong_game::task::session::{Session, SessionSetup};
+use mental_pong_game::task::table::Set;
 
 /// What a query may say, and what each means.
 pub const QUERY: &[(&str, &str)] = &[
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn the_book_names_every_field() {
-        let book = include_str!("../../docs/src/howto/web.md");
+        let book = include_str!("../../../docs/src/howto/web.md");
         for (name, _) in QUERY {
             assert!(book.contains(&format!("`{name}`")), "{name}");
         }
