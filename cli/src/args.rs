@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mental_pong_game::task::{Law, Set};
+use mental_pong_predictor::dynamics::Rollout;
+use mental_pong_predictor::latents::{Clock, Format};
 
 use crate::stimuli_args::{ShardsArgs, StimuliArgs};
 
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     Play(PlayArgs),
     /// Turn conditions into latents: [condition, step, latent].
     Predict(PredictArgs),
+    /// Files of latents, from `mpong predict` or made elsewhere: check what is understood of one.
+    Latents(LatentsArgs),
     /// Train an encoder on playworld, or dynamics on playworld or clips of your own.
     Train(TrainArgs),
     /// Look at recordings, or convert them to an open layout.
@@ -296,11 +300,124 @@ impl DeviceName {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LatentsArgs {
+    #[command(subcommand)]
+    pub(crate) what: LatentsWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LatentsWhat {
+    /// Say what was understood of a file: conditions, steps, clock, range, and when the latents tell the ball's place.
+    Check(LatentsCheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LatentsCheckArgs {
+    /// The file: .npz, .npy, safetensors, or a PyTorch tensor or dict of tensors. Told apart by content; read as data,
+    /// never executed.
+    pub(crate) file: PathBuf,
+    /// Whose trials: a built-in set, a stimulus folder, or a CSV of your own; the published set that the file states
+    /// without it.
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub(crate) conditions: Option<String>,
+    /// Of them these, by id, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) ids: Vec<String>,
+    /// The ids of the file's conditions, one a line, where the file has none.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ids_file: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Frames that a model takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FramesName {
+    /// The middle one of each bin of 50 ms.
+    Bins,
+    /// All of the display.
+    Display,
+}
+
+impl From<FramesName> for Clock {
+    fn from(name: FramesName) -> Self {
+        match name {
+            FramesName::Bins => Self::Bins,
+            FramesName::Display => Self::Display,
+        }
+    }
+}
+
+/// State between forecast steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RolloutName {
+    /// The window is run again for each step, as published.
+    Restart,
+    /// The state goes on.
+    Carried,
+}
+
+impl From<RolloutName> for Rollout {
+    fn from(name: RolloutName) -> Self {
+        match name {
+            RolloutName::Restart => Self::Restart,
+            RolloutName::Carried => Self::Carried,
+        }
+    }
+}
+
+/// Layers of a predictor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LayerName {
+    /// The encoder's latents of every frame.
+    Encoder,
+    /// Those of the context, then the forecast.
+    Dynamics,
+    /// Both.
+    Both,
+}
+
+/// A trial's video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VideoName {
+    /// As the animals saw it.
+    Occluded,
+    /// Without the occluder.
+    Visible,
+}
+
+/// File format of latents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LatentsFormat {
+    /// NumPy's zip of arrays.
+    Npz,
+    /// Tensors after a header.
+    Safetensors,
+    /// NetCDF 3.
+    Netcdf,
+    /// A folder of Zarr version 2.
+    Zarr,
+}
+
+impl From<LatentsFormat> for Format {
+    fn from(format: LatentsFormat) -> Self {
+        match format {
+            LatentsFormat::Npz => Self::Npz,
+            LatentsFormat::Safetensors => Self::Safetensors,
+            LatentsFormat::Netcdf => Self::Netcdf,
+            LatentsFormat::Zarr => Self::Zarr,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
     /// The predictor: one of the bundled ones (ctrnn, lstm, no-dynamics: the last latent held,
     /// encoder: every frame, nothing forecast), pixel_pca and gabor_pca (principal components of
     /// the 100 x 100 frames and of their motion energies, fitted on the spot or kept in --weights), a
-    /// published encoder (see `weights list`), or a released checkpoint of encoder and dynamics, by its name or as a FILE.
+    /// published encoder (see `weights list`), a released checkpoint of encoder and dynamics by its name, or a FILE: such a
+    /// checkpoint, an encoder alone, or dynamics that were trained on the bundled encoder.
     #[arg(long, default_value = "ctrnn", value_name = "NAME|FILE")]
     pub(crate) model: String,
     /// Encoder weights of your own (safetensors, from `mpong train encoder`), for the bundled
@@ -332,9 +449,9 @@ pub(crate) struct PredictArgs {
     #[arg(long, default_value = "visible")]
     pub(crate) context: String,
     /// Frames that the model takes: bins (the middle one of each 50 ms bin; default of the bundled
-    /// predictors) or display (all at 60 Hz; default of published ones).
-    #[arg(long)]
-    pub(crate) frames: Option<String>,
+    /// predictors) or display (all of the set's; default of published ones).
+    #[arg(long, value_enum)]
+    pub(crate) frames: Option<FramesName>,
     /// Take every N-th of the frames; latents are interpolated back to every frame.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) subsample: usize,
@@ -343,20 +460,20 @@ pub(crate) struct PredictArgs {
     pub(crate) device: DeviceName,
     /// State between forecast steps: restart (published: the window is run again for each step) or
     /// carried. What the dynamics were made for without it.
-    #[arg(long)]
-    pub(crate) rollout: Option<String>,
+    #[arg(long, value_enum)]
+    pub(crate) rollout: Option<RolloutName>,
     /// Layers to write: encoder, dynamics or both.
-    #[arg(long, default_value = "both")]
-    pub(crate) layer: String,
+    #[arg(long, value_enum, default_value = "both")]
+    pub(crate) layer: LayerName,
     /// The video: occluded, or visible (no occluder; only of an encoder alone).
-    #[arg(long, default_value = "occluded")]
-    pub(crate) video: String,
-    /// The set: primate79, valid, train or all.
-    #[arg(long, default_value = "primate79", conflicts_with = "ids")]
-    pub(crate) set: Set,
-    /// Conditions by id, separated by commas.
+    #[arg(long, value_enum, default_value = "occluded")]
+    pub(crate) video: VideoName,
+    /// Whose trials: primate79 (the default), valid, train, all or fresh400, a stimulus folder, or a CSV of your own.
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub(crate) conditions: Option<String>,
+    /// Of them these, by id, separated by commas.
     #[arg(long, value_delimiter = ',')]
-    pub(crate) ids: Vec<u32>,
+    pub(crate) ids: Vec<String>,
     /// Folder for PNGs of what the encoder really sees (after resize and crop) in the first frame,
     /// the first with the ball hidden, and the last.
     #[arg(long, value_name = "DIR")]
@@ -368,9 +485,13 @@ pub(crate) struct PredictArgs {
     /// it.
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_memory: Option<String>,
-    /// File to write (.npz); a .json of the same name says what is in it.
-    #[arg(long)]
+    /// File to write; a .json of the same name says what is in it. What is finished stands in FILE.progress: the same
+    /// command goes on after it.
+    #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// Format of the file; what its name ends in (.npz, .safetensors, .nc, .zarr) without it.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<LatentsFormat>,
 }
 
 #[derive(Debug, Args)]
@@ -672,11 +793,16 @@ pub(crate) enum WeightsWhat {
 
 #[derive(Debug, Args)]
 pub(crate) struct WeightsConvertArgs {
-    /// The published file. Read as data, never executed.
-    pub(crate) file: PathBuf,
-    /// Name of the encoder; see `weights list`.
+    /// The published file: an encoder, dynamics, or a checkpoint of both. Read as data, never executed. A description
+    /// beside it (FILE.json) says what its names and shapes do not.
+    #[arg(required_unless_present = "example")]
+    pub(crate) file: Option<PathBuf>,
+    /// Name of the encoder, see `weights list`; what the file says without it.
     #[arg(long)]
-    pub(crate) encoder: String,
+    pub(crate) encoder: Option<String>,
+    /// Print a whole description file of that encoder, to be changed and put beside weights as FILE.json.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "vc1-base")]
+    pub(crate) example: Option<String>,
     /// Key of the tensors in the file; the usual ones are tried without it.
     #[arg(long)]
     pub(crate) key: Option<String>,
@@ -684,8 +810,8 @@ pub(crate) struct WeightsConvertArgs {
     #[arg(long)]
     pub(crate) prefix: Option<String>,
     /// File to write.
-    #[arg(long)]
-    pub(crate) out: PathBuf,
+    #[arg(long, required_unless_present = "example")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -709,9 +835,12 @@ pub(crate) struct WeightsFetchArgs {
     /// none is stated.
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_bytes: Option<String>,
-    /// SHA-256 that the file must have; the listed one, if there is one, without it.
+    /// SHA-256 that the file must have, all 64 digits; the listed one, if there is one, without it.
     #[arg(long, value_name = "HEX")]
     pub(crate) sha256: Option<String>,
+    /// Longest time for all of it; ten minutes and a second for 50 kB of the largest size without it.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

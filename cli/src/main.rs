@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command, RecordingsWhat, TrainWhat, WeightsWhat};
+use crate::args::{Cli, Command, LatentsWhat, RecordingsWhat, TrainWhat, WeightsWhat};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
@@ -34,6 +34,9 @@ fn main() -> ExitCode {
         Command::Shards(args) => commands::stimuli::shards(args, &progress),
         Command::Play(args) => commands::play::play(args, &progress),
         Command::Predict(args) => commands::predict::predict(args, &progress),
+        Command::Latents(args) => match &args.what {
+            LatentsWhat::Check(args) => commands::latents::check(args),
+        },
         Command::Train(args) => match &args.what {
             TrainWhat::Encoder(args) => commands::train::encoder(args, &progress),
             TrainWhat::Dynamics(args) => commands::train::dynamics(args, &progress),

@@ -217,7 +217,7 @@ fn latents_are_written_with_their_description() {
         .arg(&out);
     stdout(&mut predict);
     let about = std::fs::read_to_string(folder.path().join("latents.json")).unwrap();
-    assert!(about.contains("preprocessing") && about.contains("dynamics_sha256"));
+    assert!(about.contains("preprocessing") && about.contains("dynamics_weights"));
     let message = fails(
         mpong()
             .args(["predict", "--context", "soon", "--out"])

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use mental_pong_base::Quiet;
+use mental_pong_game::task::{primate79, select};
 use mental_pong_predictor::encoders::{
     Architecture, GaborPca, PixelPca, PublishedEncoder, ResnetConfig,
 };
-use mental_pong_predictor::latents::{Layer, read_layer};
 use mental_pong_predictor::weights::to_bytes;
+use mental_pong_study::read_layers;
 
 /// Every name of an encoder, in groups; one that the program does not know fails.
 const NAMES: [&str; 25] = [
@@ -108,21 +109,25 @@ fn predict(folder: &Path, name: &str, more: &[&str]) -> (usize, usize) {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name}: {error}");
     let dynamics = name != "encoder";
-    let layer = if dynamics {
-        Layer::Dynamics
-    } else {
-        Layer::Encoder
+    let layer = if dynamics { "dynamics" } else { "encoder" };
+    let ids = more.iter().position(|m| *m == "--ids").map(|k| more[k + 1]);
+    let conditions = match ids {
+        Some(ids) => {
+            let ids: Vec<u32> = ids.split(',').map(|id| id.parse().unwrap()).collect();
+            select(&ids).unwrap()
+        }
+        None => primate79(),
     };
-    let read = read_layer(&out, layer).unwrap();
-    let [conditions, most, dim] = read.shape;
-    for (k, steps) in read.n_steps.iter().enumerate() {
-        let from = k * most * dim;
-        let latents = &read.latents[from..from + *steps as usize * dim];
-        assert!(latents.iter().all(|v| v.is_finite()), "{name}");
-        let moved = latents.chunks_exact(dim).any(|row| *row != latents[..dim]);
-        assert!(moved, "{name}: every latent is the same");
+    let layers = read_layers(&out, &conditions).unwrap();
+    let layer = layers.iter().find(|l| l.name == layer).unwrap();
+    for trial in &layer.trials {
+        let rows = || trial.latents.chunks_exact(trial.dim);
+        assert!(
+            rows().any(|row| *row != trial.latents[..trial.dim]),
+            "{name}: every latent is the same"
+        );
     }
-    (conditions, dim)
+    (layer.trials.len(), layer.trials[0].dim)
 }
 
 #[test]

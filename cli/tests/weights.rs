@@ -451,7 +451,7 @@ fn a_released_checkpoint_predicts_and_names_its_source() {
     let bytes = std::fs::read(data(&format!("{case}.pth"))).unwrap();
     assert_eq!(first["encoder_weights"]["sha256"], sha256(&bytes));
     assert_eq!(first["dynamics"], "ctrnn");
-    assert_eq!(first["frames"], "display");
+    assert_eq!(first["protocol"]["clock"], "display");
     assert_eq!(first["random_weights"], false);
     assert!(
         first["encoder"]["preprocessing"]
@@ -526,10 +526,10 @@ fn a_published_encoder_takes_a_file_dynamics_and_a_cache() {
     ];
     stdout(&mut predict(&random));
     assert_eq!(about(&out)["random_weights"], true);
-    assert_eq!(about(&out)["dynamics_random_seed"], 5);
+    assert_eq!(about(&out)["dynamics_weights"]["random_seed"], 5);
     assert_eq!(about(&out)["encoder_weights"]["random_seed"], Value::Null);
     let message = fails(&mut predict(&["--dynamics", "lstm"]), 2);
-    assert!(message.contains("--dynamics-weights"), "{message}");
+    assert!(message.contains("dynamics-weights"), "{message}");
     let other = data("dyn_ctrnn_small.pth");
     let message = fails(predict(&[]).arg("--dynamics-weights").arg(&other), 2);
     assert!(message.contains("10latents"), "{message}");

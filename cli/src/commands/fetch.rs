@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mental_pong_base::Monitor;
 use mental_pong_base::files::{create_folder, sha256_file, write_atomic};
@@ -21,6 +21,13 @@ use crate::progress::Progress;
 
 /// Largest file that is fetched where no size is stated, bytes.
 const MOST_BYTES: u64 = 8_000_000_000;
+/// Fewest bytes that have to come in a window of time, and the window.
+const LEAST_BYTES: u64 = 60_000;
+const WINDOW: Duration = Duration::from_secs(60);
+/// What a whole fetch may take beside its bytes at [`SLOWEST`], seconds.
+const GRACE_S: u64 = 600;
+/// Slowest mean rate, bytes per second.
+const SLOWEST: u64 = 50_000;
 
 /// What a file that is begun remembers of its source.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,6 +35,9 @@ struct Begun {
     url: String,
     /// A strong `ETag`, or the `Last-Modified` date.
     validator: Option<String>,
+    /// Bytes that were there when the work was stopped, and their SHA-256.
+    #[serde(default)]
+    held: Option<(u64, String)>,
 }
 
 pub(crate) fn fetch(args: &WeightsFetchArgs, progress: &Progress) -> Done {
@@ -49,39 +59,66 @@ pub(crate) fn fetch(args: &WeightsFetchArgs, progress: &Progress) -> Done {
         (None, None) => MOST_BYTES,
     };
     let expected = match (&args.sha256, published.checksum) {
+        (Some(digits), _) if !whole_sha256(digits) => {
+            return Err(Failure::Usage(format!(
+                "--sha256 {digits}: expected all 64 hexadecimal digits, found {}",
+                digits.chars().count()
+            )));
+        }
         (Some(digits), _) => Some(digits.to_lowercase()),
         (None, Checksum::Sha256(digits) | Checksum::Sha256Prefix(digits)) => Some(digits.into()),
         (None, Checksum::Unknown) => None,
     };
-    create_folder(&args.out)?;
+    create_folder(&args.out).map_err(of_file)?;
     let place = args.out.join(published.file);
     progress.note(&format!(
-        "{}: licence {}; {}; size {}; from {url}",
+        "{}: licence {}; {}; size {}; sha256 {}; from {url}",
         published.name,
         published.licence,
         published.citation,
         published.about_bytes.map_or("unknown".into(), shown),
+        match expected {
+            Some(_) => "known, and checked",
+            None => "not known beforehand: what comes is recorded beside it, not checked",
+        }
     ));
     let there = place.exists();
     if !there {
         let part = args.out.join(format!("{}.part", published.file));
+        let whole = args.timeout.unwrap_or(GRACE_S + most / SLOWEST);
         let from = Address {
             url: &url,
             part: &part,
             most,
+            deadline: Instant::now() + Duration::from_secs(whole),
         };
+        let resumed = from.begun().is_some();
         from.download(progress)?;
-        let found = sha256_file(&part)?;
-        check(&part, expected.as_deref(), &found).inspect_err(|_| {
+        let found = sha256_file(&part).map_err(of_file)?;
+        if let Err(error) = check(&part, expected.as_deref(), &found) {
             // What is wrong as a whole is no beginning of what is right.
-            let _ = std::fs::remove_file(&part);
-            let _ = std::fs::remove_file(from.notes());
-        })?;
+            from.forget();
+            if !resumed {
+                return Err(error);
+            }
+            progress.note("what was there of the file was damaged: it is fetched anew");
+            from.download(progress)?;
+            let found = sha256_file(&part).map_err(of_file)?;
+            check(&part, expected.as_deref(), &found).inspect_err(|_| from.forget())?;
+        }
         std::fs::rename(&part, &place).map_err(|e| failed(&place, e))?;
         let _ = std::fs::remove_file(from.notes());
     }
-    let found = sha256_file(&place)?;
-    check(&place, expected.as_deref(), &found)?;
+    let found = sha256_file(&place).map_err(of_file)?;
+    let recorded = args.out.join(format!("{}.sha256", published.file));
+    let before = std::fs::read_to_string(&recorded).ok();
+    let before = before.and_then(|text| Some(text.split_whitespace().next()?.to_string()));
+    check(&place, expected.as_deref().or(before.as_deref()), &found)?;
+    if expected.is_none() && before.is_none() {
+        // As `sha256sum -c` reads it.
+        let line = format!("{found}  {}\n", published.file);
+        write_atomic(&recorded, |out| out.write_all(line.as_bytes())).map_err(of_file)?;
+    }
     let bytes = std::fs::metadata(&place)
         .map_err(|e| failed(&place, e))?
         .len();
@@ -114,6 +151,14 @@ pub(crate) fn fetch(args: &WeightsFetchArgs, progress: &Progress) -> Done {
     })
 }
 
+fn of_file(error: mental_pong_base::IoError) -> Failure {
+    mental_pong_predictor::Error::from(error).into()
+}
+
+fn whole_sha256(digits: &str) -> bool {
+    digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 fn failed(path: &Path, error: std::io::Error) -> Failure {
     mental_pong_predictor::Error::io(path, error).into()
 }
@@ -136,9 +181,28 @@ struct Address<'a> {
     /// The file that grows.
     part: &'a Path,
     most: u64,
+    /// When all of it has to be there.
+    deadline: Instant,
 }
 
 impl Address<'_> {
+    /// Takes away what is begun.
+    fn forget(&self) {
+        let _ = std::fs::remove_file(self.part);
+        let _ = std::fs::remove_file(self.notes());
+    }
+
+    /// Notes how much is there, so that damage done meanwhile is seen.
+    fn note_held(&self, bytes: u64) {
+        let text = std::fs::read_to_string(self.notes()).unwrap_or_default();
+        let Ok(mut begun) = serde_json::from_str::<Begun>(&text) else {
+            return;
+        };
+        begun.held = sha256_file(self.part).ok().map(|sha256| (bytes, sha256));
+        let notes = json!(begun);
+        let _ = write_atomic(self.notes(), |out| write!(out, "{notes}"));
+    }
+
     fn notes(&self) -> PathBuf {
         let mut name = self.part.as_os_str().to_owned();
         name.push(".json");
@@ -154,7 +218,13 @@ impl Address<'_> {
         let text = std::fs::read_to_string(self.notes()).ok()?;
         let begun: Begun = serde_json::from_str(&text).ok()?;
         let bytes = std::fs::metadata(self.part).ok()?.len();
-        let usable = begun.url == self.url && bytes > 0;
+        let whole = match &begun.held {
+            Some((held, sha256)) => {
+                *held == bytes && sha256_file(self.part).ok().as_ref() == Some(sha256)
+            }
+            None => true,
+        };
+        let usable = begun.url == self.url && bytes > 0 && whole;
         Some((bytes, begun.validator?)).filter(|_| usable)
     }
 
@@ -165,7 +235,7 @@ impl Address<'_> {
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(30)))
             .timeout_recv_response(Some(Duration::from_secs(60)))
-            .timeout_per_read(Some(Duration::from_secs(60)))
+            .timeout_per_read(Some(WINDOW))
             .user_agent(concat!("mpong/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .build()
@@ -197,11 +267,9 @@ impl Address<'_> {
                 if range.strip_prefix("bytes */") == Some(&bytes.to_string()) {
                     return Ok(());
                 }
-                let _ = std::fs::remove_file(self.notes());
-                return Err(Failure::Resumable(format!(
-                    "{}: the file has changed; run the same command again to begin anew",
-                    self.url
-                )));
+                // Begun of another file: it is fetched anew.
+                self.forget();
+                return self.download(progress);
             }
             (status, _) => return Err(self.refuse("the file (200)", status)),
         };
@@ -216,9 +284,10 @@ impl Address<'_> {
             .or_else(|| header("last-modified"));
         let notes = json!(Begun {
             url: self.url.into(),
-            validator
+            validator,
+            held: None,
         });
-        write_atomic(self.notes(), |out| write!(out, "{notes}"))?;
+        write_atomic(self.notes(), |out| write!(out, "{notes}")).map_err(of_file)?;
         let mut body = response.into_body().into_reader();
         self.fill(&mut body, at, total, progress)
     }
@@ -243,10 +312,22 @@ impl Address<'_> {
         progress.advance(from);
         let (mut at, mut piece) = (from, vec![0; 1 << 16]);
         let again = "run the same command again to go on";
+        let (mut window, mut window_at) = (Instant::now(), from);
         loop {
-            if progress.stopped() {
+            let late = Instant::now() > self.deadline;
+            let slow = window.elapsed() > WINDOW && at - window_at < LEAST_BYTES;
+            if progress.stopped() || late || slow {
                 file.sync_all().map_err(io)?;
-                return Err(Failure::Resumable(format!("stopped; {again}")));
+                self.note_held(at);
+                let why = match (late, slow) {
+                    (true, _) => "it took longer than it may (--timeout)",
+                    (_, true) => "less than 1 kB came in a second",
+                    _ => "stopped",
+                };
+                return Err(Failure::Resumable(format!("{}: {why}; {again}", self.url)));
+            }
+            if window.elapsed() > WINDOW {
+                (window, window_at) = (Instant::now(), at);
             }
             let read = match body.read(&mut piece) {
                 Ok(0) => break,
@@ -254,6 +335,7 @@ impl Address<'_> {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(e) => {
                     file.sync_all().map_err(io)?;
+                    self.note_held(at);
                     let all = total.map_or("unknown".to_string(), |t| t.to_string());
                     return Err(Failure::Resumable(format!(
                         "{}: {at} of {all} bytes came, then: {e}; {again}",
@@ -272,10 +354,13 @@ impl Address<'_> {
         }
         file.sync_all().map_err(io)?;
         match total {
-            Some(total) if at != total => Err(Failure::Resumable(format!(
-                "{}: {at} of {total} bytes came; {again}",
-                self.url
-            ))),
+            Some(total) if at != total => {
+                self.note_held(at);
+                Err(Failure::Resumable(format!(
+                    "{}: {at} of {total} bytes came; {again}",
+                    self.url
+                )))
+            }
             _ => Ok(()),
         }
     }

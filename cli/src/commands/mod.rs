@@ -3,6 +3,7 @@
 pub(crate) mod about;
 pub(crate) mod eval;
 pub(crate) mod fetch;
+pub(crate) mod latents;
 mod memory;
 pub(crate) mod play;
 pub(crate) mod predict;

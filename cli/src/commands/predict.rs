@@ -1,174 +1,146 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
 use mental_pong_base::Monitor;
-use mental_pong_base::files::{create_folder, write_atomic};
+use mental_pong_base::files::create_folder;
 use mental_pong_game::frames::Preset;
-use mental_pong_game::task::Condition;
+use mental_pong_game::task::{ConditionSet, Law};
+use mental_pong_predictor::Predictor;
 use mental_pong_predictor::device::device;
-use mental_pong_predictor::dynamics::{Dynamics, Identity, Rollout};
-use mental_pong_predictor::encoders::{
-    Encoder, FRAME_SIZE, GaborPca, Picture, PixelPca, PublishedEncoder,
-};
+use mental_pong_predictor::dynamics::Rollout;
+use mental_pong_predictor::encoders::{FRAME_SIZE, Picture};
 use mental_pong_predictor::latents::{
-    Cache, Clock, ContextRule, Layers, LayersWriter, Protocol, Shown, Step, Video, predict_each,
+    Cache, Clock, ContextRule, Estimate, Format, LatentsWriter, Layers, OfSet, Protocol, Shown,
+    Video,
 };
-use mental_pong_predictor::weights::load::{
-    Source, combined_from, dynamics_from, encoder_from, network_beside, random_dynamics,
-    random_encoder,
-};
-use mental_pong_predictor::weights::{bundled, catalogue, load_dynamics, load_encoder};
+use mental_pong_predictor::predictor::{Choices, PredictorSpec};
 use serde_json::{Value, json};
 
 use super::memory::{available, held, parse_bytes, refuse_above, shown};
-use super::{chosen, output};
+use super::output;
 use crate::Done;
-use crate::args::PredictArgs;
+use crate::args::{LayerName, PredictArgs, VideoName};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
 /// Folder that `mpong weights fetch` writes to.
 pub(super) const WEIGHTS_FOLDER: &str = "weights";
-/// Names of the bundled predictors.
-const BUNDLED: [&str; 4] = ["ctrnn", "lstm", "no-dynamics", "encoder"];
 /// Memory of the program itself with the bundled networks, bytes.
 const PROGRAM_BYTES: u64 = 32_000_000;
-/// Input representations of networks that were trained on the task itself, fitted on the spot.
-const REPRESENTATIONS: [&str; 2] = ["pixel_pca", "gabor_pca"];
-
-/// An encoder, perhaps dynamics, and where both come from.
-struct Predictor {
-    encoder: Box<dyn Encoder>,
-    encoder_source: Option<Source>,
-    network: Option<PublishedEncoder>,
-    dynamics: Option<Box<dyn Dynamics>>,
-    dynamics_kind: String,
-    dynamics_sha256: Option<String>,
-    dynamics_seed: Option<u64>,
-    /// Whether it is one of this project's, made for [`Clock::Bins`].
-    own: bool,
-}
 
 fn usage<T>(text: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Usage(text.into()))
 }
 
 pub(crate) fn predict(args: &PredictArgs, progress: &Progress) -> Done {
-    if args.out.extension().is_none_or(|e| e != "npz") {
-        return usage(format!(
-            "--out {}: expected a name that ends in .npz",
-            args.out.display()
-        ));
-    }
-    let context = context(&args.context)?;
-    let rollout = match args.rollout.as_deref() {
-        None => None,
-        Some("restart") => Some(Rollout::Restart),
-        Some("carried") => Some(Rollout::Carried),
-        Some(other) => return usage(format!("--rollout {other}: expected restart or carried")),
+    let format = match args.format {
+        Some(format) => format.into(),
+        None => Format::of(&args.out)?,
     };
+    let context = context(&args.context)?;
     let limit = match &args.max_memory {
         Some(text) => Some(parse_bytes("--max-memory", text)?),
         None => available(),
     };
-    let conditions = chosen(args.set, &args.ids)?;
-    let model = Model::of(args)?;
-    if let Some(network) = &model.network() {
-        // Before the weights are read: they are most of it.
-        let least = network.loading_bytes() + network.batch_bytes();
-        refuse_above(limit, least, &format!("the encoder {}", network.name))?;
+    let set = ConditionSet::chosen(args.conditions.as_deref(), &args.ids)?;
+    let spec = PredictorSpec::choose(&args.model, &choices(args))?;
+    // Before the weights are read: they are most of it.
+    refuse_above(
+        limit,
+        spec.loading_bytes(),
+        &format!("loading {}", args.model),
+    )?;
+    if let Some(long) = spec.long_work() {
+        progress.note(&long);
     }
     let on = device(args.device.name())?;
-    let mut predictor = model.load(args, limit, rollout, progress)?;
-    predictor.encoder.move_to(&on)?;
-    if let Some(dynamics) = &mut predictor.dynamics {
-        dynamics.move_to(&on)?;
-    }
+    let predictor = spec.load(&on, progress)?;
+    let protocol = protocol(args, &predictor, context);
+    let predictor = predictor.with_protocol(protocol)?;
     let layers = layers(args, &predictor)?;
-    let shown = match (args.video.as_str(), predictor.dynamics.is_some()) {
-        ("occluded", _) => Shown::Occluded,
-        ("visible", false) => Shown::Visible,
-        ("visible", true) => {
-            return usage(
-                "--video visible: only an encoder alone takes it (--model encoder, or --dynamics none); a forecast starts where the ball is hidden",
-            );
-        }
-        (other, _) => return usage(format!("--video {other}: expected occluded or visible")),
-    };
-    let rnn = predictor.encoder.preset() == Preset::Rnn100;
-    let clock = match (args.frames.as_deref(), predictor.own) {
-        (None, _) if rnn => Clock::Design,
-        (Some(other), _) if rnn => {
-            return usage(format!(
-                "--frames {other}: {} takes the design law's frames and no others",
-                args.model
-            ));
-        }
-        (Some("bins"), _) | (None, true) => Clock::Bins,
-        (Some("display"), _) | (None, false) => Clock::Display,
-        (Some(other), _) => {
-            return usage(format!("--frames {other}: expected bins or display"));
-        }
-    };
-    let protocol = Protocol {
-        clock,
-        context,
-        subsample: args.subsample,
-    };
-    survey(
-        &predictor,
-        &conditions,
-        shown,
-        &protocol,
-        layers,
-        limit,
-        progress,
-    )?;
-    if rnn && args.show_input.is_some() {
-        return usage(format!(
-            "--show-input: {} sees the frames of `mpong stimuli --preset rnn100`",
-            args.model
-        ));
-    }
+    progress.stage("counting frames", set.len() as u64);
+    let estimate = predictor.estimate(&set, layers, progress)?;
+    survey(&estimate, &spec, set.len(), limit, progress)?;
     if let Some(folder) = &args.show_input {
-        show_input(
-            folder,
-            predictor.encoder.as_ref(),
-            &conditions,
-            shown,
-            clock,
-        )?;
+        show_input(folder, &predictor, &set)?;
     }
     let cache = match &args.cache {
         Some(folder) => Cache::in_folder(folder)?,
         None => Cache::none(),
     };
-    progress.stage("predicting", conditions.len() as u64);
-    let timed = Timed::new(progress, conditions.len() as u64);
-    let mut writer = LayersWriter::new(&args.out)?;
-    predict_each(
-        predictor.encoder.as_ref(),
-        predictor.dynamics.as_deref(),
-        &conditions,
-        shown,
-        &protocol,
-        layers,
-        &cache,
-        &timed,
-        &mut |trial| writer.push(&trial),
-    )?;
-    writer.finish(&about(args, &predictor, &protocol, shown))?;
+    run(args, format, &predictor, &set, layers, &cache, progress)?;
     progress.finish();
     output(|out| {
         writeln!(
             out,
-            "{}: {} conditions, {} latents",
+            "{}: {} conditions of {}, {} latents",
             args.out.display(),
-            conditions.len(),
-            predictor.encoder.latent_dim()
+            set.len(),
+            set.name(),
+            predictor.encoder().latent_dim()
         )
     })
+}
+
+/// Predicts what an earlier run of the same work has not, and writes the file.
+fn run(
+    args: &PredictArgs,
+    format: Format,
+    predictor: &Predictor,
+    set: &ConditionSet,
+    layers: Layers,
+    cache: &Cache,
+    progress: &Progress,
+) -> Done {
+    let about = about(args, predictor);
+    let of = OfSet {
+        identity: set.identity(),
+        rate_hz: match predictor.protocol().clock {
+            Clock::Design => Law::Design.hz(),
+            _ => set.conditions().first().map_or(0.0, |c| c.rate_hz()),
+        },
+    };
+    let work = json!({"about": about, "set": of, "conditions": set.ids()});
+    let infos = predictor.layers(layers);
+    let mut writer = LatentsWriter::new(&args.out, format, &infos, &work)?;
+    let done = writer.done().count();
+    if done > 0 {
+        progress.note(&format!(
+            "{done} of {} conditions are there already",
+            set.len()
+        ));
+    }
+    progress.stage("predicting", set.len() as u64);
+    progress.advance(done as u64);
+    let timed = Timed::new(progress, (set.len() - done) as u64);
+    let mut take = |condition| writer.push(&condition);
+    predictor.each(set, done, layers, cache, &timed, &mut take)?;
+    Ok(writer.finish(&of, &about)?)
+}
+
+fn choices(args: &PredictArgs) -> Choices {
+    Choices {
+        weights: args.weights.clone(),
+        encoder: args.encoder.clone(),
+        dynamics: args.dynamics.clone(),
+        dynamics_weights: args.dynamics_weights.clone(),
+        random_weights: args.random_weights,
+        hidden: args.hidden,
+        rollout: args.rollout.map(Rollout::from),
+    }
+}
+
+fn protocol(args: &PredictArgs, predictor: &Predictor, context: ContextRule) -> Protocol {
+    Protocol {
+        clock: args.frames.map_or(predictor.protocol().clock, Clock::from),
+        shown: match args.video {
+            VideoName::Occluded => Shown::Occluded,
+            VideoName::Visible => Shown::Visible,
+        },
+        context,
+        subsample: args.subsample,
+    }
 }
 
 fn context(text: &str) -> Result<ContextRule, Failure> {
@@ -192,380 +164,40 @@ fn context(text: &str) -> Result<ContextRule, Failure> {
 }
 
 fn layers(args: &PredictArgs, predictor: &Predictor) -> Result<Layers, Failure> {
-    let dynamics = predictor.dynamics.is_some();
-    match args.layer.as_str() {
-        "both" => Ok(Layers {
-            encoder: true,
-            dynamics,
-        }),
-        "encoder" => Ok(Layers {
-            encoder: true,
-            dynamics: false,
-        }),
-        "dynamics" if dynamics => Ok(Layers {
-            encoder: false,
-            dynamics: true,
-        }),
-        "dynamics" => usage("--layer dynamics: this predictor has none; see --dynamics"),
-        other => usage(format!(
-            "--layer {other}: expected encoder, dynamics or both"
-        )),
+    match args.layer {
+        LayerName::Dynamics if !predictor.has_dynamics() => {
+            usage("--layer dynamics: this predictor has none; see --dynamics")
+        }
+        LayerName::Dynamics => Ok(Layers::DYNAMICS),
+        LayerName::Encoder => Ok(Layers::ENCODER),
+        LayerName::Both => Ok(Layers::BOTH),
     }
 }
 
-/// What `--model` names.
-enum Model {
-    Bundled,
-    Representation(&'static str),
-    Published(Box<PublishedEncoder>, Option<PathBuf>),
-    Combined(PathBuf),
-}
-
-impl Model {
-    fn of(args: &PredictArgs) -> Result<Self, Failure> {
-        let name = args.model.as_str();
-        if BUNDLED.contains(&name) {
-            return Ok(Self::Bundled);
-        }
-        if let Some(name) = REPRESENTATIONS.into_iter().find(|known| *known == name) {
-            return Ok(Self::Representation(name));
-        }
-        let in_folder = |file: &str| Path::new(WEIGHTS_FOLDER).join(file);
-        if let Ok(network) = PublishedEncoder::named(name) {
-            let file = match (&args.weights, catalogue::find(name)) {
-                (Some(folder), Some(known)) if folder.is_dir() => Some(folder.join(known.file)),
-                (Some(file), _) => Some(file.clone()),
-                (None, known) => known
-                    .map(|known| in_folder(known.file))
-                    .filter(|file| args.random_weights.is_none() && file.exists()),
-            };
-            if file.is_none() && args.random_weights.is_none() {
-                return usage(format!(
-                    "--model {name}: needs --weights FILE (to get one: mpong weights fetch {name}) or --random-weights SEED"
-                ));
-            }
-            // A description beside the file stands above the name: its sizes may be others.
-            let described = match &file {
-                Some(file) => network_beside(file)?,
-                None => None,
-            };
-            return Ok(Self::Published(
-                Box::new(described.unwrap_or(network)),
-                file,
-            ));
-        }
-        let path = match (&args.weights, Path::new(name)) {
-            (Some(file), _) if file.is_dir() => file.join(name),
-            (Some(file), _) => file.clone(),
-            (None, path) if path.exists() => path.to_path_buf(),
-            (None, _) if catalogue::find(name).is_some() => in_folder(name),
-            (None, _) => {
-                let released = catalogue::PUBLISHED.iter().filter(|p| p.dynamics.is_some());
-                return usage(format!(
-                    "--model {name}: no such file, and none of the bundled predictors ({}), the published encoders ({}) or the released checkpoints ({})",
-                    BUNDLED.join(", "),
-                    PublishedEncoder::NAMES.join(", "),
-                    released.map(|p| p.name).collect::<Vec<_>>().join(", ")
-                ));
-            }
-        };
-        if !path.exists() && catalogue::find(name).is_some() {
-            return usage(format!(
-                "--model {name}: {} is not there; get it with: mpong weights fetch {name}",
-                path.display()
-            ));
-        }
-        if args.dynamics.is_some()
-            || args.dynamics_weights.is_some()
-            || args.random_weights.is_some()
-        {
-            return usage(format!(
-                "--model {name}: a released checkpoint has dynamics of its own; --dynamics, --dynamics-weights and --random-weights are for published encoders"
-            ));
-        }
-        Ok(Self::Combined(path))
-    }
-
-    fn network(&self) -> Option<PublishedEncoder> {
-        match self {
-            Self::Published(network, _) => Some(network.as_ref().clone()),
-            _ => None,
-        }
-    }
-
-    fn load(
-        self,
-        args: &PredictArgs,
-        limit: Option<u64>,
-        rollout: Option<Rollout>,
-        progress: &Progress,
-    ) -> Result<Predictor, Failure> {
-        match self {
-            Self::Representation(name) => representation(name, args, limit, rollout, progress),
-            Self::Bundled => own(args, rollout),
-            Self::Combined(path) => {
-                let (encoder, dynamics) = combined_from(&path, rollout)?;
-                Ok(Predictor {
-                    encoder: encoder.model,
-                    encoder_source: Some(encoder.source),
-                    network: encoder.network,
-                    dynamics: Some(dynamics.model),
-                    dynamics_kind: dynamics.kind.into(),
-                    dynamics_sha256: Some(dynamics.source.sha256),
-                    dynamics_seed: None,
-                    own: false,
-                })
-            }
-            Self::Published(network, file) => published(args, &network, file.as_deref(), rollout),
-        }
-    }
-}
-
-fn own(args: &PredictArgs, rollout: Option<Rollout>) -> Result<Predictor, Failure> {
-    if args.dynamics.is_some() || args.random_weights.is_some() {
-        return usage(
-            "--dynamics and --random-weights are for published encoders; the bundled predictors are named by --model",
-        );
-    }
-    let file = args.dynamics_weights.as_ref().or(args.weights.as_ref());
-    let recurrent = matches!(args.model.as_str(), "ctrnn" | "lstm");
-    if file.is_some() && !recurrent {
-        return usage("--weights: only --model ctrnn and --model lstm have dynamics");
-    }
-    let bundle = bundled()?;
-    let encoder = match &args.encoder {
-        Some(path) => load_encoder(path)?,
-        None => bundle.encoder,
-    };
-    let mut dynamics_sha256 = None;
-    let dynamics: Option<Box<dyn Dynamics>> = match args.model.as_str() {
-        "encoder" => None,
-        "no-dynamics" => Some(Box::new(Identity {
-            latent: encoder.model.latent_dim(),
-        })),
-        name => {
-            let mut loaded = match (file, name) {
-                (Some(path), _) => load_dynamics(path)?,
-                (None, "lstm") => bundle.lstm,
-                (None, _) => bundle.ctrnn,
-            };
-            if let Some(rollout) = rollout {
-                loaded.model = loaded.model.with_rollout(rollout);
-            }
-            dynamics_sha256 = Some(loaded.sha256);
-            Some(Box::new(loaded.model))
-        }
-    };
-    Ok(Predictor {
-        encoder: Box::new(encoder.model),
-        encoder_source: None,
-        network: None,
-        dynamics,
-        dynamics_kind: args.model.clone(),
-        dynamics_sha256,
-        dynamics_seed: None,
-        own: true,
-    })
-}
-
-/// Principal components of pixels or of motion energies, read from a file or fitted.
-fn representation(
-    name: &str,
-    args: &PredictArgs,
-    limit: Option<u64>,
-    rollout: Option<Rollout>,
-    progress: &Progress,
-) -> Result<Predictor, Failure> {
-    let gabor = name == "gabor_pca";
-    let fitting = if gabor {
-        GaborPca::fit_bytes()
-    } else {
-        PixelPca::fit_bytes()
-    };
-    let encoder: Box<dyn Encoder> = match &args.weights {
-        Some(file) if file.exists() && gabor => Box::new(GaborPca::load(file)?),
-        Some(file) if file.exists() => Box::new(PixelPca::load(file)?),
-        file => {
-            let sample = PixelPca::sample()?;
-            progress.note(&format!(
-                "{name}: fitting components to {} trials of the validation part; this takes minutes and about {} of memory \
-                 (--weights FILE keeps them)",
-                sample.len(),
-                shown(fitting)
-            ));
-            refuse_above(limit, fitting, &format!("the fit of {name}"))?;
-            let (encoder, bytes): (Box<dyn Encoder>, Vec<u8>) = if gabor {
-                let fitted = GaborPca::fit(&sample, progress)?;
-                let bytes = fitted.to_bytes()?;
-                (Box::new(fitted), bytes)
-            } else {
-                let fitted = PixelPca::fit(&sample, progress)?;
-                let bytes = fitted.to_bytes()?;
-                (Box::new(fitted), bytes)
-            };
-            if let Some(file) = file {
-                write_atomic(file, |out| out.write_all(&bytes))?;
-            }
-            encoder
-        }
-    };
-    let predictor = Predictor {
-        encoder,
-        encoder_source: None,
-        network: None,
-        dynamics: None,
-        dynamics_kind: "none".into(),
-        dynamics_sha256: None,
-        dynamics_seed: None,
-        own: false,
-    };
-    with_dynamics(args, predictor, rollout)
-}
-
-fn published(
-    args: &PredictArgs,
-    network: &PublishedEncoder,
-    file: Option<&Path>,
-    rollout: Option<Rollout>,
-) -> Result<Predictor, Failure> {
-    let encoder = match (file, args.random_weights) {
-        (Some(file), _) => encoder_from(file, network)?,
-        (None, Some(seed)) => random_encoder(network, seed)?,
-        (None, None) => return usage("no weights"),
-    };
-    let predictor = Predictor {
-        encoder: encoder.model,
-        encoder_source: Some(encoder.source),
-        network: encoder.network,
-        dynamics: None,
-        dynamics_kind: "none".into(),
-        dynamics_sha256: None,
-        dynamics_seed: None,
-        own: false,
-    };
-    with_dynamics(args, predictor, rollout)
-}
-
-fn with_dynamics(
-    args: &PredictArgs,
-    mut predictor: Predictor,
-    rollout: Option<Rollout>,
-) -> Result<Predictor, Failure> {
-    let latent = predictor.encoder.latent_dim();
-    let loaded = match (&args.dynamics_weights, args.dynamics.as_deref()) {
-        (None, None | Some("none")) => return Ok(predictor),
-        (None, Some("identity")) => {
-            predictor.dynamics = Some(Box::new(Identity { latent }));
-            predictor.dynamics_kind = "identity".into();
-            return Ok(predictor);
-        }
-        (Some(_), Some(kind @ ("none" | "identity"))) => {
-            return usage(format!(
-                "--dynamics-weights: --dynamics {kind} has no weights"
-            ));
-        }
-        (Some(path), kind) => {
-            let loaded = dynamics_from(path, rollout)?;
-            if let Some(kind) = kind.filter(|kind| *kind != loaded.kind) {
-                return usage(format!(
-                    "--dynamics {kind}: {} holds a {}",
-                    path.display(),
-                    loaded.kind
-                ));
-            }
-            loaded
-        }
-        (None, Some(kind)) => {
-            let Some(seed) = args.random_weights else {
-                return usage(format!(
-                    "--dynamics {kind}: needs --dynamics-weights FILE or --random-weights SEED"
-                ));
-            };
-            let rollout = rollout.unwrap_or(Rollout::Restart);
-            predictor.dynamics_seed = Some(seed);
-            random_dynamics(kind, latent, args.hidden, rollout, seed)?
-        }
-    };
-    if loaded.model.latent_dim() != latent {
-        return usage(format!(
-            "the dynamics are of {} latents, the encoder gives {latent}",
-            loaded.model.latent_dim()
-        ));
-    }
-    predictor.dynamics = Some(loaded.model);
-    predictor.dynamics_kind = loaded.kind.into();
-    predictor.dynamics_sha256 = Some(loaded.source.sha256);
-    Ok(predictor)
-}
-
-/// Counts what is to be done, says so, and refuses what cannot fit.
+/// Says what is to be done, and refuses what cannot fit.
 fn survey(
-    predictor: &Predictor,
-    conditions: &[Condition],
-    shown_video: Shown,
-    protocol: &Protocol,
-    layers: Layers,
+    estimate: &Estimate,
+    spec: &PredictorSpec,
+    conditions: usize,
     limit: Option<u64>,
     progress: &Progress,
-) -> Result<(), Failure> {
-    let encoder = predictor.encoder.as_ref();
-    let (mut frames, mut encoded, mut longest) = (0_u64, 0_u64, 0_usize);
-    let (mut cut_frames, mut cut_conditions, mut seen) = (0, 0, 0);
-    progress.stage("counting frames", conditions.len() as u64);
-    for condition in conditions {
-        if progress.stopped() {
-            return Err(mental_pong_predictor::Error::Interrupted.into());
-        }
-        let video = Video::of(condition, shown_video, protocol.clock);
-        let plan = protocol
-            .plan(&video)
-            .map_err(|e| Failure::Usage(format!("condition {}: {e}", condition.id)))?;
-        let context = plan.before.len() + plan.context.len();
-        let hidden = plan.future.len();
-        frames += video.frames.len() as u64;
-        longest = longest.max(video.frames.len());
-        let alone = encoder.reach() == 1 && shown_video == Shown::Occluded;
-        encoded += match (layers.encoder, alone) {
-            (false, _) => context,
-            (true, true) => context + hidden.min(1),
-            (true, false) => context + hidden,
-        } as u64;
-        if let Some(preprocess) = encoder.preprocess() {
-            let cut = video.cut_off_by(preprocess);
-            cut_frames += cut;
-            cut_conditions += usize::from(cut > 0);
-            seen += video.occ_frame_start;
-        }
-        progress.advance(1);
-    }
-    if cut_frames > 0 {
+) -> Done {
+    let cut = estimate.cut;
+    if cut.frames > 0 {
         progress.warn(&format!(
-            "warning: the crop of {} cuts off a part of the ball in {cut_frames} of {seen} frames with the ball in view, in {cut_conditions} of {} conditions (--show-input DIR shows what is seen)",
-            encoder.identity().name,
-            conditions.len()
+            "warning: the crop of {} cuts off a part of the ball in {} of {} frames with the ball in view, in {} of {conditions} conditions (--show-input DIR shows what is seen)",
+            spec.name(), cut.frames, cut.of_frames, cut.conditions,
         ));
-    }
-    let n_layers = u64::from(layers.encoder) + u64::from(layers.dynamics);
-    let of_one = n_layers * 4 * (longest * encoder.latent_dim()) as u64;
-    let latents = of_one * conditions.len() as u64;
-    // A condition's frames, those of its layers once more while they are put in order, its latents; of all conditions
-    // their steps.
-    let mut ahead = 2 * (longest * encoder.preset().frame_len()) as u64
-        + 4 * of_one
-        + frames * size_of::<Step>() as u64;
-    let mut loaded = PROGRAM_BYTES;
-    if let Some(network) = &predictor.network {
-        ahead += network.batch_bytes();
-        loaded += network.loading_bytes();
     }
     let memory = match held() {
-        Some((now, most)) => most.max(now + ahead),
-        None => loaded + ahead,
+        Some((now, most)) => most.max(now + estimate.memory_bytes),
+        None => PROGRAM_BYTES + spec.loading_bytes() + estimate.memory_bytes,
     };
     progress.note(&format!(
-        "{} conditions, {frames} frames, {encoded} to encode; latents of {}; about {} of memory",
-        conditions.len(),
-        shown(latents),
+        "{conditions} conditions, {} frames, {} to encode; latents of {}; about {} of memory",
+        estimate.frames,
+        estimate.encoded,
+        shown(estimate.latents_bytes),
         shown(memory)
     ));
     refuse_above(limit, memory, "the run")
@@ -610,70 +242,45 @@ impl Monitor for Timed<'_> {
     }
 }
 
-fn show_input(
-    folder: &Path,
-    encoder: &dyn Encoder,
-    conditions: &[Condition],
-    shown: Shown,
-    clock: Clock,
-) -> Result<(), Failure> {
-    create_folder(folder)?;
-    for condition in conditions {
-        let video = Video::of(condition, shown, clock);
+fn show_input(folder: &Path, predictor: &Predictor, set: &ConditionSet) -> Done {
+    let (encoder, protocol) = (predictor.encoder(), predictor.protocol());
+    if encoder.preset() == Preset::Rnn100 {
+        return usage(format!(
+            "--show-input: {} sees the frames of `mpong stimuli --preset rnn100`",
+            predictor.name()
+        ));
+    }
+    create_folder(folder).map_err(mental_pong_predictor::Error::from)?;
+    for condition in set.conditions() {
+        let video = Video::of(condition, protocol.shown, protocol.clock)?;
         let last = video.frames.len().saturating_sub(1);
-        let hidden = video.occ_frame_start.min(last);
+        let hidden = video.timeline.occ_frame_start.min(last);
         for (name, at) in [("first", 0), ("occlusion", hidden), ("last", last)] {
             let frame = video.frames[at].clone();
             let mut picture = Picture::new(FRAME_SIZE, FRAME_SIZE, frame)?;
             if let Some(preprocess) = encoder.preprocess() {
                 picture = preprocess.picture(&picture)?;
             }
-            picture.write_png(&folder.join(format!("{}_{name}.png", condition.id)))?;
+            picture.write_png(&folder.join(format!("{}_{name}.png", condition.id())))?;
         }
     }
     Ok(())
 }
 
-fn about(args: &PredictArgs, predictor: &Predictor, protocol: &Protocol, video: Shown) -> Value {
-    let identity = predictor.encoder.identity();
-    let random = predictor
-        .encoder_source
-        .as_ref()
-        .and_then(|source| source.random_seed);
-    json!({
-        "arrays": {
-            "id": "[condition] id in the generator's table",
-            "n_steps": "[condition] steps of the condition; the rest of the arrays below is padding",
-            "encoder": "[condition, step, latent] f32, the encoder's latents of every frame, hidden ones too; NaN is padding",
-            "dynamics": "[condition, step, latent] f32, the encoder's latents up to the context's end, then the forecast; NaN is padding",
-            "frame": "[condition, step] frame of the law, 60 Hz of display and 24 Hz of design, 0 the ball at rest; -1 is padding",
-            "time_ms": "[condition, step] ms on the recordings' axis, motion onset at 300; NaN is padding",
-            "bin": "[condition, step] bin of 50 ms; -1 is padding",
-            "status": "[condition, step] 0 context, 1 visible, 2 hidden; 255 is padding",
-        },
+fn about(args: &PredictArgs, predictor: &Predictor) -> Value {
+    let mut about = predictor.about();
+    let notes = json!({
         "program": format!("mpong {}", env!("CARGO_PKG_VERSION")),
-        "model": args.model,
-        "random_weights": random.is_some() || predictor.dynamics_seed.is_some(),
-        "context": args.context,
-        "context_rule": protocol.context,
-        "context_note": match protocol.context {
+        "device": args.device.name(),
+        "rollout": args.rollout.map(Rollout::from),
+        "context_note": match predictor.protocol().context {
             ContextRule::Fixed(_) => "fixed_n_past as published: the context's last frame is the first with the ball hidden",
             ContextRule::VisFrameEnd => "vis_frame_end is read as the last frame with all of the ball in view",
             _ => "",
         },
-        "device": args.device.name(),
-        "frames": protocol.clock,
-        "subsample": protocol.subsample,
-        "rollout": args.rollout,
-        "law": if protocol.clock == Clock::Design { "design" } else { "display" },
-        "video": video,
-        "preset": predictor.encoder.preset().name(),
-        "encoder": identity,
-        "encoder_key": identity.key(),
-        "encoder_weights": predictor.encoder_source,
-        "dynamics": predictor.dynamics_kind,
-        "dynamics_sha256": predictor.dynamics_sha256,
-        "dynamics_random_seed": predictor.dynamics_seed,
-        "network": predictor.network,
-    })
+    });
+    if let (Value::Object(about), Value::Object(notes)) = (&mut about, notes) {
+        about.extend(notes);
+    }
+    about
 }

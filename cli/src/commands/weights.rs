@@ -1,8 +1,9 @@
 use mental_pong_base::files::write_atomic;
 use mental_pong_predictor::encoders::PublishedEncoder;
 use mental_pong_predictor::weights::catalogue::{Checksum, PUBLISHED};
-use mental_pong_predictor::weights::convert::Checkpoint;
-use mental_pong_predictor::weights::load::{LoadedDynamics, LoadedEncoder, Network, any_from};
+use mental_pong_predictor::weights::load::{
+    LoadedDynamics, LoadedEncoder, Network, any_from, convert_any,
+};
 use serde_json::{Value, json};
 
 use super::memory::shown;
@@ -61,27 +62,28 @@ pub(crate) fn list(args: &WeightsListArgs) -> Done {
 }
 
 pub(crate) fn convert(args: &WeightsConvertArgs) -> Done {
-    let encoder = PublishedEncoder::named(&args.encoder)?;
-    let checkpoint = match &args.key {
-        Some(key) => Checkpoint::open_key(&args.file, key)?,
-        None => Checkpoint::open(&args.file)?,
+    if let Some(name) = &args.example {
+        return output_json(&PublishedEncoder::named(name)?);
+    }
+    let network = match &args.encoder {
+        Some(name) => Some(PublishedEncoder::named(name)?),
+        None => None,
     };
-    let part = match &args.prefix {
-        Some(prefix) => encoder.part_at(prefix),
-        None => encoder.part_in(&checkpoint),
+    let (Some(file), Some(out)) = (&args.file, &args.out) else {
+        return Err(Failure::Usage("expected a FILE and --out FILE".into()));
     };
-    let converted = checkpoint.convert(&[part])?;
-    let bytes = converted.to_bytes(0, &encoder)?;
-    write_atomic(&args.out, |out| out.write_all(&bytes))?;
-    output(|out| {
-        writeln!(
-            out,
-            "{}: {} tensors",
-            args.out.display(),
-            converted.parts[0].len()
-        )?;
+    let (key, prefix) = (args.key.as_deref(), args.prefix.as_deref());
+    let (converted, bytes) = convert_any(file, network.as_ref(), key, prefix)?;
+    write_atomic(out, |out| out.write_all(&bytes)).map_err(mental_pong_predictor::Error::from)?;
+    let tensors: usize = converted
+        .parts
+        .iter()
+        .map(std::collections::BTreeMap::len)
+        .sum();
+    output(|write| {
+        writeln!(write, "{}: {tensors} tensors", out.display())?;
         for name in &converted.dropped {
-            writeln!(out, "left out: {name}")?;
+            writeln!(write, "left out: {name}")?;
         }
         Ok(())
     })
@@ -98,7 +100,7 @@ pub(crate) fn check(args: &WeightsCheckArgs) -> Done {
             "name": e.model.identity().name,
             "latents": e.model.latent_dim(),
             "preprocessing": e.model.identity().preprocessing,
-            "values": e.network.as_ref().map(PublishedEncoder::values),
+            "values": e.network.published().map(PublishedEncoder::values),
             "source": e.source,
         })
     };

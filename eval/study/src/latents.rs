@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-use mental_pong_game::task::Condition;
-use mental_pong_predictor::latents::{Status, Step, TrialLatents, mean_in_bins};
+use mental_pong_game::task::{BinAxis, Condition};
+use mental_pong_predictor::latents::{Status, Step, mean_in_bins};
 
 use crate::error::{Error, Result};
 use mental_pong_eval::array::Array2;
@@ -16,8 +16,23 @@ use mental_pong_eval::recordings::value::Value;
 /// Arrays of the file that are not latents.
 const KNOWN: [&str; 6] = ["id", "n_steps", "frame", "bin", "time_ms", "status"];
 const BIN_MS: f64 = 50.0;
+/// Motion onset on the axis of bins, ms.
+const ONSET_MS: f64 = 300.0;
 /// Time at either end of a condition over which a step may be held, ms: a coarse model's last step and the bin that is cut.
 const HELD_MS: f64 = 200.0;
+
+/// Latents of one condition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialLatents {
+    /// The condition.
+    pub id: u32,
+    /// The model's steps.
+    pub steps: Vec<Step>,
+    /// `[step, latent]`, row-major.
+    pub latents: Vec<f32>,
+    /// Length of a latent vector.
+    pub dim: usize,
+}
 
 /// Latents of one layer, by condition.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,20 +57,19 @@ impl Layer {
                     (trial.steps.first(), trial.steps.last(), &bins[..])
                 {
                     let (from, to) = (*from as f64 * BIN_MS, (*to as f64 + 1.0) * BIN_MS);
+                    let (from, to) = (from - ONSET_MS, to - ONSET_MS);
                     if first.time_ms > from + HELD_MS || last.time_ms < to - HELD_MS {
                         return Err(Error::field(
                             format!("{}, condition {}", self.name, trial.id),
                             format!(
-                                "steps from {from} to {to} ms (the ball starts to move at 300 ms)"
+                                "steps from {from} to {to} ms (the ball starts to move at 0 ms)"
                             ),
                             format!("steps from {:.1} to {:.1} ms", first.time_ms, last.time_ms),
                         ));
                     }
                 }
-                let mut values = Vec::with_capacity(bins.len() * trial.dim);
-                for &bin in bins {
-                    values.extend(mean_in_bins(trial, bin..bin + 1));
-                }
+                let axis = BinAxis::PUBLISHED;
+                let values = mean_in_bins(&trial.steps, &trial.latents, &axis, bins);
                 Ok(Array2::new(bins.len(), trial.dim, values)?)
             })
             .collect()
@@ -66,8 +80,7 @@ impl Layer {
 ///
 /// The file holds `id` `[condition]`, at least one array `[condition, step, unit]` (a layer; arrays of another number of axes
 /// are left alone), and when each
-/// step is: `time_ms` `[condition, step]` on the recordings' axis (the ball starts to move at 300 ms) or `bin`
-/// `[condition, step]` of 50 ms. `n_steps` `[condition]` says how many steps are no padding; without it, steps whose time
+/// step is: `time_ms` `[condition, step]` from motion onset or `bin` `[condition, step]` of 50 ms, 6 being the first of motion. `n_steps` `[condition]` says how many steps are no padding; without it, steps whose time
 /// is NaN (or bin negative) are padding.
 ///
 /// # Errors
@@ -99,7 +112,17 @@ fn read(path: &Path, conditions: &[Condition]) -> Result<Vec<Layer>> {
         let shape = array.shape().iter().map(|&n| n as u64).collect();
         Ok(Some((shape, values)))
     };
-    let (_, ids) = numbers("id", 1)?
+    let text = arrays.get("id").and_then(|ids| {
+        let Value::Array(ids) = ids else { return None };
+        let number = |id: Value| id.as_str()?.parse::<f64>().ok();
+        ids.items().map(number).collect::<Option<Vec<f64>>>()
+    });
+    let numbered = match &text {
+        Some(_) => None,
+        None => numbers("id", 1)?.map(|(_, ids)| ids),
+    };
+    let ids = text
+        .or(numbered)
         .ok_or_else(|| Error::field("id", "an array [condition]", format!("only {names:?}")))?;
     let time = numbers("time_ms", 2)?;
     let bin = numbers("bin", 2)?;
@@ -124,16 +147,11 @@ fn read(path: &Path, conditions: &[Condition]) -> Result<Vec<Layer>> {
     let when = |c: usize, s: usize| -> f64 {
         match (&time, &bin) {
             (Some((_, t)), _) => t[c * steps + s],
-            (None, Some((_, b))) if b[c * steps + s] >= 0.0 => (b[c * steps + s] + 0.5) * BIN_MS,
+            (None, Some((_, b))) if b[c * steps + s] >= 0.0 => {
+                (b[c * steps + s] + 0.5) * BIN_MS - ONSET_MS
+            }
             _ => f64::NAN,
         }
-    };
-    // The file's own bins come first: a step at the very edge of a bin belongs where its maker put it.
-    let bin_at = |c: usize, s: usize, time_ms: f64| match &bin {
-        Some((shape, b)) if *shape == timing.0 && b[c * steps + s] >= 0.0 => {
-            b[c * steps + s] as usize
-        }
-        _ => (time_ms / BIN_MS) as usize,
     };
     let mut sorted = ids.clone();
     sorted.sort_by(f64::total_cmp);
@@ -202,7 +220,6 @@ fn read(path: &Path, conditions: &[Condition]) -> Result<Vec<Layer>> {
                     trial.steps.push(Step {
                         frame: 0,
                         time_ms,
-                        bin: bin_at(c, s, time_ms),
                         status: Status::Visible,
                     });
                     trial.latents.extend(row.iter().map(|&v| v as f32));
@@ -252,7 +269,7 @@ mod tests {
         let conditions = Set::Primate79.conditions().unwrap();
         let mut ids: Vec<f64> = conditions.iter().map(|c| f64::from(c.id)).collect();
         let mut times: Vec<f64> = (0..79 * 100)
-            .map(|at| 50.0 * f64::from(at % 100) + 25.0)
+            .map(|at| 50.0 * f64::from(at % 100) - 275.0)
             .collect();
         change(&mut ids, &mut times);
         let out = tempfile::NamedTempFile::new().unwrap();
@@ -321,7 +338,7 @@ mod tests {
         let bins: Vec<Vec<usize>> = vec![(6..40).collect(); 79];
         let error = layers[0].in_bins(&bins).unwrap_err().to_string();
         assert!(
-            error.contains("condition 29337") && error.contains("2000 ms"),
+            error.contains("condition 29337") && error.contains("1700 ms"),
             "{error}"
         );
     }

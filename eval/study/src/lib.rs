@@ -24,7 +24,7 @@ mod units;
 mod variables;
 
 pub use attributes::Attributes;
-pub use latents::{Layer, read_layers};
+pub use latents::{Layer, TrialLatents, read_layers};
 pub use page::Figure;
 pub use scene::{Inputs, Model};
 pub use scores::{STUDY_SCHEMA_VERSION, Score, Section, StudyCard};

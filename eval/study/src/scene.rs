@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use mental_pong_base::Monitor;
 use mental_pong_game::task::{Condition, Law, Masks, Set, group_shuffle_split, select, trajectory};
-use mental_pong_predictor::latents::{Cache, Context};
+use mental_pong_predictor::latents::{Cache, ContextRule};
 use mental_pong_predictor::weights::{Bundled, bundled};
 
 use super::attributes::Attributes;
@@ -219,7 +219,7 @@ impl<'a> Scene<'a> {
             Maker {
                 conditions: &scene.conditions,
                 bundle: &scene.bundle,
-                context: Context::Visible,
+                context: ContextRule::OccFrameStart,
                 seed: config.seed,
                 cache,
                 monitor,

@@ -11,8 +11,8 @@ use mental_pong_eval::recordings::file::read_value;
 use mental_pong_eval::recordings::limits::Limits;
 use mental_pong_eval::recordings::value::{Array, Dict, Value};
 use mental_pong_game::task::Set;
-use mental_pong_predictor::latents::{Cache, Status, Step, TrialLatents};
-use mental_pong_study::{Analysis, Inputs, Layer, Model, Study, StudyConfig, run};
+use mental_pong_predictor::latents::{Cache, Status, Step};
+use mental_pong_study::{Analysis, Inputs, Layer, Model, Study, StudyConfig, TrialLatents, run};
 
 fn mini() -> Value {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -325,8 +325,7 @@ fn a_constant_model_fails_the_checks() {
             steps: (0..100)
                 .map(|bin| Step {
                     frame: 0,
-                    time_ms: 50.0 * bin as f64 + 25.0,
-                    bin,
+                    time_ms: 50.0 * bin as f64 - 275.0,
                     status: Status::Visible,
                 })
                 .collect(),

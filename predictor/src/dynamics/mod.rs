@@ -8,6 +8,7 @@ mod config;
 mod ctrnn;
 mod gru;
 mod identity;
+mod inertia;
 pub mod init;
 mod mlp;
 mod recurrent;
@@ -15,6 +16,7 @@ mod windows;
 
 pub use config::{CellKind, DynamicsConfig, Rollout, Skip};
 pub use identity::Identity;
+pub use inertia::Inertia;
 pub use init::Init;
 pub use mlp::{Mlp, MlpConfig};
 pub use recurrent::{Recurrent, Unrolled};

@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use mental_pong_base::Monitor;
 use mental_pong_base::files::sha256_hex;
 use mental_pong_game::frames::Preset;
-use mental_pong_game::task::{Condition, PRIMATE79_IDS, Set};
+use mental_pong_game::task::{Condition, Law, PRIMATE79_IDS, Set, SetCondition};
 
 use super::{EncoderIdentity, IncrementalPca};
 use crate::latents::{Clock, Shown, Video};
@@ -74,7 +74,8 @@ impl Components {
                 if monitor.stopped() {
                     return Err(Error::Interrupted);
                 }
-                let video = Video::of(trial, Shown::Occluded, Clock::Design);
+                let trial = SetCondition::own(trial.id.to_string(), *trial, Law::Design);
+                let video = Video::of(&trial, Shown::Occluded, Clock::Design)?;
                 let frames: Vec<&[u8]> = video.frames.iter().map(Vec::as_slice).collect();
                 batch.extend(rows(&frames)?);
             }

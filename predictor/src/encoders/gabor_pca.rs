@@ -136,6 +136,7 @@ mod tests {
     use super::*;
     use crate::encoders::PixelPca;
     use crate::latents::{Clock, Shown, Video};
+    use mental_pong_game::task::{Law, SetCondition};
 
     #[test]
     fn components_are_read_back_and_those_of_pixels_are_not_theirs() {
@@ -147,7 +148,8 @@ mod tests {
         let again = GaborPca::load(&path).unwrap();
         assert_eq!(again.identity(), pca.identity());
         assert!(PixelPca::load(&path).is_err());
-        let video = Video::of(&trials[0], Shown::Occluded, Clock::Design);
+        let trial = SetCondition::own("1".into(), trials[0], Law::Design);
+        let video = Video::of(&trial, Shown::Occluded, Clock::Design).unwrap();
         let views: Vec<&[u8]> = video.frames.iter().map(Vec::as_slice).collect();
         let latents = pca.encode(&views).unwrap();
         assert_eq!(again.encode(&views).unwrap(), latents);
@@ -156,10 +158,10 @@ mod tests {
         assert_eq!(pca.encode(&views[..half]).unwrap(), latents[..half * 10]);
         // Once the ball has long been hidden nothing moves.
         let row = |k: usize| &latents[k * 10..(k + 1) * 10];
-        let quiet = video.occ_frame_start + GaborBank::FRAMES;
+        let quiet = video.timeline.occ_frame_start + GaborBank::FRAMES;
         assert!(quiet < views.len());
         assert_eq!(row(quiet), row(views.len() - 1));
-        assert_ne!(row(quiet), row(video.occ_frame_start / 2));
+        assert_ne!(row(quiet), row(video.timeline.occ_frame_start / 2));
         assert!(pca.encode(&[&[0; 12]]).is_err());
     }
 }

@@ -119,6 +119,7 @@ mod tests {
 
     use super::*;
     use crate::latents::{Clock, Shown, Video};
+    use mental_pong_game::task::{Law, SetCondition};
 
     #[test]
     fn components_tell_the_pictures_of_their_trials_apart_and_read_back() {
@@ -129,15 +130,16 @@ mod tests {
         std::fs::write(&path, pca.to_bytes().unwrap()).unwrap();
         let again = PixelPca::load(&path).unwrap();
         assert_eq!(again.identity(), pca.identity());
-        let video = Video::of(&trials[0], Shown::Occluded, Clock::Design);
+        let trial = SetCondition::own("1".into(), trials[0], Law::Design);
+        let video = Video::of(&trial, Shown::Occluded, Clock::Design).unwrap();
         let views: Vec<&[u8]> = video.frames.iter().map(Vec::as_slice).collect();
         let latents = pca.encode(&views).unwrap();
         assert_eq!(latents.len(), views.len() * 12);
         assert_eq!(again.encode(&views).unwrap(), latents);
         // Frames differ while the ball is in view, and are one when it is not.
         let row = |k: usize| &latents[k * 12..(k + 1) * 12];
-        assert_ne!(row(0), row(video.occ_frame_start / 2));
-        assert_eq!(row(video.occ_frame_start), row(views.len() - 1));
+        assert_ne!(row(0), row(video.timeline.occ_frame_start / 2));
+        assert_eq!(row(video.timeline.occ_frame_start), row(views.len() - 1));
         assert!(pca.encode(&[&[0; 12]]).is_err());
     }
 }

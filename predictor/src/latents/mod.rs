@@ -1,142 +1,138 @@
-//! A predictor at work on the task: clips of a condition, forecasts, and the 50 ms bins of the
+//! A predictor at work on the task: the frames of a condition, forecasts, and the bins of the
 //! recordings.
+//!
+//! There is one path: [`crate::Predictor`] plans each condition's frames by its [`Protocol`], encodes the
+//! context, forecasts the rest, and gives [`ConditionLatents`]; [`Latents`] holds those of a set,
+//! whatever file or network they come from.
 
 mod bins;
 mod cache;
-mod clip;
-mod export;
-mod layers;
+mod check;
 mod protocol;
+mod reader;
+mod run;
 mod video;
+mod writer;
 
 pub use bins::mean_in_bins;
 pub use cache::{CACHE_BYTES, Cache};
-pub use clip::{Clip, Shown, Status, Step};
-pub use export::{LayerFile, LayersWriter, read_layer, write_layers, write_npz};
-pub use layers::{Layer, Layers, TrialLayers, predict, predict_each, predict_video};
+pub use check::{LatentsCheck, LayerCheck};
 pub use protocol::{ContextRule, Plan, Protocol, interpolate};
-pub use video::{Clock, Video};
+pub use reader::LatentsFile;
+pub use run::{Cut, Estimate, predict_video};
+pub use video::{Clock, Shown, Timeline, Video};
+pub use writer::{CLOCK, Format, LatentsWriter, OfSet};
 
-use candle_core::{Device, Tensor};
-use mental_pong_base::Monitor;
-use mental_pong_game::task::Condition;
+use mental_pong_game::task::SetIdentity;
 use serde::{Deserialize, Serialize};
 
-use crate::dynamics::Dynamics;
-use crate::encoders::Encoder;
 use crate::{Error, Result};
 
-/// How many frames a forecast starts from.
+/// Which layers of a predictor are wanted: the encoder's latents of every frame, the hidden ones too,
+/// and the encoder's latents of the context followed by the forecast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layers {
+    /// Layer [`Layers::ENCODER_NAME`].
+    pub encoder: bool,
+    /// Layer [`Layers::DYNAMICS_NAME`].
+    pub dynamics: bool,
+}
+
+impl Layers {
+    /// The encoder's layer alone.
+    pub const ENCODER: Self = Self {
+        encoder: true,
+        dynamics: false,
+    };
+    /// The forecast alone.
+    pub const DYNAMICS: Self = Self {
+        encoder: false,
+        dynamics: true,
+    };
+    /// Both.
+    pub const BOTH: Self = Self {
+        encoder: true,
+        dynamics: true,
+    };
+    /// Name of the encoder's layer.
+    pub const ENCODER_NAME: &'static str = "encoder";
+    /// Name of the forecast's layer.
+    pub const DYNAMICS_NAME: &'static str = "dynamics";
+}
+
+/// What a step's latent was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Context {
-    /// All frames up to, not including, the first in which the ball is fully hidden (the published
-    /// evaluation).
+pub enum Status {
+    /// An encoded frame that the forecast started from.
+    Context,
+    /// A frame with the ball in view that is no context.
     Visible,
-    /// The last so many of them.
-    Last(usize),
+    /// A frame with the ball fully behind the occluder.
+    Hidden,
+}
+
+/// A step of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Frame of the condition, 0 being the ball at rest.
+    pub frame: usize,
+    /// When it stands, ms from motion onset: `frame · 1000 / rate`.
+    pub time_ms: f64,
+    /// What its latent is made from.
+    pub status: Status,
+}
+
+/// A layer of latents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerInfo {
+    /// Its name.
+    pub name: String,
+    /// Length of a latent vector.
+    pub units: usize,
 }
 
 /// Latents of one condition.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TrialLatents {
+pub struct ConditionLatents {
     /// The condition.
-    pub id: u32,
-    /// The model's steps.
+    pub id: String,
+    /// The model's steps, in order of time.
     pub steps: Vec<Step>,
-    /// `[step, latent]`, row-major.
-    pub latents: Vec<f32>,
-    /// Length of a latent vector.
-    pub dim: usize,
+    /// `[layer][step, unit]`, row-major f32, in the order of [`Latents::layers`].
+    pub layers: Vec<Vec<f32>>,
 }
 
-/// Encodes every step of `shown`, with no forecast.
-///
-/// # Errors
-/// [`Error::Interrupted`] when `monitor` stops it.
-pub fn observe(
-    encoder: &dyn Encoder,
-    conditions: &[Condition],
-    shown: Shown,
-    cache: &Cache,
-    monitor: &dyn Monitor,
-) -> Result<Vec<TrialLatents>> {
-    conditions
-        .iter()
-        .map(|condition| {
-            stop_if_asked(monitor)?;
-            let clip = Clip::of(condition, shown);
-            let latents = cache.encode(encoder, &clip.frames)?[encoder.latent_dim()..].to_vec();
-            monitor.advance(1);
-            Ok(TrialLatents {
-                id: condition.id,
-                steps: clip.steps,
-                latents,
-                dim: encoder.latent_dim(),
-            })
+/// Latents of a condition set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latents {
+    /// The set that they are of, where it is known.
+    pub set: Option<SetIdentity>,
+    /// The layers, in the order of [`ConditionLatents::layers`].
+    pub layers: Vec<LayerInfo>,
+    /// The conditions, in the order of the set.
+    pub conditions: Vec<ConditionLatents>,
+}
+
+impl Latents {
+    /// Place of the layer of that name.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the layers there are.
+    pub fn layer(&self, name: &str) -> Result<usize> {
+        let place = self.layers.iter().position(|layer| layer.name == name);
+        place.ok_or_else(|| Error::Config {
+            place: "latents".into(),
+            field: "layer".into(),
+            expected: format!(
+                "one of {}",
+                self.layers
+                    .iter()
+                    .map(|layer| layer.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+            found: name.into(),
         })
-        .collect()
-}
-
-/// Encodes the context of each condition's occluded video and forecasts the rest. Nothing of the
-/// video after the context is looked at.
-///
-/// # Errors
-/// [`Error::Interrupted`] when `monitor` stops it.
-pub fn forecast(
-    encoder: &dyn Encoder,
-    dynamics: &dyn Dynamics,
-    conditions: &[Condition],
-    context: Context,
-    cache: &Cache,
-    monitor: &dyn Monitor,
-) -> Result<Vec<TrialLatents>> {
-    let dim = encoder.latent_dim();
-    conditions
-        .iter()
-        .map(|condition| {
-            stop_if_asked(monitor)?;
-            let mut clip = Clip::of(condition, Shown::Occluded);
-            let seen = clip
-                .steps
-                .iter()
-                .take_while(|s| s.status != Status::Hidden)
-                .count();
-            let from = match context {
-                Context::Visible => 0,
-                Context::Last(n) => seen.saturating_sub(n.max(1)),
-            };
-            // The clip starts one frame before its first step.
-            let mut latents = cache.encode(encoder, &clip.frames[..=seen])?[dim..].to_vec();
-            for step in &mut clip.steps[from..seen] {
-                step.status = Status::Context;
-            }
-            let window =
-                Tensor::from_slice(&latents[from * dim..], (1, seen - from, dim), &Device::Cpu)?;
-            let ahead = clip.steps.len() - seen;
-            if ahead > 0 {
-                latents.extend(
-                    dynamics
-                        .forecast(&window, ahead)?
-                        .flatten_all()?
-                        .to_vec1::<f32>()?,
-                );
-            }
-            monitor.advance(1);
-            Ok(TrialLatents {
-                id: condition.id,
-                steps: clip.steps,
-                latents,
-                dim,
-            })
-        })
-        .collect()
-}
-
-fn stop_if_asked(monitor: &dyn Monitor) -> Result<()> {
-    if monitor.stopped() {
-        Err(Error::Interrupted)
-    } else {
-        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Clock, Video};
+use super::{Clock, Shown, Timeline};
 use crate::{Error, Result};
 
 /// Where the context of a forecast ends and which frames it takes (Nayebi et al. 2023, feature
@@ -27,6 +27,8 @@ pub enum ContextRule {
 pub struct Protocol {
     /// The frames.
     pub clock: Clock,
+    /// The video; the open one of an encoder alone.
+    pub shown: Shown,
     /// The context.
     pub context: ContextRule,
     /// Every so many frames are taken, from the first; at least 1.
@@ -48,7 +50,30 @@ pub struct Plan {
     pub interpolated: bool,
 }
 
+impl Plan {
+    /// Frames from one forecast step to the next.
+    #[must_use]
+    pub fn spacing(&self) -> usize {
+        match (self.future.as_slice(), self.context.as_slice()) {
+            ([a, b, ..], _) | ([], [.., a, b]) => b - a,
+            ([a], [.., b]) => a - b,
+            _ => 1,
+        }
+    }
+}
+
 impl Protocol {
+    /// The frames of `clock` in the occluded video, all of the visible ones as the context.
+    #[must_use]
+    pub const fn of(clock: Clock) -> Self {
+        Self {
+            clock,
+            shown: Shown::Occluded,
+            context: ContextRule::OccFrameStart,
+            subsample: 1,
+        }
+    }
+
     /// The frames that a model takes from a video. Published code, for a factor `s` and a video of
     /// `T` frames: `frames[::s]`, `n_past' = len(arange(0, n_past + 1, s)) − 1`; with a fixed context
     /// of `k`, `idx = linspace(0, n_past', k).astype(int64)`, `spacing = floor(mean(diff(idx)))`, and the
@@ -57,12 +82,12 @@ impl Protocol {
     /// # Errors
     /// [`Error::Config`] when nothing is left of the context, when its frames are not all different,
     /// or when a factor or number is 0.
-    pub fn plan(&self, video: &Video) -> Result<Plan> {
+    pub fn plan(&self, timeline: &Timeline) -> Result<Plan> {
         let n_past = match self.context {
-            ContextRule::VisFrameEnd => video.vis_frame_end.map_or(0, |last| last + 1),
-            _ => video.occ_frame_start,
+            ContextRule::VisFrameEnd => timeline.vis_frame_end.map_or(0, |last| last + 1),
+            _ => timeline.occ_frame_start,
         };
-        self.plan_for(video.frames.len(), n_past)
+        self.plan_for(timeline.steps.len(), n_past)
     }
 
     /// As [`Protocol::plan`], for a video of `frames` and an `n_past` of the caller's.
@@ -173,9 +198,9 @@ mod tests {
 
     fn protocol(context: ContextRule, subsample: usize) -> Protocol {
         Protocol {
-            clock: Clock::Display,
             context,
             subsample,
+            ..Protocol::of(Clock::Display)
         }
     }
 

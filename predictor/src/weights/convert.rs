@@ -18,6 +18,7 @@ use serde::Serialize;
 use self::archive::{Archive, Refused};
 use self::header::{Safetensors, Span};
 use self::pickle::{Node, Stored};
+use super::recognise::foreign;
 use super::{Loaded, Metadata, from_bytes, to_bytes};
 use crate::encoders::{Encoder, PublishedEncoder};
 use crate::{Error, Result};
@@ -47,7 +48,7 @@ struct Entry {
 
 impl Part {
     /// The tensors `shapes` (canonical names), found in the file under `from` followed by the name.
-    /// The leading `module.` of a file whose names all have it is not part of `from`.
+    /// Prefixes of wrappers that all names of a file have (`module.`, `_orig_mod.`) are not part of `from`.
     pub fn new<N: Into<String>>(
         from: impl Into<String>,
         shapes: impl IntoIterator<Item = (N, Vec<usize>)>,
@@ -235,6 +236,9 @@ impl Checkpoint {
 
     fn open_at(path: &Path, key: Option<&str>) -> Result<Self> {
         let whole = |found: Refused| refused(path, "*", "a PyTorch or safetensors file", found);
+        if let Some(found) = foreign(path) {
+            return Err(whole(found));
+        }
         if let Some(file) = Safetensors::open(path).map_err(|e| Error::io(path, e))? {
             let mut file = file.map_err(whole)?;
             if let Some(key) = key {
@@ -313,6 +317,11 @@ impl Checkpoint {
             Node::Str(text) => Ok(text.as_str()),
             other => Err(format!("a {} as the name of an entry", other.kind())),
         };
+        if let (Node::Tensor(tensor), None) = (&pickle.nodes[pickle.root], key) {
+            let tensor = Held::Torch(tensor.clone());
+            self.tensors.insert("latents".into(), tensor);
+            return Ok(());
+        }
         let root = entries(pickle.root)?;
         let mut found = Vec::new();
         for (name, value) in root {
@@ -384,12 +393,33 @@ impl Checkpoint {
         self.tensors.get(name).map(Held::shape)
     }
 
-    /// Names and shapes of the tensors, in name order; a `module.` that all names begin with is
-    /// taken off, once.
+    /// Names and shapes of the tensors, in name order; prefixes of wrappers (`module.`, `_orig_mod.`) that all
+    /// names begin with are taken off.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.tensors
             .iter()
             .map(|(name, t)| (name.as_str(), t.shape()))
+    }
+
+    /// What the file holds, in words: the number of its tensors, their first names, and the prefix that all share.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let names: Vec<&str> = self.tensors.keys().map(String::as_str).collect();
+        let (Some(first), Some(last)) = (names.first(), names.last()) else {
+            return "no tensors".into();
+        };
+        let shared = first
+            .bytes()
+            .zip(last.bytes())
+            .take_while(|(a, b)| a == b)
+            .count();
+        let prefix = first
+            .get(..shared)
+            .and_then(|p| p.rfind('.').map(|dot| &p[..=dot]));
+        let more = if names.len() > SHOWN { ", …" } else { "" };
+        let shown = names[..names.len().min(SHOWN)].join(", ");
+        let prefix = prefix.map_or(String::new(), |p| format!("; all names begin with {p}"));
+        format!("{} tensors ({shown}{more}){prefix}", names.len())
     }
 
     /// Reads the tensors of `parts`, which together must be all that the file holds but for what is
@@ -408,7 +438,10 @@ impl Checkpoint {
                 let full = format!("{}{name}", part.from);
                 let expected = format!("shape {shape:?}");
                 match self.tensors.get(&full).map(Held::shape) {
-                    None => return Err(refused(&self.path, &full, &expected, "nothing")),
+                    None => {
+                        let found = format!("nothing; the file has {}", self.described());
+                        return Err(refused(&self.path, &full, &expected, found));
+                    }
                     Some(found) if found != shape.as_slice() => {
                         let found = format!("shape {found:?}");
                         return Err(refused(&self.path, &full, &expected, found));
@@ -463,6 +496,16 @@ impl Checkpoint {
     }
 
     fn read(&mut self, name: &str) -> Result<Tensor> {
+        let values = self.values(name)?;
+        let shape = self.shape(name).unwrap_or_default();
+        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+    }
+
+    /// Reads a tensor's values, row-major.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] for one that is not there, damaged, of another type than floats, or not finite.
+    pub fn values(&mut self, name: &str) -> Result<Vec<f32>> {
         let held = self.tensors.get(name).cloned();
         let held = held.ok_or_else(|| refused(&self.path, name, "a tensor", "nothing"))?;
         let values = match (&mut self.store, &held) {
@@ -478,20 +521,27 @@ impl Checkpoint {
         if let Some(v) = values.iter().find(|v| !v.is_finite()) {
             return Err(refused(&self.path, name, "finite values", v.to_string()));
         }
-        Ok(Tensor::from_vec(values, held.shape(), &Device::Cpu)?)
+        Ok(values)
     }
 }
 
-/// Takes a `module.` off that all names begin with, once.
-fn unwrapped(all: BTreeMap<String, Held>) -> BTreeMap<String, Held> {
-    let wrapped = all.keys().all(|name| name.starts_with("module."));
-    all.into_iter()
-        .map(|(name, tensor)| match name.strip_prefix("module.") {
-            Some(inner) if wrapped => (inner.to_string(), tensor),
-            _ => (name, tensor),
-        })
-        .collect()
+/// What wrappers put before every name: data-parallel training, and compilation.
+const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
+
+/// Takes wrappers' prefixes off that all names begin with, in whatever order and as often as they stand there.
+fn unwrapped(mut all: BTreeMap<String, Held>) -> BTreeMap<String, Held> {
+    while let Some(wrapper) = WRAPPERS.into_iter().find(|wrapper| {
+        let mut names = all.keys();
+        !all.is_empty() && names.all(|name| name.len() > wrapper.len() && name.starts_with(wrapper))
+    }) {
+        let inner = |(name, tensor): (String, Held)| (name[wrapper.len()..].to_string(), tensor);
+        all = all.into_iter().map(inner).collect();
+    }
+    all
 }
+
+/// Names that a refusal shows.
+const SHOWN: usize = 3;
 
 /// How an element's bytes become f32.
 type Decode = fn(&[u8]) -> f32;
@@ -509,7 +559,7 @@ fn element(class: &str) -> std::result::Result<(u64, Decode), Refused> {
 }
 
 /// An IEEE 754 number of 16 bits.
-fn half(bits: u16) -> f32 {
+pub(crate) fn half(bits: u16) -> f32 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let exponent = i32::from(bits >> 10 & 0x1f);
     let fraction = f32::from(bits & 0x3ff);
@@ -586,19 +636,55 @@ impl Converted {
             .get(part)
             .ok_or_else(|| bad("part", part.to_string()))?;
         let network = serde_json::to_string(network).map_err(|e| bad("network", e.to_string()))?;
-        let dropped = self.dropped.join("\n");
-        let mut metadata = vec![
-            ("network", network.as_str()),
-            ("source_file", &self.source_file),
-            ("source_sha256", &self.source_sha256),
-            ("dropped", &dropped),
-        ];
-        if let Some(key) = &self.source_key {
-            metadata.push(("source_key", key));
+        let mut notes = self.notes();
+        // A network that its names and shapes tell needs no description.
+        if network != "null" {
+            notes.push(("network", network));
         }
-        to_bytes(tensors, &metadata)
+        let notes: Vec<(&str, &str)> = notes.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        to_bytes(tensors, &notes)
+    }
+
+    /// Where the tensors come from.
+    fn notes(&self) -> Vec<(&'static str, String)> {
+        let mut notes = vec![
+            ("source_file", self.source_file.clone()),
+            ("source_sha256", self.source_sha256.clone()),
+            ("dropped", self.dropped.join("\n")),
+        ];
+        notes.extend(self.source_key.clone().map(|key| ("source_key", key)));
+        notes
     }
 }
+
+impl Converted {
+    /// Encoder (the first part) and dynamics (the second) as one safetensors file: the encoder's tensors under
+    /// `encoder.net.` with its description in the note `encoder_network`, the dynamics' under their own names.
+    ///
+    /// # Errors
+    /// As [`Converted::to_bytes`].
+    pub fn to_combined_bytes(&self, encoder: &PublishedEncoder) -> Result<Vec<u8>> {
+        let mut tensors = BTreeMap::new();
+        for (name, tensor) in self.parts.iter().flatten() {
+            let dynamics = name.starts_with("dynamics.");
+            let full = if dynamics {
+                name.clone()
+            } else {
+                format!("{COMBINED}{name}")
+            };
+            tensors.insert(full, tensor.clone());
+        }
+        let network = serde_json::to_string(encoder).unwrap_or_default();
+        let mut notes = self.notes();
+        notes.push((ENCODER_NETWORK, network));
+        let notes: Vec<(&str, &str)> = notes.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        to_bytes(&tensors, &notes)
+    }
+}
+
+/// Where the encoder stands in a file of [`Converted::to_combined_bytes`], and the note that describes it.
+pub(super) const COMBINED: &str = "encoder.net.";
+pub(super) const ENCODER_NETWORK: &str = "encoder_network";
 
 /// Reads an encoder that was converted to safetensors ([`Converted::to_bytes`] with a
 /// [`PublishedEncoder`] as its network).

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::convert::Checkpoint;
+use super::convert::{Checkpoint, Part};
 use crate::dynamics::{CellKind, DynamicsConfig, MlpConfig, Rollout, Skip};
 use crate::encoders::{Architecture, PublishedEncoder, ResnetBlock, ResnetConfig, VitConfig};
 
@@ -38,11 +38,27 @@ impl DynamicsNetwork {
     }
 }
 
-/// The dynamics that stand under `dynamics.` in a file, with the published equations (dt/τ 0.1, state
-/// started anew for every step), or nothing.
+/// The dynamics that stand under `dynamics.` in a file, or in one that holds nothing else without that prefix,
+/// with the published equations (dt/τ 0.1, state started anew for every step), or nothing.
 #[must_use]
 pub fn dynamics(file: &Checkpoint) -> Option<DynamicsNetwork> {
-    let shape = |name: &str| file.shape(&format!("dynamics.{name}"));
+    dynamics_under("dynamics.", file).or_else(|| dynamics_under("", file))
+}
+
+/// Where the tensors of dynamics stand in a file.
+#[must_use]
+pub fn dynamics_part(file: &Checkpoint, network: &DynamicsNetwork) -> Part {
+    let shapes = network.shapes();
+    match dynamics_under("dynamics.", file) {
+        Some(_) => Part::new("", shapes),
+        None => Part::renamed("", shapes, |name| {
+            vec![name.trim_start_matches("dynamics.").to_string()]
+        }),
+    }
+}
+
+fn dynamics_under(prefix: &str, file: &Checkpoint) -> Option<DynamicsNetwork> {
+    let shape = |name: &str| file.shape(&format!("{prefix}{name}"));
     let rows = |name: &str| shape(name).and_then(|s| s.first().copied());
     if let Some([latent, hidden]) = shape("regressor.2.weight") {
         let inputs = *shape("regressor.0.weight")?.get(1)?;

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::bundled::{load_dynamics, load_encoder};
-use super::convert::{Checkpoint, Converted, Part, refused};
+use super::convert::{COMBINED, Checkpoint, Converted, ENCODER_NETWORK, Part, refused};
 use super::infer::{self, DynamicsNetwork};
-use crate::dynamics::{Dynamics, DynamicsConfig, Init, Mlp, MlpConfig, Recurrent, Rollout, Skip};
-use crate::encoders::{Encoder, GaborPca, PixelPca, PublishedEncoder};
+use super::{Loaded, Metadata};
+use crate::dynamics::{
+    CellKind, Dynamics, DynamicsConfig, Init, Mlp, MlpConfig, Recurrent, Rollout, Skip,
+};
+use crate::encoders::{Encoder, GaborPca, PixelPca, PlayNet, PlayNetConfig, PublishedEncoder};
 use crate::params::Params;
 use crate::{Error, Result};
 use mental_pong_base::Stream;
@@ -51,6 +54,18 @@ impl Source {
         }
     }
 
+    /// Weights that stand in no file of their own, by a name and the hash of their content.
+    #[must_use]
+    pub fn named(name: &str, sha256: &str) -> Self {
+        Self {
+            file: name.into(),
+            sha256: sha256.into(),
+            key: None,
+            random_seed: None,
+            dropped: Vec::new(),
+        }
+    }
+
     /// Random weights of a seed.
     #[must_use]
     pub fn random(seed: u64) -> Self {
@@ -64,14 +79,65 @@ impl Source {
     }
 }
 
+/// What an encoder is made of: what fresh weights can be drawn for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EncoderNetwork {
+    /// The project's own network.
+    Playnet(PlayNetConfig),
+    /// A published architecture.
+    Published(Box<PublishedEncoder>),
+    /// Grey levels of blocks; it has no weights.
+    Pixels,
+    /// Fitted without a network, or given by a caller.
+    Fitted,
+}
+
+impl EncoderNetwork {
+    /// The published architecture, if it is one.
+    #[must_use]
+    pub fn published(&self) -> Option<&PublishedEncoder> {
+        match self {
+            Self::Published(network) => Some(network),
+            _ => None,
+        }
+    }
+}
+
 /// An encoder and where its weights come from.
 pub struct LoadedEncoder {
     /// The encoder.
     pub model: Box<dyn Encoder>,
-    /// Its network; none of the project's own encoder.
-    pub network: Option<PublishedEncoder>,
+    /// What it is made of.
+    pub network: EncoderNetwork,
     /// Its weights.
     pub source: Source,
+    /// What their file says of their making.
+    pub facts: Metadata,
+}
+
+impl LoadedEncoder {
+    /// One of the project's own, as bundled.
+    #[must_use]
+    pub fn own(loaded: Loaded<PlayNet>) -> Self {
+        Self {
+            network: EncoderNetwork::Playnet(loaded.model.config().clone()),
+            model: Box::new(loaded.model),
+            source: Source::named("bundled", &loaded.sha256),
+            facts: loaded.metadata,
+        }
+    }
+}
+
+/// An encoder of the project's own kind from a file of `mpong train encoder`.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::Weights`].
+pub fn own_encoder_from(path: &Path) -> Result<LoadedEncoder> {
+    let loaded = load_encoder(path)?;
+    Ok(LoadedEncoder {
+        source: Source::file(path, &loaded.sha256),
+        ..LoadedEncoder::own(loaded)
+    })
 }
 
 /// A dynamics module and where its weights come from.
@@ -80,8 +146,29 @@ pub struct LoadedDynamics {
     pub model: Box<dyn Dynamics>,
     /// Its kind: `ctrnn`, `lstm`, `gru` or `mlp`.
     pub kind: &'static str,
+    /// Its sizes and equations.
+    pub network: DynamicsNetwork,
     /// Its weights.
     pub source: Source,
+    /// What their file says of their making.
+    pub facts: Metadata,
+}
+
+impl LoadedDynamics {
+    /// A module of the project's own, as bundled; with another rollout where one is said.
+    #[must_use]
+    pub fn own(loaded: Loaded<Recurrent>, rollout: Option<Rollout>) -> Self {
+        let rollout = rollout.unwrap_or(loaded.model.config().rollout);
+        let model = loaded.model.with_rollout(rollout);
+        let network = DynamicsNetwork::Recurrent(model.config().clone());
+        Self {
+            kind: kind_of(&network),
+            network,
+            model: Box::new(model),
+            source: Source::named("bundled", &loaded.sha256),
+            facts: loaded.metadata,
+        }
+    }
 }
 
 /// What a weight file holds.
@@ -97,7 +184,6 @@ pub enum Network {
 /// The name of a dynamics network's kind.
 #[must_use]
 pub fn kind_of(network: &DynamicsNetwork) -> &'static str {
-    use crate::dynamics::CellKind;
     match network {
         DynamicsNetwork::Recurrent(config) => match config.cell {
             CellKind::Ctrnn => "ctrnn",
@@ -121,13 +207,101 @@ pub fn network_beside(path: &Path) -> Result<Option<PublishedEncoder>> {
         return Ok(None);
     }
     let text = std::fs::read_to_string(&beside).map_err(|e| Error::io(&beside, e))?;
-    let network = serde_json::from_str(&text).map_err(|e| Error::Config {
-        place: beside.display().to_string(),
-        field: "network".into(),
-        expected: "name, architecture and preprocess of an encoder".into(),
-        found: e.to_string(),
-    })?;
+    let network = serde_json::from_str(&text).map_err(|e| wrong_description(&beside, &text, &e))?;
     Ok(Some(network))
+}
+
+/// An error of a description, with the field, what was expected and what was found.
+fn wrong_description(path: &Path, text: &str, error: &serde_json::Error) -> Error {
+    let said = error.to_string();
+    let quoted = |text: &str| text.split('`').nth(1).map(String::from);
+    let line = text
+        .lines()
+        .nth(error.line().saturating_sub(1))
+        .unwrap_or_default();
+    // The field of a value that is wrong stands before it on its line.
+    let before = line.get(..error.column().min(line.len())).unwrap_or(line);
+    let named = before
+        .rsplit_once("\":")
+        .and_then(|(head, _)| head.rsplit('"').next());
+    let said_short = said.split(" at line ").next().unwrap_or(&said);
+    let (field, expected, found) = match said_short.split_once(", expected ") {
+        _ if said.starts_with("missing field") => {
+            (quoted(&said), "a value".to_string(), "nothing".to_string())
+        }
+        Some((found, expected)) if said.starts_with("unknown") => {
+            (quoted(&said), expected.to_string(), found.to_string())
+        }
+        Some((found, expected)) => {
+            let found = found.trim_start_matches("invalid type: ");
+            (
+                named.map(String::from),
+                expected.to_string(),
+                found.to_string(),
+            )
+        }
+        None => (named.map(String::from), "JSON".to_string(), said.clone()),
+    };
+    Error::Config {
+        place: format!("{}, line {}", path.display(), error.line()),
+        field: field.unwrap_or_else(|| "network".into()),
+        expected: format!("{expected} (mpong weights convert --example prints one that is whole)"),
+        found,
+    }
+}
+
+/// Turns a published file, whatever it holds, into safetensors: an encoder, dynamics, or both in one file.
+/// `network` says which encoder; the description beside the file stands above it.
+///
+/// # Errors
+/// As [`any_from`].
+pub fn convert_any(
+    path: &Path,
+    network: Option<&PublishedEncoder>,
+    key: Option<&str>,
+    prefix: Option<&str>,
+) -> Result<(Converted, Vec<u8>)> {
+    let checkpoint = match (key, network) {
+        (Some(key), _) => Checkpoint::open_key(path, key)?,
+        (None, Some(network)) => open_for(path, network)?,
+        (None, None) => Checkpoint::open(path)?,
+    };
+    let beside = network_beside(path)?;
+    let has_encoder = checkpoint.tensors().any(|(n, _)| n.starts_with("encoder."));
+    let dynamics = infer::dynamics(&checkpoint);
+    let encoder = match (beside.as_ref().or(network), prefix) {
+        (Some(encoder), _) => Some(encoder.clone()),
+        (None, _) if has_encoder => infer::combined_encoder(&checkpoint),
+        (None, _) => None,
+    };
+    if let (Some(dynamics), None) = (&dynamics, &encoder) {
+        let part = infer::dynamics_part(&checkpoint, dynamics).beside(&["encoder"]);
+        let converted = checkpoint.convert(&[part])?;
+        let config = match dynamics {
+            DynamicsNetwork::Recurrent(config) => Some(config),
+            DynamicsNetwork::Mlp(_) => None,
+        };
+        let bytes = converted.to_bytes(0, &config)?;
+        return Ok((converted, bytes));
+    }
+    let encoder = match encoder {
+        Some(encoder) => encoder,
+        None => only_fitting(path, &checkpoint)?,
+    };
+    let both = dynamics.filter(|_| has_encoder && network.is_none() && prefix.is_none());
+    if let Some(dynamics) = both {
+        let parts = combined_parts(&checkpoint, &encoder, &dynamics);
+        let converted = checkpoint.convert(&parts)?;
+        let bytes = converted.to_combined_bytes(&encoder)?;
+        return Ok((converted, bytes));
+    }
+    let part = match prefix {
+        Some(prefix) => encoder.part_at(prefix),
+        None => encoder.part_in(&checkpoint),
+    };
+    let converted = checkpoint.convert(&[part.beside(&["dynamics"])])?;
+    let bytes = converted.to_bytes(0, &encoder)?;
+    Ok((converted, bytes))
 }
 
 /// Opens a file for a network: under V-JEPA 2's key where it is one of its authors' files.
@@ -181,7 +355,7 @@ pub fn encoder_from(path: &Path, network: &PublishedEncoder) -> Result<LoadedEnc
     let has_dynamics = infer::dynamics(&checkpoint);
     let mut parts = vec![part];
     if let Some(dynamics) = has_dynamics {
-        parts.push(Part::new("", dynamics.shapes()));
+        parts.push(infer::dynamics_part(&checkpoint, &dynamics));
     }
     built(checkpoint.convert(&parts)?, network)
 }
@@ -191,8 +365,9 @@ fn built(mut converted: Converted, network: PublishedEncoder) -> Result<LoadedEn
     let source = Source::of(&converted);
     Ok(LoadedEncoder {
         model: network.build(&tensors, source.sha256.clone())?,
-        network: Some(network),
+        network: EncoderNetwork::Published(Box::new(network)),
         source,
+        facts: Metadata::new(),
     })
 }
 
@@ -203,8 +378,9 @@ fn built(mut converted: Converted, network: PublishedEncoder) -> Result<LoadedEn
 pub fn random_encoder(network: &PublishedEncoder, seed: u64) -> Result<LoadedEncoder> {
     Ok(LoadedEncoder {
         model: network.random(seed)?,
-        network: Some(network.clone()),
+        network: EncoderNetwork::Published(Box::new(network.clone())),
         source: Source::random(seed),
+        facts: Metadata::new(),
     })
 }
 
@@ -214,20 +390,23 @@ fn build_dynamics(
     source: Source,
     rollout: Option<Rollout>,
 ) -> Result<LoadedDynamics> {
-    let model: Box<dyn Dynamics> = match network {
-        DynamicsNetwork::Recurrent(config) => {
-            let config = DynamicsConfig {
-                rollout: rollout.unwrap_or(config.rollout),
-                ..config.clone()
-            };
-            Box::new(Recurrent::new(config, params)?)
-        }
+    let network = match network {
+        DynamicsNetwork::Recurrent(config) => DynamicsNetwork::Recurrent(DynamicsConfig {
+            rollout: rollout.unwrap_or(config.rollout),
+            ..config.clone()
+        }),
+        mlp => mlp.clone(),
+    };
+    let model: Box<dyn Dynamics> = match &network {
+        DynamicsNetwork::Recurrent(config) => Box::new(Recurrent::new(config.clone(), params)?),
         DynamicsNetwork::Mlp(config) => Box::new(Mlp::new(config.clone(), params)?),
     };
     Ok(LoadedDynamics {
         model,
-        kind: kind_of(network),
+        kind: kind_of(&network),
+        network,
         source,
+        facts: Metadata::new(),
     })
 }
 
@@ -247,22 +426,18 @@ fn params(tensors: std::collections::BTreeMap<String, candle_core::Tensor>) -> R
 pub fn dynamics_from(path: &Path, rollout: Option<Rollout>) -> Result<LoadedDynamics> {
     let checkpoint = Checkpoint::open(path)?;
     if checkpoint.metadata().contains_key("network") {
-        let mut loaded = load_dynamics(path)?;
-        if let Some(rollout) = rollout {
-            loaded.model = loaded.model.with_rollout(rollout);
-        }
+        let loaded = load_dynamics(path)?;
         return Ok(LoadedDynamics {
-            kind: kind_of(&DynamicsNetwork::Recurrent(loaded.model.config().clone())),
-            model: Box::new(loaded.model),
             source: Source::file(path, &loaded.sha256),
+            ..LoadedDynamics::own(loaded, rollout)
         });
     }
     let Some(network) = infer::dynamics(&checkpoint) else {
         let expected = "dynamics: dynamics.ctrnn.ah0, dynamics.lstm.weight_ih_l0, \
                         dynamics.gru.weight_ih_l0 or dynamics.regressor.2.weight";
-        return Err(refused(path, "*", expected, "none of them"));
+        return Err(refused(path, "*", expected, checkpoint.described()));
     };
-    let part = Part::new("", network.shapes()).beside(&["encoder"]);
+    let part = infer::dynamics_part(&checkpoint, &network).beside(&["encoder"]);
     let mut converted = checkpoint.convert(&[part])?;
     let tensors = converted.parts.swap_remove(0);
     let source = Source::of(&converted);
@@ -281,22 +456,25 @@ pub fn random_dynamics(
     rollout: Rollout,
     seed: u64,
 ) -> Result<LoadedDynamics> {
-    use crate::dynamics::CellKind;
-    let mut rng = Stream::new(seed, &format!("random dynamics/{kind}"), 0);
-    let cell = match kind {
-        "ctrnn" => CellKind::Ctrnn,
-        "lstm" => CellKind::Lstm,
-        "gru" => CellKind::Gru,
-        "mlp" => {
-            let config = MlpConfig {
-                latent,
-                window: 7,
-                hidden,
-            };
-            let params = Mlp::init(&config, &mut rng)?;
-            let network = DynamicsNetwork::Mlp(config);
-            return build_dynamics(&network, &params, Source::random(seed), None);
-        }
+    let recurrent = |cell| {
+        DynamicsNetwork::Recurrent(DynamicsConfig {
+            cell,
+            latent,
+            hidden,
+            dt_over_tau: 0.1,
+            skip: Skip::None,
+            rollout,
+        })
+    };
+    let network = match kind {
+        "ctrnn" => recurrent(CellKind::Ctrnn),
+        "lstm" => recurrent(CellKind::Lstm),
+        "gru" => recurrent(CellKind::Gru),
+        "mlp" => DynamicsNetwork::Mlp(MlpConfig {
+            latent,
+            window: 7,
+            hidden,
+        }),
         other => {
             return Err(Error::Config {
                 place: "dynamics".into(),
@@ -306,17 +484,34 @@ pub fn random_dynamics(
             });
         }
     };
-    let config = DynamicsConfig {
-        cell,
-        latent,
-        hidden,
-        dt_over_tau: 0.1,
-        skip: Skip::None,
-        rollout,
+    random_dynamics_of(&network, seed)
+}
+
+/// Dynamics of these sizes and equations with random weights, as [`random_dynamics`].
+///
+/// # Errors
+/// When the tensor library refuses a shape.
+pub fn random_dynamics_of(network: &DynamicsNetwork, seed: u64) -> Result<LoadedDynamics> {
+    let purpose = format!("random dynamics/{}", kind_of(network));
+    let mut rng = Stream::new(seed, &purpose, 0);
+    let params = match network {
+        DynamicsNetwork::Recurrent(config) => Init::Published.draw(config, &mut rng)?,
+        DynamicsNetwork::Mlp(config) => Mlp::init(config, &mut rng)?,
     };
-    let params = Init::Published.draw(&config, &mut rng)?;
-    let network = DynamicsNetwork::Recurrent(config);
-    build_dynamics(&network, &params, Source::random(seed), None)
+    build_dynamics(network, &params, Source::random(seed), None)
+}
+
+/// Where encoder and dynamics stand in a file of both.
+fn combined_parts(
+    checkpoint: &Checkpoint,
+    encoder: &PublishedEncoder,
+    dynamics: &DynamicsNetwork,
+) -> [Part; 2] {
+    let encoder = match checkpoint.metadata().contains_key(ENCODER_NETWORK) {
+        true => encoder.part_at(COMBINED),
+        false => encoder.part_in(checkpoint),
+    };
+    [encoder, infer::dynamics_part(checkpoint, dynamics)]
 }
 
 /// Encoder and dynamics from a released checkpoint (`VC-1+CTRNN_physion.pt` and its like) or one of
@@ -331,13 +526,18 @@ pub fn combined_from(
     rollout: Option<Rollout>,
 ) -> Result<(LoadedEncoder, LoadedDynamics)> {
     let checkpoint = Checkpoint::open(path)?;
-    let encoder = match network_beside(path)? {
-        Some(network) => Some(network),
-        None => infer::combined_encoder(&checkpoint),
+    let noted = checkpoint.metadata().get(ENCODER_NETWORK);
+    let encoder = match (noted, network_beside(path)?) {
+        (Some(text), _) => Some(serde_json::from_str(text).map_err(|e| {
+            let expected = "a note `encoder_network` with a published encoder";
+            refused(path, "*", expected, e.to_string())
+        })?),
+        (None, Some(network)) => Some(network),
+        (None, None) => infer::combined_encoder(&checkpoint),
     };
     let (Some(encoder), Some(dynamics)) = (encoder, infer::dynamics(&checkpoint)) else {
         let expected = "an encoder under encoder.<name>. and dynamics under dynamics.";
-        let mut found = "a file without the pair".to_string();
+        let mut found = format!("a file without the pair: {}", checkpoint.described());
         if checkpoint
             .tensors()
             .any(|(name, _)| name.starts_with("encoder."))
@@ -351,10 +551,7 @@ pub fn combined_from(
         }
         return Err(refused(path, "*", expected, found));
     };
-    let parts = [
-        encoder.part_in(&checkpoint),
-        Part::new("", dynamics.shapes()),
-    ];
+    let parts = combined_parts(&checkpoint, &encoder, &dynamics);
     let mut converted = checkpoint.convert(&parts)?;
     let tensors = converted.parts.swap_remove(1);
     let source = Source::of(&converted);
@@ -392,7 +589,8 @@ pub fn any_from(path: &Path, network: Option<&PublishedEncoder>) -> Result<Netwo
         return Ok(Network::Encoder(LoadedEncoder {
             source: Source::file(path, &mental_pong_base::files::sha256_file(path)?),
             model,
-            network: None,
+            network: EncoderNetwork::Fitted,
+            facts: Metadata::new(),
         }));
     }
     if let Some(text) = checkpoint.metadata().get("network") {
@@ -402,12 +600,7 @@ pub fn any_from(path: &Path, network: Option<&PublishedEncoder>) -> Result<Netwo
         if serde_json::from_str::<DynamicsConfig>(text).is_ok() {
             return Ok(Network::Dynamics(dynamics_from(path, None)?));
         }
-        let loaded = load_encoder(path)?;
-        return Ok(Network::Encoder(LoadedEncoder {
-            source: Source::file(path, &loaded.sha256),
-            model: Box::new(loaded.model),
-            network: None,
-        }));
+        return Ok(Network::Encoder(own_encoder_from(path)?));
     }
     let has_encoder = checkpoint
         .tensors()
@@ -422,34 +615,30 @@ pub fn any_from(path: &Path, network: Option<&PublishedEncoder>) -> Result<Netwo
     if let Some(network) = network.or(beside.as_ref()) {
         return Ok(Network::Encoder(encoder_from(path, network)?));
     }
-    // Names and shapes that are those of exactly one published encoder or of several with the same
-    // network: the latter have to be told apart by their preprocessing.
-    let fitting: Vec<PublishedEncoder> = PublishedEncoder::NAMES
+    let encoder = only_fitting(path, &checkpoint)?;
+    Ok(Network::Encoder(encoder_from(path, &encoder)?))
+}
+
+/// The published encoder whose names and shapes a file's are. Of several with the same network which it is has to be
+/// said: they are told apart by their preprocessing.
+fn only_fitting(path: &Path, checkpoint: &Checkpoint) -> Result<PublishedEncoder> {
+    let mut fitting: Vec<PublishedEncoder> = PublishedEncoder::NAMES
         .iter()
         .filter_map(|name| PublishedEncoder::named(name).ok())
-        .filter(|e| e.part_in(&checkpoint).first_missing(&checkpoint).is_none())
+        .filter(|e| e.part_in(checkpoint).first_missing(checkpoint).is_none())
         .collect();
-    match fitting.as_slice() {
-        [one] => Ok(Network::Encoder(encoder_from(path, one)?)),
-        [] => {
+    match fitting.len() {
+        1 => Ok(fitting.swap_remove(0)),
+        0 => {
             let expected = "the tensors of a published encoder or of dynamics, or --encoder NAME";
-            let count = checkpoint.tensors().count();
-            let first = checkpoint
-                .tensors()
-                .next()
-                .map(|(name, _)| name.to_string());
-            let found = format!("{count} tensors, the first {}", first.unwrap_or_default());
-            Err(refused(path, "*", expected, found))
+            Err(refused(path, "*", expected, checkpoint.described()))
         }
-        several => {
-            let names: Vec<&str> = several.iter().map(|e| e.name.as_str()).collect();
-            let expected = "the tensors of one published encoder, or --encoder NAME";
-            Err(refused(
-                path,
-                "*",
-                expected,
-                format!("those of {}", names.join(", ")),
-            ))
+        _ => {
+            let names: Vec<&str> = fitting.iter().map(|e| e.name.as_str()).collect();
+            let expected = "the tensors of one published encoder, or its name beside the file \
+                            (predict --model NAME --weights FILE; weights --encoder NAME)";
+            let found = format!("those of {}", names.join(", "));
+            Err(refused(path, "*", expected, found))
         }
     }
 }

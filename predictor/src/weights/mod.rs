@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod convert;
 pub mod infer;
 pub mod load;
+mod recognise;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,6 +17,8 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 
 pub use bundled::{Bundled, Loaded, bundled, load_dynamics, load_encoder, network_bytes};
+pub(crate) use convert::half;
+pub(crate) use recognise::foreign;
 
 use crate::params::Params;
 use crate::{Error, Result};
@@ -73,6 +76,13 @@ pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>
     let whole = |found: String| bad("*", "a safetensors file", found);
     let (_, header) =
         safetensors::SafeTensors::read_metadata(bytes).map_err(|e| whole(e.to_string()))?;
+    let length = bytes
+        .first_chunk::<8>()
+        .map_or(0, |n| u64::from_le_bytes(*n));
+    let head = usize::try_from(length)
+        .ok()
+        .and_then(|n| bytes.get(8..8 + n));
+    once_each(head.unwrap_or_default()).map_err(whole)?;
     let file = safetensors::SafeTensors::deserialize(bytes).map_err(|e| whole(e.to_string()))?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
@@ -96,6 +106,34 @@ pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
     Ok((tensors, metadata))
+}
+
+/// Refuses a safetensors header that names a tensor twice: of the two, readers take either.
+pub(crate) fn once_each(header: &[u8]) -> std::result::Result<(), String> {
+    struct Once;
+    impl<'de> serde::de::Visitor<'de> for Once {
+        type Value = ();
+
+        fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+            f.write_str("an object of tensors")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(
+            self,
+            mut map: A,
+        ) -> std::result::Result<(), A::Error> {
+            let mut seen = std::collections::BTreeSet::new();
+            while let Some((name, _)) = map.next_entry::<String, serde::de::IgnoredAny>()? {
+                if let Some(name) = seen.replace(name) {
+                    return Err(serde::de::Error::custom(format!("the tensor {name} twice")));
+                }
+            }
+            Ok(())
+        }
+    }
+    use serde::de::Deserializer;
+    let mut json = serde_json::Deserializer::from_slice(header);
+    json.deserialize_map(Once).map_err(|e| e.to_string())
 }
 
 /// Checks that `tensors` has exactly the names and shapes of `shapes`, and gives parameters.

@@ -8,7 +8,7 @@ use mental_pong_base::Monitor;
 use mental_pong_game::task::{
     Condition, Law, Masks, Set, group_shuffle_split, select, trajectory, truth_bins,
 };
-use mental_pong_predictor::latents::{Cache, Clip, Context, Shown};
+use mental_pong_predictor::latents::{Cache, Clock, ContextRule, Shown, Video};
 use mental_pong_predictor::weights::bundled;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -100,10 +100,10 @@ impl RunConfig {
         Ok(conditions)
     }
 
-    fn context(&self) -> Context {
+    fn context(&self) -> ContextRule {
         match self.context_frames {
-            0 => Context::Visible,
-            n => Context::Last(n),
+            0 => ContextRule::OccFrameStart,
+            n => ContextRule::Last(n),
         }
     }
 
@@ -165,10 +165,9 @@ pub fn run(config: &RunConfig, cache: &Cache, monitor: &dyn Monitor) -> Result<R
         done.push(score(set, &layout, &splits, &ends, monitor)?);
     }
     let mut input = assemble(config, &conditions, &layout, &sets, &done, &maker)?;
-    if let Some(set) = maker.inertia()? {
-        let result = OnlineDecoder::new(&layout, &set.features)?.run(&splits, Readout::Full)?;
-        ablation(&mut input, &layout, &set, &result)?;
-    }
+    let set = maker.inertia()?;
+    let result = OnlineDecoder::new(&layout, &set.features)?.run(&splits, Readout::Full)?;
+    ablation(&mut input, &layout, &set, &result)?;
     build(&input)
 }
 
@@ -359,7 +358,7 @@ fn assemble(
                          Figures of DMFC, monkeys and people are quoted from the literature; no recording was read."
             .into(),
         config: serde_json::to_value(config)?,
-        inputs: inputs(config, conditions, maker),
+        inputs: inputs(config, conditions, maker)?,
         seeds: vec![
             Seed {
                 purpose: "splits by condition (numpy RandomState)".into(),
@@ -436,11 +435,12 @@ fn panels(layout: &Layout, headline: &Scored) -> Vec<TrajectoryPanel> {
         .collect()
 }
 
-fn inputs(config: &RunConfig, conditions: &[Condition], maker: &Maker) -> Inputs {
+fn inputs(config: &RunConfig, conditions: &[Condition], maker: &Maker) -> Result<Inputs> {
     let mut frames = Sha256::new();
-    for condition in conditions {
-        for frame in Clip::of(condition, Shown::Occluded).frames {
-            frames.update(&frame);
+    for condition in maker.set()?.conditions() {
+        let video = Video::of(condition, Shown::Occluded, Clock::Bins)?;
+        for frame in video.lead.iter().chain(&video.frames) {
+            frames.update(frame);
         }
     }
     let hex =
@@ -448,7 +448,7 @@ fn inputs(config: &RunConfig, conditions: &[Condition], maker: &Maker) -> Inputs
     let ids: Vec<String> = conditions.iter().map(|c| c.id.to_string()).collect();
     let mut listed = Sha256::new();
     listed.update(ids.join(",").as_bytes());
-    Inputs {
+    Ok(Inputs {
         conditions: if config.ids.is_empty() {
             Set::Primate79.name().into()
         } else {
@@ -464,7 +464,7 @@ fn inputs(config: &RunConfig, conditions: &[Condition], maker: &Maker) -> Inputs
         .chain(maker.hashes())
         .map(|(name, value)| NamedText::new(name, value))
         .collect(),
-    }
+    })
 }
 
 /// What a reader must not take the score for.

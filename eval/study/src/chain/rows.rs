@@ -1,16 +1,13 @@
 //! The features of each row of the table.
 
 use mental_pong_base::Monitor;
-use mental_pong_base::Stream;
-use mental_pong_game::task::{Condition, Masks};
-use mental_pong_predictor::dynamics::{Dynamics, Identity, Recurrent, Skip};
-use mental_pong_predictor::encoders::{Encoder, PixelEncoder, PlayNet};
-use mental_pong_predictor::latents::{
-    Cache, Context, Shown, TrialLatents, forecast, mean_in_bins, observe,
-};
+use mental_pong_game::task::{BinAxis, Condition, ConditionSet, Masks};
+use mental_pong_predictor::dynamics::Recurrent;
+use mental_pong_predictor::encoders::Encoder;
+use mental_pong_predictor::latents::{Cache, ContextRule, Layers, Protocol, mean_in_bins};
 use mental_pong_predictor::observers::Observer;
-use mental_pong_predictor::training::standardised;
 use mental_pong_predictor::weights::{Bundled, Loaded};
+use mental_pong_predictor::{Null, Predictor};
 
 use crate::card::{ModelCard, NamedText, RowKind};
 use crate::error::Result;
@@ -34,7 +31,7 @@ pub(crate) struct FeatureSet {
 pub(crate) struct Maker<'a> {
     pub(crate) conditions: &'a [Condition],
     pub(crate) bundle: &'a Bundled,
-    pub(crate) context: Context,
+    pub(crate) context: ContextRule,
     pub(crate) seed: u64,
     pub(crate) cache: &'a Cache,
     pub(crate) monitor: &'a dyn Monitor,
@@ -43,16 +40,13 @@ pub(crate) struct Maker<'a> {
 impl Maker<'_> {
     /// All rows, in the order of the tables.
     pub(crate) fn all(&self) -> Result<Vec<FeatureSet>> {
-        let encoder = &self.bundle.encoder.model;
-        let identity = Identity {
-            latent: encoder.latent_dim(),
-        };
-        let ctrnn = self.forecast("ctrnn", encoder, &self.bundle.ctrnn.model)?;
-        let lstm = self.forecast("lstm", encoder, &self.bundle.lstm.model)?;
-        let held = self.forecast("no-dynamics", encoder, &identity)?;
-        let seen = self.observe("upper-visible", encoder, Shown::Visible)?;
-        let random = self.random_weights()?;
-        let pixels = self.observe("pixels", &PixelEncoder::default(), Shown::Occluded)?;
+        let model = Predictor::named("ctrnn")?;
+        let ctrnn = self.features(&model)?;
+        let lstm = self.features(&Predictor::named("lstm")?)?;
+        let held = self.features(&model.null(Null::NoDynamics)?)?;
+        let seen = self.features(&model.null(Null::UpperVisible)?)?;
+        let random = self.features(&model.null(Null::RandomWeights(self.seed))?)?;
+        let pixels = self.features(&Predictor::named("pixels")?)?;
         let shuffled = shuffle_conditions(&ctrnn, &derangement(self.conditions.len(), self.seed)?)?;
         let bins: Vec<usize> = ctrnn.iter().map(Array2::rows).collect();
         let row = |name, kind, description: &str, features, drawn, has_paddle| FeatureSet {
@@ -165,18 +159,11 @@ impl Maker<'_> {
         ])
     }
 
-    /// The bundled encoder with the inertia that is built into the bundled dynamics and nothing that they learned; `None`
-    /// for dynamics without inertia.
-    pub(crate) fn inertia(&self) -> Result<Option<FeatureSet>> {
-        let cell = self.bundle.ctrnn.model.config();
-        if cell.skip == Skip::None {
-            return Ok(None);
-        }
-        // Fresh parameters: the regressor is zero, the forecast goes straight on.
-        let fresh = Recurrent::init(cell, &mut Stream::new(self.seed, "inertia", 0))?;
-        let dynamics = Recurrent::new(cell.clone(), &fresh)?;
-        let features = self.forecast("inertia", &self.bundle.encoder.model, &dynamics)?;
-        Ok(Some(FeatureSet {
+    /// The bundled encoder with the inertia that is built into the bundled dynamics and nothing that they learned.
+    pub(crate) fn inertia(&self) -> Result<FeatureSet> {
+        let inertia = Predictor::named("ctrnn")?.null(Null::Inertia)?;
+        let features = self.features(&inertia)?;
+        Ok(FeatureSet {
             name: "inertia",
             kind: RowKind::Control,
             description:
@@ -185,53 +172,38 @@ impl Maker<'_> {
             features,
             drawn: false,
             has_paddle: false,
-        }))
+        })
     }
 
-    fn forecast(
-        &self,
-        name: &str,
-        encoder: &dyn Encoder,
-        dynamics: &dyn Dynamics,
-    ) -> Result<Vec<Array2>> {
-        self.monitor.stage(name, self.conditions.len() as u64);
-        let trials = forecast(
-            encoder,
-            dynamics,
-            self.conditions,
-            self.context,
-            self.cache,
-            self.monitor,
-        )?;
-        self.binned(&trials)
+    /// The conditions as a set.
+    pub(crate) fn set(&self) -> Result<ConditionSet> {
+        let ids: Vec<String> = self.conditions.iter().map(|c| c.id.to_string()).collect();
+        Ok(ConditionSet::chosen(None, &ids)?)
     }
 
-    fn observe(&self, name: &str, encoder: &dyn Encoder, shown: Shown) -> Result<Vec<Array2>> {
-        self.monitor.stage(name, self.conditions.len() as u64);
-        let trials = observe(encoder, self.conditions, shown, self.cache, self.monitor)?;
-        self.binned(&trials)
-    }
-
-    /// The bundled architecture before any training, its latents standardised as the bundled ones are.
-    fn random_weights(&self) -> Result<Vec<Array2>> {
-        let network = self.bundle.encoder.model.config();
-        let mut rng = Stream::new(self.seed, "random weights", 0);
-        let raw = PlayNet::init(network, &mut rng)?;
-        let params = standardised(network, self.seed, &raw)?;
-        let encoder = PlayNet::new(network.clone(), &params, format!("random {}", self.seed))?;
-        let cell = self.bundle.ctrnn.model.config();
-        let dynamics = Recurrent::new(cell.clone(), &Recurrent::init(cell, &mut rng)?)?;
-        self.forecast("random-weights", &encoder, &dynamics)
-    }
-
-    fn binned(&self, trials: &[TrialLatents]) -> Result<Vec<Array2>> {
+    /// A predictor's latents in the bins of each condition: its forecast, or the encoder's where it has none.
+    fn features(&self, predictor: &Predictor) -> Result<Vec<Array2>> {
+        let protocol = Protocol {
+            context: self.context,
+            ..*predictor.protocol()
+        };
+        let predictor = predictor.clone().with_protocol(protocol)?;
+        let layers = match predictor.has_dynamics() {
+            true => Layers::DYNAMICS,
+            false => Layers::ENCODER,
+        };
+        self.monitor
+            .stage(predictor.name(), self.conditions.len() as u64);
+        let latents = predictor.latents(&self.set()?, layers, self.cache, self.monitor)?;
+        let units = predictor.encoder().latent_dim();
         self.conditions
             .iter()
-            .zip(trials)
+            .zip(&latents.conditions)
             .map(|(condition, trial)| {
-                let bins = Masks::of(condition).start_end;
-                let rows = bins.len();
-                Ok(Array2::new(rows, trial.dim, mean_in_bins(trial, bins))?)
+                let bins: Vec<usize> = Masks::of(condition).start_end.collect();
+                let axis = BinAxis::PUBLISHED;
+                let values = mean_in_bins(&trial.steps, &trial.layers[0], &axis, &bins);
+                Ok(Array2::new(bins.len(), units, values)?)
             })
             .collect()
     }

@@ -57,6 +57,7 @@ impl Safetensors {
     /// The library's own check wants the whole file in memory; this is the same on the header alone:
     /// tensors side by side without a gap, each as long as its shape says, up to the file's end.
     fn read(file: File, length: u64, bytes: &[u8]) -> Result<Self, Refused> {
+        crate::weights::once_each(&bytes[8..])?;
         let header: Header = serde_json::from_slice(&bytes[8..]).map_err(|e| e.to_string())?;
         let values_at = bytes.len() as u64;
         let mut tensors = BTreeMap::new();
