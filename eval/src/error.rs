@@ -105,36 +105,9 @@ pub enum Error {
         /// What is wrong with the file.
         source: Box<Error>,
     },
-    /// A file is not what its format says.
-    #[error("{format}{}: {why}", at.map(|at| format!(", byte {at}")).unwrap_or_default())]
-    Format {
-        /// Which format.
-        format: &'static str,
-        /// Where in the file, after decompression, in bytes. `None` where the position is not known.
-        at: Option<u64>,
-        /// What is wrong.
-        why: String,
-    },
-    /// A pickle asks for a class, a function or a feature that is not data. Nothing of it was run.
-    #[error(
-        "pickle, byte {at}: refused {what}; only plain data, numpy arrays and pandas frames are read"
-    )]
-    Refused {
-        /// What it asked for, as `module.name`.
-        what: String,
-        /// Where in the file, after decompression, in bytes.
-        at: u64,
-    },
-    /// A file asks for more than it may.
-    #[error("{what}: at least {needed} needed, the limit is {limit}")]
-    Limit {
-        /// What is counted.
-        what: &'static str,
-        /// The limit.
-        limit: u64,
-        /// What the file asks for.
-        needed: u64,
-    },
+    /// A file is not what its format says, or asks for more than it may.
+    #[error(transparent)]
+    Formats(#[from] mental_pong_formats::Error),
     /// A recording lacks a field, or has it in another form.
     #[error("field {field}: expected {expected}, found {found}")]
     Field {
@@ -201,18 +174,26 @@ impl Error {
         at: impl Into<Option<u64>>,
         why: impl Into<String>,
     ) -> Self {
-        Self::Format {
-            format,
-            at: at.into(),
-            why: why.into(),
+        mental_pong_formats::Error::format(format, at, why).into()
+    }
+
+    pub(crate) fn limit(what: &'static str, limit: u64, needed: u64) -> Self {
+        mental_pong_formats::Error::Limit {
+            what,
+            limit,
+            needed,
         }
+        .into()
     }
 
     /// The same error, naming the file that it is about.
     #[must_use]
     pub fn in_file(self, path: &std::path::Path) -> Self {
         match self {
-            Self::InFile { .. } | Self::Io { .. } => self,
+            Self::InFile { .. }
+            | Self::Io { .. }
+            | Self::File(_)
+            | Self::Formats(mental_pong_formats::Error::Io(_)) => self,
             other => Self::InFile {
                 path: path.display().to_string(),
                 source: Box::new(other),

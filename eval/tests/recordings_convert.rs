@@ -15,7 +15,7 @@ use mental_pong_eval::recordings::dmfc::{Half, Mask, Recording, Responses, Trial
 use mental_pong_eval::recordings::file::{Format, detect};
 use mental_pong_eval::recordings::info::Info;
 use mental_pong_eval::recordings::reliability::{PUBLISHED_P, published, split_half};
-use mental_pong_eval::recordings::table::Cells;
+use mental_pong_formats::table::Cells;
 use serde_json::Value as Json;
 
 fn data(name: &str) -> PathBuf {

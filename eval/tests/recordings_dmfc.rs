@@ -15,9 +15,9 @@ use mental_pong_eval::recordings::dmfc::{
     Expected, Half, Population, Recording, TrialType, behavior_unit,
 };
 use mental_pong_eval::recordings::file::{Format, detect, read_value};
-use mental_pong_eval::recordings::limits::Limits;
-use mental_pong_eval::recordings::mat;
-use mental_pong_eval::recordings::value::{Array, Dict, Value};
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::mat;
+use mental_pong_formats::value::{Array, Dict, Value};
 use proptest::prelude::*;
 
 fn data(name: &str) -> PathBuf {
@@ -671,7 +671,10 @@ fn what_is_not_read_from_matlab_is_named() {
         ..Limits::default()
     };
     let error = mat::read_v5(&*mat5(&[bomb]), &limits).unwrap_err();
-    assert!(matches!(error, Error::Limit { .. }), "{error}");
+    assert!(
+        matches!(error, mental_pong_formats::Error::Limit { .. }),
+        "{error}"
+    );
 }
 
 /// HDF5 is read by a crate of others; what it does with a damaged file is ours to know.

@@ -16,12 +16,13 @@ use mental_pong_eval::recordings::dmfc::{
     Half, Opening, Population, Recording, Responses, TrialType,
 };
 use mental_pong_eval::recordings::file::{Format, detect};
-use mental_pong_eval::recordings::limits::Limits;
 use mental_pong_eval::recordings::nwb::NwbOptions;
 use mental_pong_eval::recordings::results::{self, DecodeResults, OfflineResults, RnnCompare};
 use mental_pong_eval::recordings::sample::MetaSample;
-use mental_pong_eval::recordings::table::{Cells, Table};
-use mental_pong_eval::recordings::{Missing, convert, parquet};
+use mental_pong_eval::recordings::{Missing, convert};
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::table::{Cells, Table};
+use mental_pong_formats::{Error as Wrong, parquet};
 use mental_pong_game::task::{Condition, Masks, PRIMATE79_IDS, select, truth_bins};
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -340,7 +341,7 @@ fn parquet_of_pandas_is_read() {
         assert!(nested.is_none_or(|(_, cells)| matches!(cells, Cells::Other(_))));
     }
     let error = parquet::read(&data("synthetic_lab.npz"), &Limits::default()).unwrap_err();
-    assert!(matches!(error, Error::InFile { .. }));
+    assert!(matches!(error, Wrong::Format { .. }), "{error}");
 }
 
 proptest! {
@@ -587,7 +588,7 @@ fn more_than_the_limit_is_refused_with_a_number() {
             panic!("{name}: {error}");
         };
         assert!(
-            matches!(*source, Error::Limit { limit: 1000, needed, .. } if needed > 1000),
+            matches!(*source, Error::Formats(Wrong::Limit { limit: 1000, needed, .. }) if needed > 1000),
             "{name}: {source}"
         );
     }

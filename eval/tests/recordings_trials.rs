@@ -14,9 +14,9 @@ use mental_pong_eval::error::Error;
 use mental_pong_eval::recordings::dmfc::{Expected, Half, Population, Recording, TrialType};
 use mental_pong_eval::recordings::reliability;
 use mental_pong_eval::recordings::simulate::{Noise, Settings, TruthFile, simulate};
-use mental_pong_eval::recordings::table::{Cells, Table};
 use mental_pong_eval::recordings::trials::{Exclusions, Outcome, Role, TrialOptions, Trials};
 use mental_pong_eval::stats;
+use mental_pong_formats::table::{Cells, Table};
 use mental_pong_game::task::PRIMATE79_IDS;
 
 fn data(name: &str) -> PathBuf {

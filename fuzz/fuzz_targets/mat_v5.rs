@@ -1,8 +1,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mental_pong_eval::recordings::limits::Limits;
-use mental_pong_eval::recordings::mat;
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::mat;
 
 /// Little, so that a false length shows.
 fn limits() -> Limits {

@@ -1,7 +1,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mental_pong_eval::recordings::limits::Limits;
+use mental_pong_formats::limits::Limits;
 use mental_pong_eval::recordings::nwb::{self, NwbOptions};
 
 /// Little, so that a false length shows.

@@ -1,8 +1,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mental_pong_eval::recordings::limits::Limits;
-use mental_pong_eval::recordings::{long, parquet};
+use mental_pong_formats::limits::Limits;
+use mental_pong_eval::recordings::long;
+use mental_pong_formats::parquet;
 
 /// Little, so that a false length shows.
 fn limits() -> Limits {

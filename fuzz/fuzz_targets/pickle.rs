@@ -1,8 +1,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mental_pong_eval::recordings::limits::Limits;
-use mental_pong_eval::recordings::pickle;
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::pickle;
 
 /// Little, so that a false length shows.
 fn limits() -> Limits {

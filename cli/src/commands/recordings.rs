@@ -2,11 +2,11 @@ use mental_pong_base::Monitor;
 use mental_pong_base::files::write_atomic;
 use mental_pong_eval::recordings::dmfc::{Opening, Recording, TrialType};
 use mental_pong_eval::recordings::info::Info;
-use mental_pong_eval::recordings::limits::Limits;
 use mental_pong_eval::recordings::nwb::NwbOptions;
 use mental_pong_eval::recordings::simulate::{self, Noise, Settings};
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_eval::recordings::{Missing, convert, file};
+use mental_pong_formats::limits::Limits;
 use mental_pong_study::report::recording_figure;
 
 use super::{output, output_json};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
-use super::value::{Dict, Value};
+use mental_pong_formats::value::{Dict, Value};
 
 /// Most keys of a path. The release needs three.
 const DEEPEST: usize = 16;
@@ -30,11 +30,11 @@ impl Branch {
             return Err(Error::field("a value", "a name", "none"));
         };
         if path.len() > DEEPEST {
-            return Err(Error::Limit {
-                what: "keys of a path",
-                limit: DEEPEST as u64,
-                needed: path.len() as u64,
-            });
+            return Err(Error::limit(
+                "keys of a path",
+                DEEPEST as u64,
+                path.len() as u64,
+            ));
         }
         let mut branch = self;
         let mut key = *first;

@@ -29,10 +29,10 @@ use super::dmfc::{
     AXES, Axes, Expected, Mask, Population, Recording, TABLES, TrialType, behavior_unit,
 };
 use super::file::Format;
-use super::limits::{Budget, Limits, check_count};
-use super::parquet;
-use super::table::{Cells, Table};
-use super::value::{Array, Column, Dict, Dtype, Frame, Index, Labels, Value};
+use mental_pong_formats::limits::{Budget, Limits, check_count};
+use mental_pong_formats::parquet;
+use mental_pong_formats::table::{Cells, Table};
+use mental_pong_formats::value::{Array, Column, Dict, Dtype, Frame, Index, Labels, Value};
 
 /// Name of the manifest in the folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -373,11 +373,11 @@ pub fn manifest(folder: &Path) -> Result<Manifest> {
         .and_then(|file| file.take(LONGEST_TEXT + 1).read_to_end(&mut text))
         .map_err(io)?;
     if text.len() as u64 > LONGEST_TEXT {
-        return Err(Error::Limit {
-            what: "bytes of the manifest",
-            limit: LONGEST_TEXT,
-            needed: text.len() as u64,
-        });
+        return Err(Error::limit(
+            "bytes of the manifest",
+            LONGEST_TEXT,
+            text.len() as u64,
+        ));
     }
     #[derive(Deserialize)]
     struct Head {
@@ -630,5 +630,6 @@ fn table_value(folder: &Path, table: &TableEntry, limits: &Limits) -> Result<Val
             labels: Labels::Array(index.values),
         },
         columns,
+        unread: Vec::new(),
     })))
 }

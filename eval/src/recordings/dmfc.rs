@@ -15,10 +15,10 @@ use crate::array::Array2;
 use crate::error::{Error, Result};
 
 use super::file::{self, Format};
-use super::limits::Limits;
 use super::nwb::NwbOptions;
-use super::table::{Cells, Table};
-use super::value::{Array, Dict, Value};
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::table::{Cells, Table};
+use mental_pong_formats::value::{Array, Dict, Value};
 
 /// Kind of trial. These are trials, not parts of a trial: an occluded trial has a visible part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::dmfc::{Half, Population, Recording, Responses, TrialType};
-use super::value::Array;
 use crate::array::Array2;
 use crate::error::Result;
 use crate::linear::FactorAnalysis;
+use mental_pong_formats::value::Array;
 
 impl Recording {
     /// The recording with the factors that it lacks of these trials, and which of its halves were fitted here.
@@ -87,6 +87,7 @@ impl Recording {
                 values[(factor * conditions + c) * bins + b] = scores.get(row, factor);
             }
         }
-        Array::from_f64(vec![factors, conditions, bins], &values).map(Some)
+        let array = Array::from_f64(vec![factors, conditions, bins], &values)?;
+        Ok(Some(array))
     }
 }

@@ -11,9 +11,10 @@ use mental_pong_base::{Monitor, Quiet};
 use crate::error::{Error, Result};
 
 use super::dmfc::Opening;
-use super::limits::Limits;
-use super::value::Value;
-use super::{convert, long, mat, npz, nwb, pickle};
+use super::{convert, long, npz, nwb};
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::value::Value;
+use mental_pong_formats::{mat, pickle};
 
 /// How a recording is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -138,11 +139,7 @@ fn stream(path: &Path, format: Format, limits: &Limits, monitor: &dyn Monitor) -
     // What is in the file is in memory afterwards, so its size alone may be too much. A compressed one is counted as it
     // unfolds.
     if length > limits.bytes {
-        return Err(Error::Limit {
-            what: "bytes of the file",
-            limit: limits.bytes,
-            needed: length,
-        });
+        return Err(Error::limit("bytes of the file", limits.bytes, length));
     }
     monitor.stage("read, KiB", length.div_ceil(1024));
     let counted = Counted {
@@ -153,21 +150,21 @@ fn stream(path: &Path, format: Format, limits: &Limits, monitor: &dyn Monitor) -
     let mut file = BufReader::with_capacity(1 << 16, counted);
     match format {
         // Buffered once more, because the reader takes single bytes.
-        Format::PickleGz => pickle::read(
+        Format::PickleGz => Ok(pickle::read(
             BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)),
             limits,
-        ),
-        Format::MatV5 => mat::read_v5(file, limits),
+        )?),
+        Format::MatV5 => Ok(mat::read_v5(file, limits)?),
         Format::MatV73 => {
             let mut bytes = Vec::new();
             file.by_ref()
                 .take(length)
                 .read_to_end(&mut bytes)
                 .map_err(|source| io(path, source))?;
-            mat::read_v73(bytes, limits)
+            Ok(mat::read_v73(bytes, limits)?)
         }
         Format::Npz => npz::read(file, limits),
-        _ => pickle::read(file, limits),
+        _ => Ok(pickle::read(file, limits)?),
     }
 }
 

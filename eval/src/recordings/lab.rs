@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 
 use super::branch::Branch;
 use super::dmfc::{AXES, Axes, Expected, FIRST_BIN_MS, Half, Population, TrialType};
-use super::value::{Array, Value};
+use mental_pong_formats::value::{Array, Value};
 
 /// Responses of one kind of trial and one half, `[unit, condition, bin]`, spikes/ms.
 pub(super) type OfHalf = (TrialType, Half, Arc<Array>);

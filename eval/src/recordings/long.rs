@@ -20,10 +20,10 @@ use crate::error::{Error, Result};
 
 use super::dmfc::{FIRST_BIN_MS, Half, TrialType};
 use super::lab::Lab;
-use super::limits::Limits;
-use super::parquet;
-use super::table::Table;
-use super::value::{Array, Value};
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::parquet;
+use mental_pong_formats::table::Table;
+use mental_pong_formats::value::{Array, Value};
 
 /// Most bins of a table: five minutes in ms.
 const MOST_BINS: usize = 300_000;
@@ -94,11 +94,8 @@ pub fn from_table(table: &Table, limits: &Limits) -> Result<Value> {
         .saturating_mul(length);
     let needed = (cells as u64).saturating_mul(8 * 6);
     if length > MOST_BINS || needed > limits.bytes {
-        return Err(Error::Limit {
-            what: "bytes of the array that the table spans",
-            limit: limits.bytes,
-            needed,
-        });
+        let what = "bytes of the array that the table spans";
+        return Err(Error::limit(what, limits.bytes, needed));
     }
     let mut arrays: BTreeMap<(TrialType, Half), Vec<f64>> = BTreeMap::new();
     let mut taken: BTreeMap<(TrialType, Half), Vec<bool>> = BTreeMap::new();

@@ -3,7 +3,7 @@
 //! **The released tree.** One array under each path of keys: `neural_responses/occ`, `neural_responses_sh1/occ`,
 //! `behavioral_responses/occ/ball_pos_x_TRUE`, `masks/occ/start_end_pad0`, `reliable_neural_idx/occ`, and tables by column,
 //! `meta/py_meta_index`. Where no name has a `/`, a `.` joins. What `numpy.savez(path, **released)` writes is read too: its
-//! arrays of objects are pickles, and are read by [`super::pickle`], as data.
+//! arrays of objects are pickles, and are read as data.
 //!
 //! **A laboratory's own arrays** (axes, unit, default):
 //!
@@ -22,31 +22,21 @@
 //! | `masks/NAME` | `[condition, bin]`, 1 inside, 0 or NaN outside; made from the ids where there are none |
 //! | `synthetic` | there if the data are invented |
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Seek, Write};
+use std::collections::BTreeMap;
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
-use mental_pong_base::files::write_atomic_file;
-use npyz::WriterBuilder;
-use npyz::npz::NpzWriter;
-use npyz::zip::write::FileOptions;
-use npyz::zip::{CompressionMethod, DateTime, ZipArchive};
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::npz::{Column, arrays, write};
+use mental_pong_formats::table::Cells;
+use mental_pong_formats::value::{Array, Value};
 
 use crate::error::{Error, Result};
 
 use super::branch::Branch;
 use super::dmfc::{FIRST_BIN_MS, Half, Recording, TrialType};
 use super::lab::{Lab, Means, Missing};
-use super::limits::{Budget, Limits, check_count};
-use super::pickle;
-use super::table::Cells;
-use super::value::{Array, ByteOrder, Dtype, Kind, Value, count};
-
-/// Most arrays of a file. The release has some 700.
-const MOST_ARRAYS: usize = 1 << 14;
-/// Longest header of an array, bytes.
-const LONGEST_HEADER: usize = 1 << 16;
 
 fn wrong(why: impl Into<String>) -> Error {
     Error::format("npz", None, why)
@@ -76,189 +66,6 @@ pub fn read(source: impl Read + Seek, limits: &Limits) -> Result<Value> {
         root.insert(&path, value)?;
     }
     Ok(root.into_value())
-}
-
-/// Every array of a file, by its name, in the order of the file. Errors as in [`read`].
-pub fn arrays(source: impl Read + Seek, limits: &Limits) -> Result<Vec<(String, Value)>> {
-    let mut budget = Budget::new(limits);
-    let mut zip = ZipArchive::new(source).map_err(|error| wrong(error.to_string()))?;
-    check_count(
-        "arrays of the file",
-        zip.len(),
-        MOST_ARRAYS.min(limits.objects),
-    )?;
-    let mut found = Vec::with_capacity(zip.len());
-    let mut names = BTreeSet::new();
-    for place in 0..zip.len() {
-        let entry = zip
-            .by_index(place)
-            .map_err(|error| wrong(error.to_string()))?;
-        let name = match npyz::npz::array_name_from_file_name(entry.name()) {
-            Some(name) => name.to_owned(),
-            None => return Err(wrong(format!("{} is no array (.npy)", entry.name()))),
-        };
-        if !names.insert(name.clone()) {
-            return Err(wrong(format!("{name} is there twice")));
-        }
-        // What the archive states is checked first; what it then gives may be more.
-        if entry.size() > budget.left() {
-            budget.take(entry.size())?;
-        }
-        let value = bounded(entry, &name, &mut budget, limits)?;
-        found.push((name, value));
-    }
-    Ok(found)
-}
-
-/// One array of a `.npy` file. Errors as in [`read`].
-pub fn read_npy(source: impl Read, name: &str, limits: &Limits) -> Result<Value> {
-    bounded(source, name, &mut Budget::new(limits), limits)
-}
-
-/// An array of no more bytes than the budget has left.
-fn bounded(source: impl Read, name: &str, budget: &mut Budget, limits: &Limits) -> Result<Value> {
-    let mut bytes = Vec::new();
-    source
-        .take(budget.left().saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|error| wrong(format!("{name}: {error}")))?;
-    budget.take_usize(bytes.len())?;
-    let left = Limits {
-        bytes: budget.left(),
-        ..*limits
-    };
-    array(name, bytes, &left)
-}
-
-/// What the header of an array says.
-struct Header {
-    descr: String,
-    fortran: bool,
-    shape: Vec<usize>,
-    /// Where the elements begin.
-    data: usize,
-}
-
-/// The header, a literal of Python in a fixed form. The library that writes our arrays parses any literal with recursion, and
-/// multiplies the shape unchecked; files from elsewhere need less and get less.
-fn header(bytes: &[u8]) -> Option<Header> {
-    let rest = bytes.strip_prefix(b"\x93NUMPY")?;
-    let (length, start) = match *rest {
-        [1, _, a, b, ..] => (usize::from(u16::from_le_bytes([a, b])), 10),
-        [2 | 3, _, a, b, c, d, ..] => (usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?, 12),
-        _ => return None,
-    };
-    if length > LONGEST_HEADER {
-        return None;
-    }
-    let data = start + length;
-    let text = std::str::from_utf8(bytes.get(start..data)?).ok()?.trim();
-    let mut rest = text.strip_prefix('{')?.strip_suffix('}')?.trim();
-    let (mut descr, mut fortran, mut shape) = (None, None, None);
-    while !rest.is_empty() {
-        let (key, after) = quoted(rest)?;
-        let value = after.trim_start().strip_prefix(':')?.trim_start();
-        let after = match key {
-            "descr" => {
-                let (text, after) = quoted(value)?;
-                descr = Some(text.to_owned());
-                after
-            }
-            "fortran_order" => {
-                let (flag, after) = match value.strip_prefix("True") {
-                    Some(after) => (true, after),
-                    None => (false, value.strip_prefix("False")?),
-                };
-                fortran = Some(flag);
-                after
-            }
-            "shape" => {
-                let (inside, after) = value.strip_prefix('(')?.split_once(')')?;
-                let inside = inside.trim().trim_end_matches(',');
-                let lengths = inside.split(',').filter(|_| !inside.is_empty());
-                let lengths = lengths.map(|n| n.trim().trim_end_matches('L').parse().ok());
-                shape = Some(lengths.collect::<Option<Vec<usize>>>()?);
-                after
-            }
-            _ => return None,
-        };
-        rest = after.trim_start();
-        rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
-    }
-    Some(Header {
-        descr: descr?,
-        fortran: fortran?,
-        shape: shape?,
-        data,
-    })
-}
-
-/// A text in single or double quotes at the beginning, without escapes, and what follows.
-fn quoted(text: &str) -> Option<(&str, &str)> {
-    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-    text[1..].split_once(quote)
-}
-
-fn dtype(descr: &str) -> Option<Dtype> {
-    let mut letters = descr.chars();
-    let order = match letters.next()? {
-        '<' => ByteOrder::Little,
-        '>' => ByteOrder::Big,
-        '|' => ByteOrder::NotApplicable,
-        _ => return None,
-    };
-    let kind = letters.next()?;
-    let size: usize = letters.as_str().parse().ok()?;
-    let (kind, size) = match (kind, size) {
-        ('f', 2 | 4 | 8) => (Kind::Float, size),
-        ('i', 1 | 2 | 4 | 8) => (Kind::Int, size),
-        ('u', 1 | 2 | 4 | 8) => (Kind::UInt, size),
-        ('b', 1) => (Kind::Bool, size),
-        ('U', _) => (Kind::Unicode, size.checked_mul(4)?),
-        ('S', _) => (Kind::Bytes, size),
-        _ => return None,
-    };
-    Some(
-        Dtype {
-            kind,
-            size,
-            order: ByteOrder::Little,
-        }
-        .with_order(order),
-    )
-}
-
-fn array(name: &str, mut bytes: Vec<u8>, limits: &Limits) -> Result<Value> {
-    let header = header(&bytes).ok_or_else(|| {
-        wrong(format!(
-            "{name}: not the header of an array that is read here"
-        ))
-    })?;
-    if matches!(&*header.descr, "|O" | "O") {
-        // numpy pickles the whole array; a single object is what was meant.
-        let value = pickle::read(&bytes[header.data..], limits)?;
-        return Ok(match value {
-            Value::Array(array) if array.shape().is_empty() && array.len() == 1 => array.item(0),
-            other => other,
-        });
-    }
-    let dtype = dtype(&header.descr).ok_or_else(|| {
-        wrong(format!(
-            "{name}: elements of type {} are not read",
-            header.descr
-        ))
-    })?;
-    let expected = count(&header.shape).and_then(|n| n.checked_mul(dtype.size));
-    let found = bytes.len() - header.data;
-    if expected != Some(found) {
-        return Err(wrong(format!(
-            "{name}: {found} bytes for {} of shape {:?}",
-            header.descr, header.shape
-        )));
-    }
-    bytes.drain(..header.data);
-    let array = Array::from_bytes(dtype, header.shape, header.fortran, Arc::new(bytes))?;
-    Ok(Value::Array(Arc::new(array)))
 }
 
 /// A laboratory's own arrays.
@@ -513,60 +320,6 @@ fn trial_types(value: &Value) -> Result<Vec<TrialType>> {
         .collect()
 }
 
-/// Something to write into an `.npz`.
-pub(super) enum Column<'a> {
-    /// f64.
-    Floats(&'a [f64]),
-    /// i64.
-    Ints(&'a [i64]),
-    /// Truth values.
-    Bools(&'a [bool]),
-}
-
-/// Write arrays under their names, row-major, not compressed. The same arrays give the same bytes; the file appears only
-/// when it is whole.
-pub(super) fn write(path: &Path, arrays: &[(String, Vec<usize>, Column<'_>)]) -> Result<()> {
-    let options = FileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .last_modified_time(DateTime::default());
-    write_atomic_file(path, |file| {
-        let mut zip = NpzWriter::new(std::io::BufWriter::with_capacity(1 << 20, file));
-        for (name, shape, content) in arrays {
-            let shape: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
-            match content {
-                Column::Floats(values) => {
-                    put(&mut zip, name, options, &shape, values.iter().copied())?;
-                }
-                Column::Ints(values) => {
-                    put(&mut zip, name, options, &shape, values.iter().copied())?;
-                }
-                Column::Bools(values) => {
-                    put(&mut zip, name, options, &shape, values.iter().copied())?;
-                }
-            }
-        }
-        let mut inner = zip.zip_writer().finish().map_err(std::io::Error::other)?;
-        inner.flush()
-    })?;
-    Ok(())
-}
-
-fn put<T: npyz::AutoSerialize, W: Write + Seek>(
-    zip: &mut NpzWriter<W>,
-    name: &str,
-    options: FileOptions,
-    shape: &[u64],
-    values: impl Iterator<Item = T>,
-) -> std::io::Result<()> {
-    let mut writer = zip
-        .array(name, options)?
-        .default_dtype()
-        .shape(shape)
-        .begin_nd()?;
-    writer.extend(values)?;
-    writer.finish()
-}
-
 /// Write a recording in the released layout, with more arrays after it. Columns of text and of other kinds are left out:
 /// [`super::convert`] keeps them.
 pub(super) fn write_recording(
@@ -658,5 +411,5 @@ pub(super) fn write_recording(
         arrays.push((name.clone(), vec![values.len()], Column::Ints(values)));
     }
     arrays.extend(more);
-    write(path, &arrays)
+    Ok(write(path, &arrays)?)
 }

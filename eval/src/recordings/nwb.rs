@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 
 use super::dmfc::{FIRST_BIN_MS, TrialType};
 use super::lab::{Lab, Means, Missing};
-use super::limits::{Budget, Limits, check_count};
-use super::value::Value;
+use mental_pong_formats::limits::{Budget, Limits, check_count};
+use mental_pong_formats::value::Value;
 
 /// How an NWB file is to be understood. Names are those of columns of `/intervals/trials`.
 #[derive(Debug, Clone, PartialEq)]

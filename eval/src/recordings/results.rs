@@ -13,9 +13,9 @@ use crate::array::Array2;
 use crate::error::{Error, Result};
 
 use super::file::read_value;
-use super::limits::Limits;
-use super::table::Table;
-use super::value::Value;
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::table::Table;
+use mental_pong_formats::value::Value;
 
 /// Column of the network's name in [`RnnCompare`].
 pub const FILENAME: &str = "filename";

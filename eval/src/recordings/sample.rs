@@ -11,8 +11,8 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 
 use super::file::read_value;
-use super::limits::Limits;
-use super::table::Table;
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::table::Table;
 
 /// The table of the file.
 #[derive(Debug, Clone)]

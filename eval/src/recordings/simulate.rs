@@ -23,9 +23,10 @@ use super::convert;
 use super::dmfc::{
     AXES, Axes, Expected, FIRST_BIN_MS, Half, Population, Recording, Responses, TrialType,
 };
-use super::npz::{self, Column};
+use super::npz;
 use super::reliability;
-use super::value::{Array, Value};
+use mental_pong_formats::npz::{Column, write as write_npz};
+use mental_pong_formats::value::{Array, Value};
 
 const BINS: usize = 100;
 const BIN_MS: f64 = 50.0;
@@ -796,7 +797,7 @@ impl Simulated {
         } else {
             create_folder(path)?;
             convert::write(&self.recording, path)?;
-            npz::write(&path.join("truth.npz"), &truth)?;
+            write_npz(&path.join("truth.npz"), &truth)?;
             path.join("truth.json")
         };
         let file = TruthFile {

@@ -37,9 +37,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 use super::dmfc::{Recording, TrialType};
-use super::limits::Limits;
-use super::parquet;
-use super::table::{Cells, Table};
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::parquet;
+use mental_pong_formats::table::{Cells, Table};
 
 /// |paddle| above this is a lapse, degrees: the end of the arena.
 pub const LAPSE_DEG: f64 = 10.0;
@@ -329,11 +329,11 @@ impl Trials {
     /// [`Trials::open`] of bytes in memory.
     pub fn from_bytes(bytes: Vec<u8>, source: String, options: &TrialOptions) -> Result<Self> {
         if bytes.len() as u64 > options.limits.bytes {
-            return Err(Error::Limit {
-                what: "bytes of the table",
-                limit: options.limits.bytes,
-                needed: bytes.len() as u64,
-            });
+            return Err(Error::limit(
+                "bytes of the table",
+                options.limits.bytes,
+                bytes.len() as u64,
+            ));
         }
         let sha256 = Some(sha256_hex(&bytes));
         let table = if bytes.starts_with(b"PAR1") {
@@ -507,7 +507,7 @@ fn text_table(bytes: &[u8], limits: &Limits) -> Result<Table> {
             ));
         }
     }
-    let mut budget = super::limits::Budget::new(limits);
+    let mut budget = mental_pong_formats::limits::Budget::new(limits);
     let mut rows = 0;
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(broken)? {

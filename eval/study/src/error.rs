@@ -12,6 +12,9 @@ pub enum Error {
     /// An analysis or a reader refused something.
     #[error(transparent)]
     Eval(#[from] EvalError),
+    /// A file is not what its format says.
+    #[error(transparent)]
+    Formats(#[from] mental_pong_formats::Error),
     /// The task's crate refused something.
     #[error(transparent)]
     Game(#[from] mental_pong_game::Error),

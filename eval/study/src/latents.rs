@@ -9,9 +9,9 @@ use mental_pong_predictor::latents::{Status, Step, mean_in_bins};
 
 use crate::error::{Error, Result};
 use mental_pong_eval::array::Array2;
-use mental_pong_eval::recordings::limits::Limits;
-use mental_pong_eval::recordings::npz;
-use mental_pong_eval::recordings::value::Value;
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::npz;
+use mental_pong_formats::value::Value;
 
 /// Arrays of the file that are not latents.
 const KNOWN: [&str; 6] = ["id", "n_steps", "frame", "bin", "time_ms", "status"];

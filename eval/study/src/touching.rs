@@ -18,10 +18,10 @@ use mental_pong_eval::contact::{
     ContactModel, ContactSettings, Prediction, Scenario, Unmatched, against_people, clip_name,
     per_scenario_accuracy,
 };
-use mental_pong_eval::recordings::limits::Limits;
-use mental_pong_eval::recordings::npz;
-use mental_pong_eval::recordings::value::Value;
 use mental_pong_eval::stats::bootstrap::Bootstrap;
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::npz;
+use mental_pong_formats::value::Value;
 
 /// One clip of a table that goes with features, in the order of their rows.
 #[derive(Debug, Clone, PartialEq)]

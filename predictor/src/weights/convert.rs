@@ -4,20 +4,17 @@
 //! Nothing in a file is executed. Names, shapes and counts must be exactly those of the network;
 //! parts that are known to stand beside it (see [`Checkpoint::convert`]) are left out and listed.
 
-mod archive;
 mod header;
-mod pickle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use mental_pong_base::files::{sha256_file, sha256_hex};
+use mental_pong_formats::torch::{self, Object, Objects};
 use serde::Serialize;
 
-use self::archive::{Archive, Refused};
 use self::header::{Safetensors, Span};
-use self::pickle::{Node, Stored};
 use super::recognise::foreign;
 use super::{Loaded, Metadata, from_bytes, to_bytes};
 use crate::encoders::{Encoder, PublishedEncoder};
@@ -26,9 +23,8 @@ use crate::{Error, Result};
 /// Keys under which published files keep their tensors; a file without any of them is flat.
 const KEYS: [&str; 4] = ["state_dict", "model", "r3m", "vip"];
 
-/// Longest pickle that is read, bytes. Published ones are below 1 MiB; the tensors' values stand
-/// outside of it.
-const LONGEST_PICKLE: u64 = 8 << 20;
+/// What is wrong with a file, in words.
+type Refused = String;
 
 /// Tensors of one network in a file.
 #[derive(Clone, Debug)]
@@ -165,14 +161,14 @@ pub struct Checkpoint {
 
 /// Where the values stand.
 enum Store {
-    Torch { archive: Archive, root: String },
+    Torch(Box<torch::File>),
     Safetensors(Safetensors),
 }
 
 /// A tensor of the file.
 #[derive(Clone, Debug)]
 enum Held {
-    Torch(Stored),
+    Torch(torch::Tensor),
     Safetensors(Span),
 }
 
@@ -256,91 +252,48 @@ impl Checkpoint {
                 beside: Vec::new(),
             });
         }
-        let mut archive = Archive::open(path)
-            .map_err(|e| Error::io(path, e))?
-            .map_err(whole)?;
-        let root = Self::root(&archive).map_err(whole)?;
-        let name = format!("{root}data.pkl");
-        if archive
-            .size(&name)
-            .is_some_and(|size| size > LONGEST_PICKLE)
-        {
-            return Err(whole(format!("a pickle above {LONGEST_PICKLE} bytes")));
-        }
-        let pickle = archive.read(&name).map_err(whole)?;
-        let order = format!("{root}byteorder");
-        if archive.size(&order).is_some() && archive.read(&order).map_err(whole)? != b"little" {
-            return Err(whole("values in big-endian order".into()));
-        }
-        let pickle = pickle::read(&pickle).map_err(whole)?;
+        let (file, objects) = torch::File::open(path).map_err(|error| match error {
+            mental_pong_formats::Error::Io(error) => Error::io(path, error.source),
+            other => whole(other.to_string()),
+        })?;
         let mut checkpoint = Self {
             path: path.to_path_buf(),
-            store: Store::Torch { archive, root },
+            store: Store::Torch(Box::new(file)),
             key: None,
             tensors: BTreeMap::new(),
             beside: Vec::new(),
             metadata: Metadata::new(),
         };
-        checkpoint.find(&pickle, key).map_err(whole)?;
+        checkpoint.find(&objects, key).map_err(whole)?;
         Ok(checkpoint)
     }
 
-    /// The folder inside the archive, with its slash.
-    fn root(archive: &Archive) -> std::result::Result<String, Refused> {
-        let mut roots = archive
-            .names()
-            .filter_map(|name| name.strip_suffix("data.pkl"))
-            .filter(|root| root.is_empty() || root.ends_with('/'));
-        let (Some(root), None) = (roots.next(), roots.next()) else {
-            return Err("a zip file without exactly one data.pkl".into());
-        };
-        let script = format!("{root}constants.pkl");
-        if archive.size(&script).is_some() {
-            return Err("a TorchScript archive; export its state_dict in Python".into());
-        }
-        Ok(root.to_string())
-    }
-
-    fn find(
-        &mut self,
-        pickle: &pickle::Pickle,
-        key: Option<&str>,
-    ) -> std::result::Result<(), Refused> {
-        let entries = |id: usize| match &pickle.nodes[id] {
-            Node::Dict(entries) => Ok(entries),
-            other => Err(format!(
-                "a {} where a dict of tensors should be",
-                other.kind()
-            )),
-        };
-        let text = |id: usize| match &pickle.nodes[id] {
-            Node::Str(text) => Ok(text.as_str()),
-            other => Err(format!("a {} as the name of an entry", other.kind())),
-        };
-        if let (Node::Tensor(tensor), None) = (&pickle.nodes[pickle.root], key) {
+    fn find(&mut self, objects: &Objects, key: Option<&str>) -> std::result::Result<(), Refused> {
+        let top = objects.root();
+        if let (Some(tensor), None) = (top.tensor(), key) {
             let tensor = Held::Torch(tensor.clone());
             self.tensors.insert("latents".into(), tensor);
             return Ok(());
         }
-        let root = entries(pickle.root)?;
+        let root = entries(top)?;
         let mut found = Vec::new();
-        for (name, value) in root {
-            let Node::Str(name) = &pickle.nodes[*name] else {
+        for &(name, value) in &root {
+            let Some(name) = name.text() else {
                 continue;
             };
-            let wanted = key.map_or(KEYS.contains(&name.as_str()), |key| key == name);
-            if wanted && matches!(pickle.nodes[*value], Node::Dict(_)) {
-                found.push((name.clone(), *value));
+            let wanted = key.map_or(KEYS.contains(&name), |key| key == name);
+            if wanted && value.entries().is_some() {
+                found.push((name, value));
             }
         }
         let state = match (found.as_slice(), key) {
-            ([(name, id)], _) => {
-                self.key = Some(name.clone());
-                *id
+            (&[(name, state)], _) => {
+                self.key = Some(name.to_owned());
+                state
             }
-            ([], None) => pickle.root,
+            ([], None) => top,
             (many, _) => {
-                let names: Vec<&str> = root.iter().filter_map(|(n, _)| text(*n).ok()).collect();
+                let names: Vec<&str> = root.iter().filter_map(|(n, _)| n.text()).collect();
                 return Err(format!(
                     "{} dicts under {}; the file's keys are {names:?}",
                     many.len(),
@@ -348,24 +301,23 @@ impl Checkpoint {
                 ));
             }
         };
-        if state != pickle.root {
+        if state != top {
             for (name, value) in root.iter().filter(|(_, value)| *value != state) {
-                let kind = pickle.nodes[*value].kind();
-                self.beside
-                    .push(format!("{} ({kind})", text(*name).unwrap_or("?")));
+                let name = name.text().unwrap_or("?");
+                self.beside.push(format!("{name} ({})", value.kind()));
             }
         }
         let mut all = BTreeMap::new();
         for (name, value) in entries(state)? {
-            let name = text(*name)?;
-            match &pickle.nodes[*value] {
-                Node::Tensor(tensor) => {
-                    let tensor = Held::Torch(tensor.clone());
-                    if all.insert(name.to_string(), tensor).is_some() {
-                        return Err(format!("the tensor {name} twice"));
-                    }
-                }
-                other => return Err(format!("a {} as {name}, not a tensor", other.kind())),
+            let wrong = || format!("a {} as the name of an entry", name.kind());
+            let name = name.text().ok_or_else(wrong)?;
+            let wrong = || format!("a {} as {name}, not a tensor", value.kind());
+            let tensor = value.tensor().ok_or_else(wrong)?;
+            if all
+                .insert(name.to_owned(), Held::Torch(tensor.clone()))
+                .is_some()
+            {
+                return Err(format!("the tensor {name} twice"));
             }
         }
         if all.is_empty() {
@@ -509,11 +461,9 @@ impl Checkpoint {
         let held = self.tensors.get(name).cloned();
         let held = held.ok_or_else(|| refused(&self.path, name, "a tensor", "nothing"))?;
         let values = match (&mut self.store, &held) {
-            (Store::Torch { archive, root }, Held::Torch(stored)) => values(
-                archive,
-                &format!("{root}data/{}", stored.storage.key),
-                stored,
-            ),
+            (Store::Torch(file), Held::Torch(tensor)) => {
+                file.values(tensor).map_err(|error| error.to_string())
+            }
             (Store::Safetensors(file), Held::Safetensors(span)) => file.values(span),
             _ => Err("a tensor of another file".into()),
         }
@@ -523,6 +473,12 @@ impl Checkpoint {
         }
         Ok(values)
     }
+}
+
+/// The pairs of a dict that should hold tensors.
+fn entries<'a>(object: Object<'a>) -> std::result::Result<Vec<(Object<'a>, Object<'a>)>, Refused> {
+    let wrong = || format!("a {} where a dict of tensors should be", object.kind());
+    Ok(object.entries().ok_or_else(wrong)?.collect())
 }
 
 /// What wrappers put before every name: data-parallel training, and compilation.
@@ -542,81 +498,6 @@ fn unwrapped(mut all: BTreeMap<String, Held>) -> BTreeMap<String, Held> {
 
 /// Names that a refusal shows.
 const SHOWN: usize = 3;
-
-/// How an element's bytes become f32.
-type Decode = fn(&[u8]) -> f32;
-
-fn element(class: &str) -> std::result::Result<(u64, Decode), Refused> {
-    Ok(match class {
-        "FloatStorage" => (4, |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-        "DoubleStorage" => (8, |b| {
-            f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32
-        }),
-        "HalfStorage" => (2, |b| half(u16::from_le_bytes([b[0], b[1]]))),
-        "BFloat16Storage" => (2, |b| f32::from_le_bytes([0, 0, b[0], b[1]])),
-        other => return Err(format!("values of {other}")),
-    })
-}
-
-/// An IEEE 754 number of 16 bits.
-pub(crate) fn half(bits: u16) -> f32 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let exponent = i32::from(bits >> 10 & 0x1f);
-    let fraction = f32::from(bits & 0x3ff);
-    sign * match exponent {
-        0 => fraction * 2.0_f32.powi(-24),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        _ => (1024.0 + fraction) * 2.0_f32.powi(exponent - 25),
-    }
-}
-
-/// A tensor's values, row-major, out of its storage.
-fn values(
-    archive: &mut Archive,
-    entry: &str,
-    stored: &Stored,
-) -> std::result::Result<Vec<f32>, Refused> {
-    let (width, decode) = element(&stored.storage.class)?;
-    let count = stored.storage.count;
-    let size = archive
-        .size(entry)
-        .ok_or_else(|| format!("no entry {entry}"))?;
-    if count.checked_mul(width) != Some(size) {
-        return Err(format!("{size} bytes for {count} values of {width} bytes"));
-    }
-    let mut total: u64 = 1;
-    let mut last = Some(stored.offset);
-    for (n, stride) in stored.shape.iter().zip(&stored.strides) {
-        total = total.saturating_mul(*n as u64);
-        let reach = (*n as u64).saturating_sub(1).checked_mul(*stride);
-        last = last.and_then(|last| last.checked_add(reach?));
-    }
-    if total > count || total > 0 && last.is_none_or(|last| last >= count) {
-        return Err(format!(
-            "shape {:?} with strides {:?} from {} in {count} values",
-            stored.shape, stored.strides, stored.offset
-        ));
-    }
-    let bytes = archive.read(entry)?;
-    let mut out = Vec::with_capacity(total as usize);
-    let mut place = vec![0_usize; stored.shape.len()];
-    let mut at = stored.offset;
-    for _ in 0..total {
-        let from = (at * width) as usize;
-        out.push(decode(&bytes[from..from + width as usize]));
-        for axis in (0..place.len()).rev() {
-            place[axis] += 1;
-            at += stored.strides[axis];
-            if place[axis] < stored.shape[axis] {
-                break;
-            }
-            at -= stored.strides[axis] * stored.shape[axis] as u64;
-            place[axis] = 0;
-        }
-    }
-    Ok(out)
-}
 
 impl Converted {
     /// One part as a safetensors file that says what network it is of (`network`, JSON) and where it
@@ -715,23 +596,6 @@ pub fn load_published(path: &Path) -> Result<Loaded<Box<dyn Encoder>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // IEEE 754 half precision: numpy.frombuffer(numpy.uint16(bits), numpy.float16).
-    #[test]
-    fn halves_are_read_as_numpy_does() {
-        for (bits, value) in [
-            (0x3c00, 1.0),
-            (0xc000, -2.0),
-            (0x7bff, 65504.0),
-            (0x0001, 5.960_464_5e-8),
-            (0x03ff, 6.097_555e-5),
-            (0x0400, 6.103_515_6e-5),
-            (0x3555, 0.333_251_95),
-        ] {
-            assert_eq!(half(bits), value);
-        }
-        assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
-    }
 
     #[test]
     fn extras_are_known_by_their_place() {

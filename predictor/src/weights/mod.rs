@@ -17,7 +17,6 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 
 pub use bundled::{Bundled, Loaded, bundled, load_dynamics, load_encoder, network_bytes};
-pub(crate) use convert::half;
 pub(crate) use recognise::foreign;
 
 use crate::params::Params;

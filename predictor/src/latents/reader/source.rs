@@ -383,7 +383,7 @@ fn kind_of(descr: &str) -> Option<Kind> {
         "<f8" => (8, |b| f64::from_le_bytes(take(b))),
         "<f4" => (4, f4),
         "<f2" => (2, |b| {
-            f64::from(crate::weights::half(u16::from_le_bytes(take(b))))
+            mental_pong_formats::value::half_to_f64(u16::from_le_bytes(take(b)))
         }),
         "bf16" => (2, |b| {
             f64::from(f32::from_bits(u32::from(u16::from_le_bytes(take(b))) << 16))

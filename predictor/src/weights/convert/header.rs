@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use mental_pong_formats::value::half_to_f64;
 use safetensors::tensor::{Dtype, Metadata as Header};
 
-use super::archive::Refused;
-use super::half;
+use super::Refused;
 use crate::weights::Metadata;
 
 /// Longest header that is read, bytes. Published ones are below 1 MiB.
@@ -122,7 +122,7 @@ impl Safetensors {
             Dtype::F64 => (8, |b| {
                 f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32
             }),
-            Dtype::F16 => (2, |b| half(u16::from_le_bytes([b[0], b[1]]))),
+            Dtype::F16 => (2, |b| half_to_f64(u16::from_le_bytes([b[0], b[1]])) as f32),
             Dtype::BF16 => (2, |b| f32::from_le_bytes([0, 0, b[0], b[1]])),
             other => return Err(format!("values of {other:?}")),
         };

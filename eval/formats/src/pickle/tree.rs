@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::recordings::limits::{Budget, Limits};
-use crate::recordings::value::{Array, Column, Dict, Frame, Index, Labels, Series, Value};
+use crate::error::{Error, Result, quoted};
+use crate::limits::{Budget, Limits};
+use crate::value::{Array, Column, Dict, Frame, Index, Labels, Series, Value};
 
+use super::columns::decoded;
 use super::machine::{ArrayData, Block, Id, Manager, Node};
 use super::stream::broken;
 
@@ -188,6 +189,29 @@ impl Builder {
                 let manager = self.manager(manager)?;
                 self.frame(&manager, depth)
             }
+            Node::Categorical(codes, labels) => {
+                let (codes, weight) = self.value(codes, depth + 1)?;
+                let (labels, of_labels) = self.value(labels, depth + 1)?;
+                let (Value::Array(codes), Value::Index(labels)) = (codes, labels) else {
+                    return Err(wrong("categories of another form"));
+                };
+                self.budget
+                    .take_usize(codes.len().saturating_mul(size_of::<Value>()))?;
+                self.budget
+                    .take_usize(labels.len().saturating_mul(size_of::<Value>()))?;
+                let labels: Vec<Value> = labels.items().collect();
+                let values =
+                    decoded(&codes, &labels).ok_or_else(|| wrong("a code without a category"))?;
+                let array = Array::from_objects(vec![values.len()], false, Arc::new(values))?;
+                let weight = weight.saturating_add(of_labels);
+                Ok((Value::Array(Arc::new(array)), weight))
+            }
+            Node::Column(_) | Node::Categories(_) => Err(wrong("a column without its values")),
+            Node::Unread(name, at) => Err(Error::Refused {
+                what: quoted(&name),
+                at,
+            }),
+            Node::Storage(_) | Node::Tensor(_) => Err(wrong("a tensor outside of PyTorch's file")),
             Node::Global(global) => Err(wrong(format!("the name {global:?} alone is no data"))),
             Node::Dtype(dtype) => plain(Value::Str(dtype.to_string().into())),
             Node::NewBlock | Node::Block(_) | Node::Manager(_) => {
@@ -232,14 +256,25 @@ impl Builder {
         // Blocks hold what the file holds, so the columns cannot be more than their rows.
         let mut columns: Vec<Option<Arc<Array>>> = Vec::new();
         let mut held = 0_usize;
+        let mut unread = Vec::new();
         for &Block { values, places } in &manager.blocks {
+            if let Node::Unread(name, _) = &self.nodes[values as usize] {
+                let name = quoted(name);
+                let (places, _) = self.value(places, depth + 1)?;
+                held = held.saturating_add(1);
+                unread.push((block_places(&places, 1)?[0], name));
+                continue;
+            }
             let (values, weight) = self.value(values, depth + 1)?;
             total = total.saturating_add(weight);
             let Value::Array(values) = values else {
                 return Err(wrong(format!("a block of {}", values.describe())));
             };
-            let &[in_block, of_rows] = values.shape() else {
-                return Err(wrong(format!("a block of shape {:?}", values.shape())));
+            // A column of pandas' own is a block by itself.
+            let (in_block, of_rows) = match *values.shape() {
+                [in_block, of_rows] => (in_block, of_rows),
+                [of_rows] => (1, of_rows),
+                ref other => return Err(wrong(format!("a block of shape {other:?}"))),
             };
             if of_rows != rows {
                 return Err(wrong(format!(
@@ -281,31 +316,38 @@ impl Builder {
                         .take_usize((place + 1 - columns.len()) * size_of::<Column>())?;
                     columns.resize(place + 1, None);
                 }
-                let column = values
-                    .row(row)
-                    .ok_or_else(|| wrong("a block that is too short"))?;
-                if columns[place].replace(Arc::new(column)).is_some() {
+                let column = if values.shape().len() == 1 {
+                    Arc::clone(&values)
+                } else {
+                    let column = values.row(row);
+                    Arc::new(column.ok_or_else(|| wrong("a block that is too short"))?)
+                };
+                if columns[place].replace(column).is_some() {
                     return Err(wrong(format!("column {place} is there twice")));
                 }
             }
         }
-        if columns.len() != labels.len() {
-            return Err(wrong(format!(
-                "{} columns for {} labels",
-                columns.len(),
-                labels.len()
-            )));
+        if held != labels.len() {
+            return Err(wrong(format!("{held} columns for {} labels", labels.len())));
         }
-        let columns = labels
-            .items()
-            .zip(columns)
-            .enumerate()
-            .map(|(place, (label, values))| {
-                let values = values.ok_or_else(|| wrong(format!("column {place} is missing")))?;
-                Ok(Column { label, values })
-            })
-            .collect::<Result<_>>()?;
-        Ok((Value::Frame(Arc::new(Frame { index, columns })), total))
+        columns.resize(held, None);
+        let mut kept = Vec::with_capacity(held);
+        let mut left_out = Vec::with_capacity(unread.len());
+        for (place, (label, values)) in labels.items().zip(columns).enumerate() {
+            let what = unread.iter().find(|(of, _)| *of == place);
+            match (values, what) {
+                (Some(values), None) => kept.push(Column { label, values }),
+                (None, Some((_, what))) => left_out.push((label, what.clone())),
+                (Some(_), Some(_)) => return Err(wrong(format!("column {place} is there twice"))),
+                (None, None) => return Err(wrong(format!("column {place} is missing"))),
+            }
+        }
+        let frame = Frame {
+            index,
+            columns: kept,
+            unread: left_out,
+        };
+        Ok((Value::Frame(Arc::new(frame)), total))
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mental_pong_base::IoError;
 use parquet::basic::{Compression, Encoding, LogicalType, Repetition, Type as Physical, ZstdLevel};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
@@ -23,8 +24,8 @@ use parquet::schema::types::Type;
 
 use crate::error::{Error, Result};
 
-use super::limits::{Budget, Limits, check_count};
-use super::table::{Cells, Table};
+use crate::limits::{Budget, Limits, check_count};
+use crate::table::{Cells, Table};
 
 /// Most columns of a table.
 const MOST_COLUMNS: usize = 1 << 14;
@@ -41,7 +42,7 @@ fn broken(error: ParquetError) -> Error {
 
 /// A table as the bytes of a Parquet file. Columns of [`Cells::Other`] are left out.
 ///
-/// [`Error::Invalid`] for two columns of one name or a column of another length than the table.
+/// [`Error::Shape`] for two columns of one name or a column of another length than the table.
 pub fn to_bytes(table: &Table) -> Result<Vec<u8>> {
     let kept: Vec<&(String, Cells)> = table
         .columns
@@ -51,7 +52,11 @@ pub fn to_bytes(table: &Table) -> Result<Vec<u8>> {
     let mut fields = Vec::with_capacity(kept.len());
     for (at, (name, cells)) in kept.iter().enumerate() {
         if kept[..at].iter().any(|(other, _)| other == name) {
-            return Err(Error::invalid(name.clone(), "two columns have this name"));
+            return Err(Error::shape(
+                "columns",
+                "each name once",
+                format!("{name} twice"),
+            ));
         }
         let length = match cells {
             Cells::Numbers(values) => values.len(),
@@ -59,8 +64,8 @@ pub fn to_bytes(table: &Table) -> Result<Vec<u8>> {
             Cells::Other(_) => table.rows,
         };
         if length != table.rows {
-            let why = format!("{length} rows in a table of {}", table.rows);
-            return Err(Error::invalid(name.clone(), why));
+            let found = format!("{length} rows");
+            return Err(Error::shape(name, format!("{} rows", table.rows), found));
         }
         let field = match cells {
             Cells::Texts(_) => Type::primitive_type_builder(name, Physical::BYTE_ARRAY)
@@ -116,16 +121,12 @@ pub fn to_bytes(table: &Table) -> Result<Vec<u8>> {
 
 /// Read the table of a Parquet file. The index that pandas adds (`__index_level_0__`) is a column like any other.
 ///
-/// Errors: [`Error::Io`] if it cannot be opened; inside [`Error::InFile`], [`Error::Format`] for a damaged file or a
+/// Errors: [`Error::Io`] if it cannot be opened; [`Error::Format`] for a damaged file or a
 /// compression that is not read, [`Error::Limit`] for a table that is too large.
 pub fn read(path: &Path, limits: &Limits) -> Result<Table> {
-    let io = |source| Error::Io {
-        path: path.display().to_string(),
-        source,
-    };
-    let file = File::open(path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
-    contained(|| table(OnDisk { file, length }, limits)).map_err(|error| error.in_file(path))
+    let file = File::open(path).map_err(IoError::on("read", path))?;
+    let length = file.metadata().map_err(IoError::on("read", path))?.len();
+    contained(|| table(OnDisk { file, length }, limits))
 }
 
 /// [`read`] of bytes in memory.
@@ -317,11 +318,10 @@ fn table<R: ChunkReader + 'static>(source: R, limits: &Limits) -> Result<Table> 
                 compression,
                 Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)
             ) {
-                return Err(Error::field(
-                    name,
-                    "a column compressed with snappy or zstd, or not at all",
-                    compression.to_string(),
-                ));
+                let why = format!(
+                    "column {name}: expected snappy, zstd or no compression, found {compression}"
+                );
+                return Err(Error::format("Parquet", None, why));
             }
             let pages = Pages {
                 inner: group.get_column_page_reader(place).map_err(broken)?,

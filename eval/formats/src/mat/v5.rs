@@ -8,8 +8,8 @@ use std::sync::Arc;
 use flate2::read::ZlibDecoder;
 
 use crate::error::{Error, Result};
-use crate::recordings::limits::{Budget, Limits};
-use crate::recordings::value::{Array, ByteOrder, Dict, Dtype, Kind, Value, count};
+use crate::limits::{Budget, Limits};
+use crate::value::{Array, ByteOrder, Dict, Dtype, Kind, Value, count};
 
 fn broken(at: u64, why: impl Into<String>) -> Error {
     Error::format("MAT v5", at, why)
@@ -252,7 +252,7 @@ fn matrix(
             elements.next()?;
         }
         let name = String::from_utf8_lossy(elements.next()?.1).into_owned();
-        return Err(broken(start, format!("{name}: {what} is not read")));
+        return Ok((name, Value::Unread(what.into())));
     }
     let shape = elements
         .expect("dimensions", &[INT32])?
@@ -266,10 +266,7 @@ fn matrix(
     let name =
         String::from_utf8(name.to_vec()).map_err(|_| broken(start, "a name is not UTF-8"))?;
     if complex {
-        return Err(broken(
-            start,
-            format!("{name}: complex numbers are not read"),
-        ));
+        return Ok((name, Value::Unread("an array of complex numbers".into())));
     }
     let value = match class {
         1 => {

@@ -4,20 +4,21 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::recordings::limits::{Budget, Limits, check_count};
-use crate::recordings::value::Dtype;
+use crate::error::{Error, Result, quoted};
+use crate::limits::{Budget, Limits, check_count};
+use crate::value::Dtype;
 
 use super::globals::{self, Global};
 use super::stream::{Stream, broken};
+use super::tensors::{Storage, Tensor};
 
 /// Place of a node in the list.
-pub(super) type Id = u32;
+pub(crate) type Id = u32;
 
 /// An object under construction. It refers to others by their place, so that shared objects are shared and a deep one
 /// needs no deep recursion.
 #[derive(Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     None,
     Bool(bool),
     Int(i64),
@@ -48,18 +49,60 @@ pub(super) enum Node {
     /// The manager, and the row labels where they are stated apart.
     Frame(Option<Id>),
     Series(Option<(Id, Id)>),
+    /// An array of pandas' own, of this class, until its state arrives.
+    Column(Global),
+    /// The categories of such an array: an index.
+    Categories(Option<Id>),
+    /// Codes, and the index of what they stand for.
+    Categorical(Id, Id),
+    /// PyTorch's.
+    Storage(Arc<Storage>),
+    Tensor(Tensor),
+    /// Something that is not read further: the name it came under, and where.
+    Unread(Arc<str>, u64),
 }
 
-#[derive(Debug)]
-pub(super) struct ArrayNode {
+impl Node {
+    /// What it is, in a word or two.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Self::None => "None".into(),
+            Self::Bool(_) | Self::Int(_) | Self::BigInt(_) => "number".into(),
+            Self::Float(_) => "float".into(),
+            Self::Str(_) => "text".into(),
+            Self::Bytes(_) => "bytes".into(),
+            Self::List(_) => "list".into(),
+            Self::Tuple(_) => "tuple".into(),
+            Self::Set(_) => "set".into(),
+            Self::Dict(_) => "dict".into(),
+            Self::Storage(_) => "storage".into(),
+            Self::Tensor(_) => "tensor".into(),
+            Self::Global(global) => format!("class {global:?}"),
+            Self::Unread(name, _) => name.to_string(),
+            _ => "object".into(),
+        }
+    }
+}
+
+/// What a machine makes of the names in a pickle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// numpy arrays and pandas frames; a name of another kind ends the reading.
+    Tables,
+    /// Tensors; objects of other names are kept as their names.
+    Torch,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ArrayNode {
     pub(super) dtype: Dtype,
     pub(super) shape: Vec<usize>,
     pub(super) fortran: bool,
     pub(super) data: ArrayData,
 }
 
-#[derive(Debug)]
-pub(super) enum ArrayData {
+#[derive(Debug, Clone)]
+pub(crate) enum ArrayData {
     Bytes(Arc<Vec<u8>>),
     /// A list of objects.
     Objects(Id),
@@ -67,19 +110,20 @@ pub(super) enum ArrayData {
 
 /// Values of some columns, `[column, row]`, and which columns these are (a slice or an array).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Block {
+pub(crate) struct Block {
     pub(super) values: Id,
     pub(super) places: Id,
 }
 
 #[derive(Debug)]
-pub(super) struct Manager {
+pub(crate) struct Manager {
     pub(super) axes: Vec<Id>,
     pub(super) blocks: Vec<Block>,
 }
 
-pub(super) struct Machine<R> {
+pub(crate) struct Machine<R> {
     stream: Stream<R>,
+    pub(super) dialect: Dialect,
     pub(super) budget: Budget,
     limits: Limits,
     nodes: Vec<Node>,
@@ -89,11 +133,12 @@ pub(super) struct Machine<R> {
 }
 
 impl<R: Read> Machine<R> {
-    pub(super) fn new(source: R, limits: &Limits) -> Result<Self> {
+    pub(crate) fn new(source: R, dialect: Dialect, limits: &Limits) -> Result<Self> {
         let mut stream = Stream::new(source, limits);
         match stream.array::<2>()? {
             [0x80, 2..=5] => Ok(Self {
                 stream,
+                dialect,
                 budget: Budget::new(limits),
                 limits: *limits,
                 nodes: Vec::new(),
@@ -113,7 +158,7 @@ impl<R: Read> Machine<R> {
     }
 
     /// Follow the instructions to the end.
-    pub(super) fn run(mut self) -> Result<(Vec<Node>, Id, Budget)> {
+    pub(crate) fn run(mut self) -> Result<(Vec<Node>, Id, Budget)> {
         loop {
             let at = self.stream.at();
             let code = self.stream.byte()?;
@@ -275,6 +320,7 @@ impl<R: Read> Machine<R> {
                 let target = self.top(at)?;
                 match self.node_mut(target) {
                     Node::Set(into) => into.extend_from_slice(&items),
+                    Node::Unread(..) => {}
                     _ => return Err(broken(at, "adds items to something that is no set")),
                 }
             }
@@ -340,6 +386,7 @@ impl<R: Read> Machine<R> {
                 let items = self.pop_many(3, at)?;
                 match self.node(items[2]) {
                     Node::Dict(entries) if entries.is_empty() => {}
+                    _ if self.dialect == Dialect::Torch => {}
                     _ => {
                         return Err(Error::Refused {
                             what: "an object made with named arguments".into(),
@@ -354,6 +401,11 @@ impl<R: Read> Machine<R> {
                 let state = self.pop(at)?;
                 let target = self.top(at)?;
                 self.set_state(target, state, at)?;
+            }
+            b'Q' if self.dialect == Dialect::Torch => {
+                let id = self.pop(at)?;
+                let storage = self.storage(id, at)?;
+                self.push(Node::Storage(Arc::new(storage)))?;
             }
             other => {
                 let what = match other {
@@ -380,7 +432,7 @@ impl<R: Read> Machine<R> {
         &mut self.nodes[id as usize]
     }
 
-    fn add(&mut self, node: Node) -> Result<Id> {
+    pub(super) fn add(&mut self, node: Node) -> Result<Id> {
         check_count(
             "objects of the pickle",
             self.nodes.len() + 1,
@@ -512,6 +564,7 @@ impl<R: Read> Machine<R> {
         let target = self.top(at)?;
         match self.node_mut(target) {
             Node::List(into) => into.extend_from_slice(items),
+            Node::Unread(..) => {}
             _ => return Err(broken(at, "appends to something that is no list")),
         }
         Ok(())
@@ -523,19 +576,28 @@ impl<R: Read> Machine<R> {
         let target = self.top(at)?;
         match self.node_mut(target) {
             Node::Dict(into) => into.extend(pairs),
+            Node::Unread(..) => {}
             _ => return Err(broken(at, "sets items of something that is no dict")),
         }
         Ok(())
     }
 
     fn global(&mut self, module: &str, name: &str, at: u64) -> Result<()> {
-        match globals::find(module, name) {
-            Some(global) => self.push(Node::Global(global)),
-            None => Err(Error::Refused {
-                what: format!("{module}.{name}").escape_debug().to_string(),
-                at,
-            }),
-        }
+        let node = match globals::find(self.dialect, module, name) {
+            Some(Global::Missing) => Node::None,
+            Some(global) => Node::Global(global),
+            None if globals::may_be_unread(self.dialect, module) => {
+                self.budget.take_usize(module.len() + name.len())?;
+                Node::Unread(format!("{module}.{name}").into(), at)
+            }
+            None => {
+                return Err(Error::Refused {
+                    what: quoted(&format!("{module}.{name}")),
+                    at,
+                });
+            }
+        };
+        self.push(node)
     }
 }
 

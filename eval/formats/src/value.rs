@@ -46,6 +46,8 @@ pub enum Value {
     Series(Arc<Series>),
     /// A pandas data frame.
     Frame(Arc<Frame>),
+    /// Something that is not read: what it is.
+    Unread(Arc<str>),
 }
 
 impl Value {
@@ -68,6 +70,7 @@ impl Value {
             Self::Scalar(array) => format!("a {} scalar", array.dtype),
             Self::Array(array) => format!("a {} array of shape {:?}", array.dtype, array.shape),
             Self::Index(index) => format!("an index of {}", index.len()),
+            Self::Unread(what) => format!("{what}, which is not read"),
             Self::Series(series) => format!("a series of {}", series.values.len()),
             Self::Frame(frame) => format!(
                 "a data frame of {} x {}",
@@ -315,7 +318,7 @@ const MAX_WITHOUT_BYTES: usize = 1 << 16;
 
 /// What an array holds.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Data {
+enum Data {
     /// Elements as they stand in the file.
     Raw(Arc<Vec<u8>>),
     /// Objects, in the order of the file.
@@ -496,7 +499,7 @@ impl Array {
 
     /// Row `row` of a 2-D array as a 1-D array. `None` if it has another number of axes or fewer rows.
     #[must_use]
-    pub(crate) fn row(&self, row: usize) -> Option<Self> {
+    pub fn row(&self, row: usize) -> Option<Self> {
         let &[rows, cols] = &*self.shape else {
             return None;
         };
@@ -536,7 +539,7 @@ impl Array {
 
     /// The number at a position of the file.
     #[allow(clippy::cast_precision_loss, reason = "that is what f64 is asked for")]
-    pub(crate) fn number(&self, at: usize) -> Option<f64> {
+    pub fn number(&self, at: usize) -> Option<f64> {
         match self.item(at) {
             Value::Bool(value) => Some(f64::from(u8::from(value))),
             Value::Int(value) => Some(value as f64),
@@ -547,7 +550,7 @@ impl Array {
     }
 
     /// The element at a position of the file.
-    pub(crate) fn item(&self, at: usize) -> Value {
+    pub fn item(&self, at: usize) -> Value {
         let bytes = match &self.data {
             Data::Objects(objects) => return objects.get(at).cloned().unwrap_or(Value::None),
             Data::Raw(bytes) => bytes,
@@ -610,7 +613,8 @@ fn whole(value: f64) -> Option<i64> {
 }
 
 /// IEEE 754 binary16.
-fn half_to_f64(bits: u16) -> f64 {
+#[must_use]
+pub fn half_to_f64(bits: u16) -> f64 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let exponent = i32::from(bits >> 10 & 0x1f);
     let fraction = f64::from(bits & 0x3ff);
@@ -623,7 +627,7 @@ fn half_to_f64(bits: u16) -> f64 {
 }
 
 /// Number of elements of a shape, if that is a number.
-pub(crate) fn count(shape: &[usize]) -> Option<usize> {
+pub fn count(shape: &[usize]) -> Option<usize> {
     // An axis of length 0 must not hide an overflow of the others.
     let nonzero = shape
         .iter()
@@ -753,8 +757,10 @@ pub struct Column {
 pub struct Frame {
     /// Labels of the rows.
     pub index: Index,
-    /// The columns, in order.
+    /// The columns that are read, in order.
     pub columns: Vec<Column>,
+    /// Label of each column that is not read, and what it is.
+    pub unread: Vec<(Value, String)>,
 }
 
 impl Frame {
@@ -765,5 +771,27 @@ impl Frame {
             .iter()
             .find(|column| matches!(&column.label, Value::Str(label) if &**label == name))
             .map(|column| &column.values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::half_to_f64;
+
+    // IEEE 754 half precision: numpy.frombuffer(numpy.uint16(bits), numpy.float16).
+    #[test]
+    fn halves_are_read_as_numpy_does() {
+        for (bits, value) in [
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 2_f64.powi(-24)),
+            (0x03ff, 1023.0 * 2_f64.powi(-24)),
+            (0x0400, 2_f64.powi(-14)),
+            (0x3555, 0.333_251_953_125),
+        ] {
+            assert!((half_to_f64(bits) - value).abs() < f64::EPSILON * value.abs());
+        }
+        assert!(half_to_f64(0x7c00).is_infinite() && half_to_f64(0x7e00).is_nan());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::value::{Array, Frame, Index, Kind, Value};
+use crate::value::{Array, Frame, Index, Kind, Value};
 
 /// One column of a [`Table`], `[row]`.
 #[derive(Debug, Clone)]
@@ -66,6 +66,10 @@ impl Table {
                 other => other.describe(),
             };
             columns.push((name, cells(&column.values)));
+        }
+        for (label, what) in &frame.unread {
+            let name = label.as_str().unwrap_or_else(|| label.describe());
+            columns.push((name, Cells::Other(what.clone())));
         }
         Self {
             rows: frame.index.len(),

@@ -35,13 +35,15 @@ impl Default for Limits {
 
 /// What of [`Limits::bytes`] is left.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     limit: u64,
     used: u64,
 }
 
 impl Budget {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    /// All of it.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
         Self {
             limit: limits.bytes,
             used: 0,
@@ -49,7 +51,7 @@ impl Budget {
     }
 
     /// [`Error::Limit`] if `bytes` more would be too many.
-    pub(crate) fn take(&mut self, bytes: u64) -> Result<()> {
+    pub fn take(&mut self, bytes: u64) -> Result<()> {
         let needed = self.used.saturating_add(bytes);
         if needed > self.limit {
             return Err(Error::Limit {
@@ -62,17 +64,20 @@ impl Budget {
         Ok(())
     }
 
-    pub(crate) fn left(&self) -> u64 {
+    /// Bytes that are left.
+    #[must_use]
+    pub fn left(&self) -> u64 {
         self.limit - self.used
     }
 
-    pub(crate) fn take_usize(&mut self, bytes: usize) -> Result<()> {
+    /// [`Budget::take`] of a length in memory.
+    pub fn take_usize(&mut self, bytes: usize) -> Result<()> {
         self.take(u64::try_from(bytes).unwrap_or(u64::MAX))
     }
 }
 
 /// [`Error::Limit`] if `needed` is more than `limit`.
-pub(crate) fn check_count(what: &'static str, needed: usize, limit: usize) -> Result<()> {
+pub fn check_count(what: &'static str, needed: usize, limit: usize) -> Result<()> {
     if needed > limit {
         return Err(Error::Limit {
             what,

@@ -6,20 +6,22 @@
 //! that reaches outside of the file, is [`Error::Refused`](crate::error::Error::Refused) with its name and position.
 //!
 //! Protocols 2 to 5 are read. Source of the format: Python's `pickletools`; of the states: pickles of numpy 1.19 to
-//! 1.26 and pandas 1.1 to 2.3.
+//! 2.4 and pandas 1.1 to 3.1. A column of a frame that is of another kind is left out, and named.
 
+mod columns;
 mod globals;
-mod machine;
+pub(crate) mod machine;
 mod objects;
 mod stream;
+pub(crate) mod tensors;
 mod tree;
 
 use std::io::Read;
 
 use crate::error::Result;
 
-use super::limits::Limits;
-use super::value::Value;
+use crate::limits::Limits;
+use crate::value::Value;
 
 pub use globals::allowed_names;
 
@@ -29,7 +31,7 @@ pub use globals::allowed_names;
 /// [`Limit`](crate::error::Error::Limit) for too much of it, [`Format`](crate::error::Error::Format) for a file that is
 /// cut off, damaged, has bytes after its end, or contains itself.
 pub fn read(source: impl Read, limits: &Limits) -> Result<Value> {
-    let machine = machine::Machine::new(source, limits)?;
+    let machine = machine::Machine::new(source, machine::Dialect::Tables, limits)?;
     let (nodes, root, budget) = machine.run()?;
     tree::build(nodes, root, limits, budget)
 }

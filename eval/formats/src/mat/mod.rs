@@ -12,15 +12,14 @@ use std::io::Read;
 
 use crate::error::{Error, Result};
 
-use super::limits::Limits;
-use super::value::Value;
+use crate::limits::Limits;
+use crate::value::Value;
 
 /// Read a file of version 5 (MATLAB 5 to 7, and scipy's `savemat`), compressed or not. The variables become a
 /// [`Value::Dict`].
 ///
-/// Read are real numbers, truth values, text, structs and cells. Errors:
-/// [`Format`](crate::error::Error::Format) for a damaged file and for what is not read (complex numbers, sparse
-/// matrices, objects, function handles, big-endian files), by name;
+/// Read are real numbers, truth values, text, structs and cells; complex numbers, sparse matrices, objects and function
+/// handles are [`Value::Unread`]. Errors: [`Format`](crate::Error::Format) for a damaged or a big-endian file;
 /// [`Limit`](crate::error::Error::Limit) for a file that asks for too much.
 pub fn read_v5(source: impl Read, limits: &Limits) -> Result<Value> {
     v5::read(source, limits)
@@ -28,8 +27,8 @@ pub fn read_v5(source: impl Read, limits: &Limits) -> Result<Value> {
 
 /// Read a file of version 7.3 (HDF5). The variables become a [`Value::Dict`].
 ///
-/// Read is the same as by [`read_v5`]. Errors: [`Format`](crate::error::Error::Format) for a damaged file and for what is
-/// not read, [`Limit`](crate::error::Error::Limit) for a file that asks for too much.
+/// Read is the same as by [`read_v5`]. Errors: [`Format`](crate::Error::Format) for a damaged file,
+/// [`Limit`](crate::Error::Limit) for a file that asks for too much.
 pub fn read_v73(bytes: Vec<u8>, limits: &Limits) -> Result<Value> {
     v73::read(bytes, limits)
 }
@@ -59,6 +58,6 @@ fn text(units: &[u16], shape: &[usize], at: Option<u64>) -> Result<Value> {
         lines.push(Value::Str(decode(&line)?.trim_end_matches(' ').into()));
     }
     Ok(Value::Array(std::sync::Arc::new(
-        super::value::Array::from_objects(vec![rows, 1], true, std::sync::Arc::new(lines))?,
+        crate::value::Array::from_objects(vec![rows, 1], true, std::sync::Arc::new(lines))?,
     )))
 }

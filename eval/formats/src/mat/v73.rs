@@ -8,8 +8,8 @@ use std::sync::Arc;
 use hdf5_pure::{AttrValue, DType, Dataset, File, Group, Object};
 
 use crate::error::{Error, Result};
-use crate::recordings::limits::{Budget, Limits};
-use crate::recordings::value::{Array, ByteOrder, Dict, Dtype, Kind, Value, count};
+use crate::limits::{Budget, Limits};
+use crate::value::{Array, ByteOrder, Dict, Dtype, Kind, Value, count};
 
 fn broken(path: &str, why: impl std::fmt::Display) -> Error {
     let path = if path.is_empty() { "/" } else { path };
@@ -44,6 +44,17 @@ fn class(attributes: &std::collections::HashMap<String, AttrValue>) -> Option<St
     }
 }
 
+/// What an object is that MATLAB keeps in another form than an array, a struct or a cell.
+fn unread(attributes: &std::collections::HashMap<String, AttrValue>) -> Option<&'static str> {
+    if attributes.contains_key("MATLAB_sparse") {
+        return Some("a sparse matrix");
+    }
+    if attributes.contains_key("MATLAB_object_decode") {
+        return Some("an object or a table");
+    }
+    (class(attributes)? == "function_handle").then_some("a function handle")
+}
+
 impl Reader {
     fn deeper(&mut self, depth: usize) -> Result<()> {
         // References may lead in circles, and each step is slow: a thousand bytes bound their number.
@@ -61,6 +72,10 @@ impl Reader {
     fn group(&mut self, group: &Group, path: &str, depth: usize) -> Result<Value> {
         self.deeper(depth)?;
         let failed = |error| broken(path, error);
+        let attributes = group.attrs().map_err(failed)?;
+        if let Some(what) = unread(&attributes) {
+            return Ok(Value::Unread(what.into()));
+        }
         // By name: the order in the file is not that of the fields.
         let mut members: BTreeMap<String, Value> = BTreeMap::new();
         for name in group.groups().map_err(failed)? {
@@ -88,6 +103,9 @@ impl Reader {
         self.deeper(depth)?;
         let failed = |error| broken(path, error);
         let attributes = dataset.attrs().map_err(failed)?;
+        if let Some(what) = unread(&attributes) {
+            return Ok(Value::Unread(what.into()));
+        }
         let class = class(&attributes);
         let mut shape = dataset
             .shape()
@@ -133,12 +151,7 @@ impl Reader {
             DType::U32 => (Kind::UInt, 4),
             DType::U64 => (Kind::UInt, 8),
             DType::ObjectReference => return self.cell(dataset, path, shape, depth),
-            other => {
-                return Err(broken(
-                    path,
-                    format!("elements of type {other} are not read"),
-                ));
-            }
+            other => return Ok(Value::Unread(format!("an array of {other}").into())),
         };
         let dtype = Dtype {
             kind: dtype.0,

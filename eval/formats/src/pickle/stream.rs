@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read};
 
 use crate::error::{Error, Result};
-use crate::recordings::limits::{Budget, Limits};
+use crate::limits::{Budget, Limits};
 
 /// Longest piece that is read, and taken memory for, at once.
 const PIECE: usize = 1 << 20;

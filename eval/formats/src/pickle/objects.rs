@@ -3,11 +3,11 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::recordings::value::{ByteOrder, Dtype, Kind, count};
+use crate::error::{Error, Result, quoted};
+use crate::value::{ByteOrder, Dtype, Kind, count};
 
 use super::globals::Global;
-use super::machine::{ArrayData, ArrayNode, Block, Id, Machine, Manager, Node};
+use super::machine::{ArrayData, ArrayNode, Block, Dialect, Id, Machine, Manager, Node};
 use super::stream::broken;
 
 /// Most axes of an array, as in numpy 2.
@@ -19,6 +19,12 @@ const SHORT: usize = 64;
 impl<R: Read> Machine<R> {
     /// What `callable(*arguments)` would make.
     pub(super) fn call(&mut self, callable: Id, arguments: Id, at: u64) -> Result<Node> {
+        match self.node(callable) {
+            Node::Unread(name, at) => return Ok(Node::Unread(Arc::clone(name), *at)),
+            Node::Global(_) | Node::NewBlock => {}
+            _ if self.dialect == Dialect::Torch => return Ok(Node::Unread("object".into(), at)),
+            _ => {}
+        }
         let arguments = match self.node(arguments) {
             Node::Tuple(items) => items.clone(),
             _ => return Err(broken(at, "arguments that are no tuple")),
@@ -40,6 +46,9 @@ impl<R: Read> Machine<R> {
             )
         };
         match (global, &*arguments) {
+            (Global::RebuildTensor | Global::RebuildParameter | Global::RebuildFromType, of) => {
+                self.call_torch(global, of, at)
+            }
             (Global::OrderedDict, []) => Ok(Node::Dict(Vec::new())),
             (Global::OrderedDict, &[items]) => {
                 let items = self.sequence(items).ok_or_else(wrong)?.to_vec();
@@ -76,7 +85,7 @@ impl<R: Read> Machine<R> {
                     "latin1" | "latin-1" | "iso-8859-1" | "ISO-8859-1"
                 ) {
                     return Err(Error::Refused {
-                        what: format!("_codecs.encode to {}", encoding.escape_debug()),
+                        what: format!("_codecs.encode to {}", quoted(encoding)),
                         at,
                     });
                 }
@@ -115,8 +124,12 @@ impl<R: Read> Machine<R> {
             }
             (Global::Dtype, [name, ..]) if arguments.len() <= 3 => {
                 let name = self.text_of(*name).ok_or_else(wrong)?;
+                // Times count from a day in a unit that a number alone does not say.
+                if matches!(&*name, "M8" | "m8") {
+                    return Ok(Node::Unread(format!("numpy.dtype('{name}')").into(), at));
+                }
                 let dtype = Dtype::parse(&name).ok_or_else(|| Error::Refused {
-                    what: format!("numpy.dtype('{}')", name.escape_debug()),
+                    what: format!("numpy.dtype('{}')", quoted(&name)),
                     at,
                 })?;
                 Ok(Node::Dtype(dtype))
@@ -135,9 +148,39 @@ impl<R: Read> Machine<R> {
                     Node::Str(order) if &**order == "F" => true,
                     _ => return Err(wrong()),
                 };
+                if let Node::Unread(name, at) = self.node(dtype) {
+                    return Ok(Node::Unread(Arc::clone(name), *at));
+                }
                 let array = self.array(shape, dtype, fortran, buffer, at)?;
                 Ok(Node::Array(Some(array)))
             }
+            (Global::GetAttr, &[of, _]) => match self.node(of) {
+                Node::Unread(name, at) => Ok(Node::Unread(Arc::clone(name), *at)),
+                _ => Err(Error::Refused {
+                    what: "builtins.getattr".into(),
+                    at,
+                }),
+            },
+            (Global::ArrowType, &[alias]) => match self.node(alias) {
+                Node::Str(alias) => Ok(Node::Str(Arc::clone(alias))),
+                _ => Err(wrong()),
+            },
+            (Global::ArrowBuffer, &[bytes]) => match self.node(bytes) {
+                Node::Bytes(bytes) => Ok(Node::Bytes(Arc::clone(bytes))),
+                _ => Err(wrong()),
+            },
+            (Global::ArrowArray, &[parts]) => self.arrow_array(parts, at),
+            (Global::ArrowChunks, &[chunks, ..]) => self.chunked_array(chunks, at),
+            (Global::StringArray | Global::Categorical, []) => Ok(Node::Column(global)),
+            (Global::Backed, &[class, ..]) => match self.node(class) {
+                Node::Global(class @ (Global::StringArray | Global::Categorical)) => {
+                    Ok(Node::Column(*class))
+                }
+                Node::Unread(name, at) => Ok(Node::Unread(Arc::clone(name), *at)),
+                _ => Err(wrong()),
+            },
+            (Global::CategoricalType, []) => Ok(Node::Categories(None)),
+            (Global::CategoricalType, &[categories, _]) => Ok(Node::Categories(Some(categories))),
             (Global::DataFrame, []) => Ok(Node::Frame(None)),
             (Global::Series, []) => Ok(Node::Series(None)),
             (Global::BlockManager | Global::SingleBlockManager, []) => Ok(Node::Manager(None)),
@@ -194,7 +237,12 @@ impl<R: Read> Machine<R> {
     /// What `target.__setstate__(state)` would do.
     pub(super) fn set_state(&mut self, target: Id, state: Id, at: u64) -> Result<()> {
         let wrong = |what: &str| broken(at, format!("a state that {what} does not take"));
+        if self.dialect == Dialect::Torch {
+            // The attributes of an object are not looked at.
+            return Ok(());
+        }
         let made = match self.node(target) {
+            Node::Unread(..) => return Ok(()),
             Node::Array(None) => {
                 let &[version, shape, dtype, fortran, data] =
                     self.sequence(state).ok_or_else(|| wrong("an array"))?
@@ -206,8 +254,12 @@ impl<R: Read> Machine<R> {
                     return Err(wrong("an array"));
                 };
                 let fortran = *fortran;
-                let array = self.array(shape, dtype, fortran, data, at)?;
-                Node::Array(Some(array))
+                if let Node::Unread(name, at) = self.node(dtype) {
+                    Node::Unread(Arc::clone(name), *at)
+                } else {
+                    let array = self.array(shape, dtype, fortran, data, at)?;
+                    Node::Array(Some(array))
+                }
             }
             Node::Dtype(dtype) => {
                 let dtype = *dtype;
@@ -236,6 +288,14 @@ impl<R: Read> Machine<R> {
                     return Err(wrong("a text dtype"));
                 }
                 Node::Dtype(dtype.with_order(order))
+            }
+            Node::Column(class) => {
+                let class = *class;
+                self.column(class, state, at)?
+            }
+            Node::Categories(_) => {
+                let categories = self.entry(state, "categories");
+                Node::Categories(Some(categories.ok_or_else(|| wrong("categories"))?))
             }
             // (function, arguments, named arguments, attributes)
             Node::NewBlock => {
@@ -375,7 +435,7 @@ impl<R: Read> Machine<R> {
         })
     }
 
-    fn sequence(&self, id: Id) -> Option<&[Id]> {
+    pub(super) fn sequence(&self, id: Id) -> Option<&[Id]> {
         match self.node(id) {
             Node::List(items) | Node::Tuple(items) => Some(items),
             _ => None,
@@ -402,7 +462,7 @@ impl<R: Read> Machine<R> {
     }
 
     /// The last entry of a dict under a text key.
-    fn entry(&self, dict: Id, key: &str) -> Option<Id> {
+    pub(super) fn entry(&self, dict: Id, key: &str) -> Option<Id> {
         match self.node(dict) {
             Node::Dict(entries) if entries.len() <= SHORT => entries
                 .iter()

@@ -13,15 +13,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use mental_pong_eval::error::Error;
-use mental_pong_eval::recordings::limits::Limits;
-use mental_pong_eval::recordings::pickle;
-use mental_pong_eval::recordings::value::{Index, Value};
+use mental_pong_formats::Error;
+use mental_pong_formats::limits::Limits;
+use mental_pong_formats::pickle;
+use mental_pong_formats::value::{Index, Value};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/recordings/pickle_conformance")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/data/recordings/pickle_conformance")
 }
 
 /// Every conformance pickle with its expected content.
