@@ -631,7 +631,7 @@ pub(crate) struct RecordingFileArgs {
     pub(crate) nwb_condition: String,
     /// NWB: what names in that column mean, as `name=55062,other=72780`.
     #[arg(long, value_delimiter = ',', value_parser = parse_named_id, value_name = "NAME=ID")]
-    pub(crate) nwb_map: Vec<(String, i64)>,
+    pub(crate) nwb_map: Vec<(String, String)>,
     /// NWB: column of the time at which the ball starts to move, seconds; a usual name without it.
     #[arg(long, value_name = "COLUMN")]
     pub(crate) nwb_onset: Option<String>,
@@ -641,9 +641,32 @@ pub(crate) struct RecordingFileArgs {
     /// NWB: column that is not 0 in trials to leave out; `ignore` without it.
     #[arg(long, value_name = "COLUMN")]
     pub(crate) nwb_exclude: Option<String>,
-    /// NWB: what becomes of a unit without a trial in a condition.
+    /// What becomes of units and conditions without responses.
     #[arg(long, value_enum, default_value = "refuse")]
     pub(crate) missing: MissingArg,
+    /// Conditions that the file is about: a built-in set, a stimulus folder or a CSV. A file that states its set is held
+    /// against it; one that states none needs it.
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub(crate) conditions: Option<String>,
+    /// Bring the bins to this length, ms: a whole multiple of the recorded ones.
+    #[arg(long, value_name = "MS")]
+    pub(crate) rebin: Option<f64>,
+    /// Unit of the responses of a laboratory's arrays, where the file does not say.
+    #[arg(long, value_enum, value_name = "UNIT")]
+    pub(crate) response_unit: Option<ResponseUnitArg>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ResponseUnitArg {
+    /// Spikes per millisecond.
+    #[value(name = "spikes/ms")]
+    SpikesPerMs,
+    /// Spikes per second.
+    #[value(name = "Hz")]
+    Hz,
+    /// Spikes in a bin.
+    #[value(name = "spikes/bin")]
+    SpikesPerBin,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -652,6 +675,8 @@ pub(crate) enum MissingArg {
     Refuse,
     /// Leave the unit out, and count.
     DropUnits,
+    /// Leave the condition out, and name it.
+    DropConditions,
     /// The unit's mean, as in the release, and count.
     Impute,
 }
@@ -678,10 +703,9 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "more than 0 and less than 2^64 bytes".into())
 }
 
-fn parse_named_id(text: &str) -> Result<(String, i64), String> {
+fn parse_named_id(text: &str) -> Result<(String, String), String> {
     let (name, id) = text.split_once('=').ok_or("expected NAME=ID")?;
-    let id = id.trim().parse().map_err(|e| format!("{id}: {e}"))?;
-    Ok((name.trim().to_owned(), id))
+    Ok((name.trim().to_owned(), id.trim().to_owned()))
 }
 
 #[derive(Debug, Args)]
@@ -700,7 +724,7 @@ pub(crate) struct RecordingsInfoArgs {
 pub(crate) struct RecordingsConvertArgs {
     #[command(flatten)]
     pub(crate) input: RecordingFileArgs,
-    /// Folder to write.
+    /// What to write: a folder, or by its name NetCDF (.nc), Zarr (.zarr), a long table (.parquet) or arrays of numpy (.npz).
     #[arg(long)]
     pub(crate) out: PathBuf,
 }
@@ -726,6 +750,12 @@ pub(crate) struct RecordingsTrialsArgs {
     /// Bad rows to leave out and list before it is an error.
     #[arg(long, default_value_t = 0, value_name = "ROWS")]
     pub(crate) keep_going: usize,
+    /// Conditions that the trials are of: a built-in set, a stimulus folder or a CSV. Rows of others are bad.
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub(crate) conditions: Option<String>,
+    /// Leave trials of other conditions out, and take few conditions for enough.
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
     /// Print JSON with every trial.
     #[arg(long)]
     pub(crate) json: bool,
@@ -760,9 +790,12 @@ pub(crate) struct RecordingsSimulateArgs {
     /// Noise over trials.
     #[arg(long, value_enum, default_value = "poisson")]
     pub(crate) noise: NoiseArg,
-    /// Conditions by id, separated by commas; the 79 recorded ones without it.
+    /// Conditions: a built-in set, a stimulus folder or a CSV. The 79 recorded ones without it.
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub(crate) conditions: Option<String>,
+    /// Conditions of the set by id, separated by commas.
     #[arg(long, value_delimiter = ',')]
-    pub(crate) ids: Vec<u32>,
+    pub(crate) ids: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

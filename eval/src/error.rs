@@ -105,6 +105,9 @@ pub enum Error {
         /// What is wrong with the file.
         source: Box<Error>,
     },
+    /// A table of text cannot be read.
+    #[error(transparent)]
+    Text(#[from] mental_pong_base::table::TableError),
     /// A file is not what its format says, or asks for more than it may.
     #[error(transparent)]
     Formats(#[from] mental_pong_formats::Error),

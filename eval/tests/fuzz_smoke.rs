@@ -23,13 +23,14 @@ use std::time::{Duration, Instant};
 
 use mental_pong_base::Stream;
 use mental_pong_eval::error::Error;
-use mental_pong_eval::recordings::dmfc::{Expected, Recording};
+use mental_pong_eval::recordings::dmfc::{Opening, Recording};
 use mental_pong_eval::recordings::nwb::{self, NwbOptions};
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_eval::recordings::{long, npz};
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::npz::npy_header;
 use mental_pong_formats::{Error as Wrong, mat, parquet, pickle};
+use mental_pong_game::task::ConditionSet;
 
 /// What a damaged file may ask for: small, so that a false length shows.
 fn limits() -> Limits {
@@ -92,8 +93,13 @@ const CORPUS: [(Reader, &str); 16] = [
 fn read(reader: Reader, bytes: &[u8]) -> Result<(), Error> {
     let limits = limits();
     // What a reader gives is looked through, as a recording would be.
+    let opening = Opening {
+        limits,
+        conditions: Some(ConditionSet::open("all").unwrap()),
+        ..Opening::default()
+    };
     let checked = |value| {
-        let _ = Recording::from_value(&value, &Expected::default());
+        let _ = Recording::of_value(&value, &opening);
     };
     match reader {
         Reader::Pickle => Ok(pickle::read(bytes, &limits).map(checked)?),
@@ -101,16 +107,20 @@ fn read(reader: Reader, bytes: &[u8]) -> Result<(), Error> {
         Reader::Mat73 => Ok(mat::read_v73(bytes.to_vec(), &limits).map(checked)?),
         Reader::Npz => npz::read(Cursor::new(bytes), &limits).map(checked),
         Reader::Nwb => {
-            let names = [72_780, 105_802, 183_171, 420_020].map(|id| (format!("cond-{id}"), id));
-            let options = NwbOptions {
-                condition_names: names.into(),
-                ..NwbOptions::default()
+            let names = [72_780, 105_802, 183_171, 420_020];
+            let names = names.map(|id| (format!("cond-{id}"), id.to_string()));
+            let opening = Opening {
+                nwb: NwbOptions {
+                    condition_names: names.into(),
+                    ..NwbOptions::default()
+                },
+                ..opening
             };
-            nwb::from_bytes(bytes.to_vec(), &options, &limits).map(checked)
+            nwb::from_bytes(bytes.to_vec(), &opening).map(drop)
         }
         Reader::Parquet => {
             let table = parquet::from_bytes(bytes.to_vec(), &limits)?;
-            let _ = long::from_table(&table, &limits);
+            let _ = long::from_table(&table, &opening);
             Ok(())
         }
         Reader::Trials => {

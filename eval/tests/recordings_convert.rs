@@ -342,8 +342,8 @@ fn a_damaged_folder_is_an_error() {
     );
     damage(
         "version",
-        &|folder| change_text(folder, "\"version\": 2", "\"version\": 3"),
-        "version 3",
+        &|folder| change_text(folder, "\"version\": 3", "\"version\": 4"),
+        "version 4",
     );
     damage(
         "table",

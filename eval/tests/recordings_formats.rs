@@ -19,11 +19,11 @@ use mental_pong_eval::recordings::file::{Format, detect};
 use mental_pong_eval::recordings::nwb::NwbOptions;
 use mental_pong_eval::recordings::results::{self, DecodeResults, OfflineResults, RnnCompare};
 use mental_pong_eval::recordings::sample::MetaSample;
-use mental_pong_eval::recordings::{Missing, convert};
+use mental_pong_eval::recordings::{Missing, convert, export};
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::table::{Cells, Table};
 use mental_pong_formats::{Error as Wrong, parquet};
-use mental_pong_game::task::{Condition, Masks, PRIMATE79_IDS, select, truth_bins};
+use mental_pong_game::task::{Condition, ConditionSet, Masks, PRIMATE79_IDS, select, truth_bins};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -52,8 +52,16 @@ fn close(found: &[f64], expected: &[f64], tolerance: f64, what: &str) {
     }
 }
 
+/// Opened as of the published table, of which the conditions of all files here are rows.
+fn published() -> Opening {
+    Opening {
+        conditions: Some(ConditionSet::open("all").unwrap()),
+        ..Opening::default()
+    }
+}
+
 fn open(name: &str) -> Recording {
-    Recording::open(data(name)).unwrap_or_else(|error| panic!("{error}"))
+    Recording::open_as(data(name), &published(), &Quiet).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn all(recording: &Recording, half: Half) -> Responses {
@@ -121,7 +129,7 @@ fn a_released_npz_is_the_released_file() {
             npz.mask(TrialType::Occ, "start_occ_pad0").unwrap(),
             mat.mask(TrialType::Occ, "start_occ_pad0").unwrap()
         );
-        let ids: Vec<i64> = PRIMATE79_IDS.iter().map(|&id| id.into()).collect();
+        let ids: Vec<String> = PRIMATE79_IDS.iter().map(u32::to_string).collect();
         assert_eq!(npz.condition_ids(), Some(&*ids));
     }
 }
@@ -173,18 +181,19 @@ fn a_laboratorys_npz_states_its_axes_and_unit() {
         Some(&[15_i64][..])
     );
     // Held against the release it is something else.
-    let release = Recording::open_with(
-        data("synthetic_lab.npz"),
-        &mental_pong_eval::recordings::dmfc::Expected::default(),
-        &Limits::default(),
-    );
+    let held = Opening {
+        expected: Some(mental_pong_eval::recordings::dmfc::Expected::default()),
+        ..published()
+    };
+    let release = Recording::open_as(data("synthetic_lab.npz"), &held, &Quiet);
     assert!(release.unwrap_err().to_string().contains("79 conditions"));
 }
 
-fn nwb(name: &str, nwb: NwbOptions) -> Result<Recording, Error> {
+fn nwb(name: &str, nwb: NwbOptions, missing: Missing) -> Result<Recording, Error> {
     let opening = Opening {
         nwb,
-        ..Opening::default()
+        missing,
+        ..published()
     };
     Recording::open_as(data(name), &opening, &Quiet)
 }
@@ -193,7 +202,8 @@ fn nwb(name: &str, nwb: NwbOptions) -> Result<Recording, Error> {
 #[test]
 fn spikes_of_nwb_are_binned_as_numpy_does() {
     let expected = &json("synthetic_nwb_expected.json");
-    let names = [72_780, 105_802, 183_171, 420_020].map(|id| (format!("cond-{id}"), id));
+    let names =
+        [72_780, 105_802, 183_171, 420_020].map(|id| (format!("cond-{id}"), id.to_string()));
     for (file, options) in [
         ("synthetic.nwb", NwbOptions::default()),
         (
@@ -204,11 +214,12 @@ fn spikes_of_nwb_are_binned_as_numpy_does() {
             },
         ),
     ] {
-        let recording = nwb(file, options).unwrap_or_else(|error| panic!("{error}"));
+        let recording =
+            nwb(file, options, Missing::Refuse).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(recording.synthetic(), Some(true));
         assert_eq!(
             recording.condition_ids(),
-            Some(&[72_780, 105_802, 183_171, 420_020_i64][..])
+            Some(&["72780", "105802", "183171", "420020"].map(String::from)[..])
         );
         for trials in TrialType::ALL {
             for (half, key) in [(Half::Full, "full"), (Half::Sh1, "sh1"), (Half::Sh2, "sh2")] {
@@ -240,17 +251,19 @@ fn spikes_of_nwb_are_binned_as_numpy_does() {
 
 #[test]
 fn nwb_invents_nothing_unasked() {
-    let with = |missing| NwbOptions {
-        // Condition 29337 has no trial in the file.
-        conditions: Some(vec![29_337, 72_780]),
-        missing,
-        ..NwbOptions::default()
+    let with = |missing| {
+        let options = NwbOptions {
+            // Condition 29337 has no trial in the file.
+            conditions: Some(["29337", "72780"].map(String::from).to_vec()),
+            ..NwbOptions::default()
+        };
+        nwb("synthetic.nwb", options, missing)
     };
-    let error = nwb("synthetic.nwb", with(Missing::Refuse))
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("3 of 6 pairs"), "{error}");
-    let imputed = nwb("synthetic.nwb", with(Missing::Impute)).unwrap();
+    let error = with(Missing::Refuse).unwrap_err().to_string();
+    for word in ["3 of 6 pairs", "unit 0", "id 29337", "bin 6", "--missing"] {
+        assert!(error.contains(word), "{word} is not in {error}");
+    }
+    let imputed = with(Missing::Impute).unwrap();
     assert!(
         imputed
             .notes()
@@ -267,14 +280,19 @@ fn nwb_invents_nothing_unasked() {
                 .all(|v| (v - mean).abs() < 1e-15)
         );
     }
-    // No unit has the condition, so none is left.
+    // No unit has the condition, so none is left; or the other condition is.
     assert_eq!(
-        all(
-            &nwb("synthetic.nwb", with(Missing::DropUnits)).unwrap(),
-            Half::Full
-        )
-        .units(),
+        all(&with(Missing::DropUnits).unwrap(), Half::Full).units(),
         0
+    );
+    let dropped = with(Missing::DropConditions).unwrap();
+    assert_eq!(dropped.condition_ids(), Some(&["72780".to_owned()][..]));
+    assert_eq!(all(&dropped, Half::Full).conditions(), 1);
+    assert!(
+        dropped
+            .notes()
+            .iter()
+            .any(|n| n.contains("left out: 29337"))
     );
     for (options, word) in [
         (
@@ -292,14 +310,20 @@ fn nwb_invents_nothing_unasked() {
             "numbers",
         ),
     ] {
-        let error = nwb("synthetic.nwb", options).unwrap_err().to_string();
+        let error = nwb("synthetic.nwb", options, Missing::Refuse)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(word), "{error}");
     }
     // Names that nobody explained.
-    let error = nwb("synthetic_named.nwb", NwbOptions::default())
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("cond-72780"), "{error}");
+    let error = nwb(
+        "synthetic_named.nwb",
+        NwbOptions::default(),
+        Missing::Refuse,
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(error.contains("has no condition `cond-"), "{error}");
 }
 
 #[test]
@@ -409,7 +433,12 @@ fn conversion_of_a_laboratorys_file_reads_back() {
         let before = open(name);
         let to = folder.path().join(name);
         convert::write(&before, &to).unwrap();
+        // It says itself whose conditions it has.
         let after = Recording::open(&to).unwrap();
+        assert_eq!(
+            after.set().map(ConditionSet::identity),
+            before.set().map(ConditionSet::identity)
+        );
         assert_eq!(before.expected(), after.expected());
         assert_eq!(before.first_bin_ms(), after.first_bin_ms());
         assert_eq!(before.condition_ids(), after.condition_ids());
@@ -581,7 +610,7 @@ fn more_than_the_limit_is_refused_with_a_number() {
     ] {
         let opening = Opening {
             limits,
-            ..Opening::default()
+            ..published()
         };
         let error = Recording::open_as(data(name), &opening, &Quiet).unwrap_err();
         let Error::InFile { source, .. } = error else {
@@ -592,4 +621,151 @@ fn more_than_the_limit_is_refused_with_a_number() {
             "{name}: {source}"
         );
     }
+}
+
+/// Whose conditions a file has is never guessed from the numbers of their ids.
+#[test]
+fn a_file_that_states_no_set_is_asked_whose_conditions_it_has() {
+    for name in [
+        "synthetic_lab.npz",
+        "synthetic.nwb",
+        "synthetic_long.parquet",
+    ] {
+        let error = Recording::open(data(name)).unwrap_err().to_string();
+        assert!(error.contains("--conditions"), "{name}: {error}");
+        let wrong = Opening {
+            conditions: Some(ConditionSet::open("fresh400").unwrap()),
+            ..Opening::default()
+        };
+        let error = Recording::open_as(data(name), &wrong, &Quiet).unwrap_err();
+        assert!(error.to_string().contains("fresh400"), "{name}: {error}");
+    }
+    // The released layout states the published set.
+    let released = Recording::open(data("../mini_hand_dmfc_dataset_50ms.pkl.gz")).unwrap();
+    let set = released.set().unwrap();
+    assert_eq!(
+        set.identity(),
+        ConditionSet::open("primate79").unwrap().identity()
+    );
+    // A set of one's own is another, whatever its ids are called.
+    let own = ConditionSet::new("own", set.conditions().to_vec()).unwrap();
+    let design = ConditionSet::open("primate79").unwrap();
+    let design = design
+        .with_law(mental_pong_game::task::Law::Design)
+        .unwrap();
+    for other in [own.narrowed(&["29337"]).unwrap(), design] {
+        let opening = Opening {
+            conditions: Some(other.clone()),
+            ..Opening::default()
+        };
+        let path = data("../mini_hand_dmfc_dataset_50ms.pkl.gz");
+        let opened = Recording::open_as(path, &opening, &Quiet);
+        assert_eq!(
+            opened.is_ok(),
+            other.sha256() == set.sha256(),
+            "{}",
+            other.name()
+        );
+    }
+}
+
+/// Twice the bins, half of them; numbers by hand from the file's own.
+#[test]
+fn bins_are_merged_when_asked_for() {
+    let fine = open("synthetic_lab_trials.npz");
+    let opening = Opening {
+        rebin_ms: Some(2.0 * fine.expected().bin_ms),
+        ..published()
+    };
+    let coarse = Recording::open_as(data("synthetic_lab_trials.npz"), &opening, &Quiet).unwrap();
+    let (a, b) = (all(&fine, Half::Full), all(&coarse, Half::Full));
+    assert_eq!(b.bins(), a.bins() / 2);
+    let mean = 0.5 * (a.get(1, 2, 8) + a.get(1, 2, 9));
+    assert!((b.get(1, 2, 4) - mean).abs() < 1e-15);
+    assert!(coarse.notes().iter().any(|n| n.contains("rebinned")));
+    let odd = Opening {
+        rebin_ms: Some(1.3 * fine.expected().bin_ms),
+        ..published()
+    };
+    let error = Recording::open_as(data("synthetic_lab_trials.npz"), &odd, &Quiet).unwrap_err();
+    assert!(error.to_string().contains("multiple"), "{error}");
+}
+
+/// Arrays in MATLAB files, with text ids, bins of their own and variables that are not read. The script beside the files has
+/// the formula.
+#[test]
+fn a_laboratorys_matlab_file_is_a_recording() {
+    for name in ["synthetic_lab_v5.mat", "synthetic_lab_v73.mat"] {
+        let lab = open(name);
+        assert_eq!(
+            lab.condition_ids(),
+            Some(&["29337", "55062", "58244", "59920"].map(String::from)[..]),
+            "{name}"
+        );
+        assert_eq!((lab.axis().bin_ms, lab.axis().first_bin_ms), (20.0, -100.0));
+        for (half, shift) in [(Half::Full, 0.0), (Half::Sh1, 0.5), (Half::Sh2, -0.5)] {
+            let found = all(&lab, half);
+            for (u, c, b) in [(0, 0, 0), (1, 3, 7), (2, 2, 39)] {
+                let hz = 1.0 + u as f64 + 0.1 * c as f64 + 0.01 * b as f64 + shift;
+                assert!((found.get(u, c, b) - hz / 1000.0).abs() < 1e-12, "{name}");
+            }
+        }
+        assert!(
+            lab.notes()
+                .iter()
+                .any(|n| n.contains("weights") && n.contains("sparse")),
+            "{name}: {:?}",
+            lab.notes()
+        );
+        let animals = lab.table("neural_meta").unwrap().texts("animal").unwrap();
+        assert_eq!(animals[2].as_deref(), Some("q"));
+        // Epochs by the truth: the trial of 29337 begins with the bin after 0 ms.
+        let mask = lab.mask(TrialType::Occ, "start_end_pad0").unwrap();
+        assert!(!mask.contains(0, 4) && mask.contains(0, 5));
+    }
+}
+
+/// Whatever is written is read back, and says whose conditions it has.
+#[test]
+fn every_layout_that_is_written_is_a_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = open("synthetic_lab_v5.mat");
+    for name in ["a.nc", "a.parquet", "a.npz", "a"] {
+        let path = folder.path().join(name);
+        export::write(&before, &path).unwrap();
+        let after = Recording::open(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(after.condition_ids(), before.condition_ids(), "{name}");
+        assert_eq!(after.axis(), before.axis(), "{name}");
+        assert_eq!(
+            after.set().map(ConditionSet::identity),
+            before.set().map(ConditionSet::identity),
+            "{name}"
+        );
+        assert_eq!(after.synthetic(), Some(true), "{name}");
+        for half in Half::ALL {
+            assert_eq!(
+                bits(all(&after, half).as_slice()),
+                bits(all(&before, half).as_slice()),
+                "{name}"
+            );
+        }
+        assert_eq!(
+            after.mask(TrialType::Occ, "occ_end_pad0").unwrap(),
+            before.mask(TrialType::Occ, "occ_end_pad0").unwrap(),
+            "{name}"
+        );
+        // Held against another set, it says both.
+        let other = Opening {
+            conditions: Some(ConditionSet::open("primate79").unwrap().named("mine")),
+            ..Opening::default()
+        };
+        assert!(Recording::open_as(&path, &other, &Quiet).is_ok());
+        assert!(
+            export::write(&before, &path).is_err(),
+            "{name} is overwritten"
+        );
+    }
+    export::write(&before, &folder.path().join("a.zarr")).unwrap();
+    let about = fs::read_to_string(folder.path().join("a.zarr/responses/.zarray")).unwrap();
+    assert!(about.contains("\"shape\": [3, 4, 120]"), "{about}");
 }

@@ -660,7 +660,7 @@ fn a_recording_is_a_reference() {
     let recording = Recording::open(path).unwrap();
     let recorded = Recorded::load(&recording, Population::All).unwrap();
     let axis = StepAxis::design(&primate79()).unwrap();
-    let expected: Vec<i64> = PRIMATE79_IDS.iter().map(|&id| i64::from(id)).collect();
+    let expected: Vec<String> = PRIMATE79_IDS.iter().map(u32::to_string).collect();
     assert_eq!(recorded.condition_ids.as_ref(), Some(&expected));
     let rsa = Rsa::new(
         &axis,

@@ -2,7 +2,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use mental_pong_formats::limits::Limits;
-use mental_pong_eval::recordings::nwb::{self, NwbOptions};
+use mental_pong_eval::recordings::dmfc::Opening;
+use mental_pong_eval::recordings::nwb;
+use mental_pong_game::task::ConditionSet;
 
 /// Little, so that a false length shows.
 fn limits() -> Limits {
@@ -16,5 +18,10 @@ fn limits() -> Limits {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let _ = nwb::from_bytes(data.to_vec(), &NwbOptions::default(), &limits());
+    let opening = Opening {
+        limits: limits(),
+        conditions: ConditionSet::open("all").ok(),
+        ..Opening::default()
+    };
+    let _ = nwb::from_bytes(data.to_vec(), &opening);
 });

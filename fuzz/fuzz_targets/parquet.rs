@@ -2,7 +2,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use mental_pong_formats::limits::Limits;
+use mental_pong_eval::recordings::dmfc::Opening;
 use mental_pong_eval::recordings::long;
+use mental_pong_game::task::ConditionSet;
 use mental_pong_formats::parquet;
 
 /// Little, so that a false length shows.
@@ -18,6 +20,11 @@ fn limits() -> Limits {
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(table) = parquet::from_bytes(data.to_vec(), &limits()) {
-        let _ = long::from_table(&table, &limits());
+        let opening = Opening {
+            limits: limits(),
+            conditions: ConditionSet::open("all").ok(),
+            ..Opening::default()
+        };
+        let _ = long::from_table(&table, &opening);
     }
 });

@@ -100,10 +100,7 @@ fn read(args: &EvalArgs) -> Result<Inputs, Failure> {
     }
     let conditions = match inputs.recording.as_ref().and_then(Recording::condition_ids) {
         Some(ids) => {
-            let ids: Vec<u32> = ids
-                .iter()
-                .filter_map(|&id| u32::try_from(id).ok())
-                .collect();
+            let ids: Vec<u32> = ids.iter().filter_map(|id| id.parse().ok()).collect();
             select(&ids)?
         }
         None => Set::Primate79.conditions()?,

@@ -1,48 +1,78 @@
 use mental_pong_base::Monitor;
 use mental_pong_base::files::write_atomic;
+use mental_pong_eval::recordings::arrays::RateUnit;
 use mental_pong_eval::recordings::dmfc::{Opening, Recording, TrialType};
 use mental_pong_eval::recordings::info::Info;
 use mental_pong_eval::recordings::nwb::NwbOptions;
+use mental_pong_eval::recordings::results::Results;
 use mental_pong_eval::recordings::simulate::{self, Noise, Settings};
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
-use mental_pong_eval::recordings::{Missing, convert, file};
+use mental_pong_eval::recordings::{Missing, convert, export, file};
 use mental_pong_formats::limits::Limits;
 use mental_pong_study::report::recording_figure;
+
+use mental_pong_game::task::ConditionSet;
 
 use super::{output, output_json};
 use crate::Done;
 use crate::args::{
     MissingArg, NoiseArg, RecordingFileArgs, RecordingsConvertArgs, RecordingsInfoArgs,
-    RecordingsSimulateArgs, RecordingsTrialsArgs,
+    RecordingsSimulateArgs, RecordingsTrialsArgs, ResponseUnitArg,
 };
 use crate::failure::Failure;
+
+fn limits(args: &RecordingFileArgs) -> Limits {
+    Limits {
+        bytes: args.max_memory,
+        ..Limits::default()
+    }
+}
 
 fn open(args: &RecordingFileArgs, monitor: &dyn Monitor) -> Result<Recording, Failure> {
     let opening = Opening {
         expected: None,
-        limits: Limits {
-            bytes: args.max_memory,
-            ..Limits::default()
-        },
+        limits: limits(args),
         nwb: NwbOptions {
             condition: args.nwb_condition.clone(),
             condition_names: args.nwb_map.iter().cloned().collect(),
             onset: args.nwb_onset.clone(),
             trial_type: args.nwb_trial_type.clone(),
             exclude: args.nwb_exclude.clone(),
-            missing: match args.missing {
-                MissingArg::Refuse => Missing::Refuse,
-                MissingArg::DropUnits => Missing::DropUnits,
-                MissingArg::Impute => Missing::Impute,
-            },
             ..NwbOptions::default()
         },
+        conditions: args
+            .conditions
+            .as_deref()
+            .map(ConditionSet::open)
+            .transpose()?,
+        missing: match args.missing {
+            MissingArg::Refuse => Missing::Refuse,
+            MissingArg::DropUnits => Missing::DropUnits,
+            MissingArg::DropConditions => Missing::DropConditions,
+            MissingArg::Impute => Missing::Impute,
+        },
+        rebin_ms: args.rebin,
+        response_unit: args.response_unit.map(|unit| match unit {
+            ResponseUnitArg::SpikesPerMs => RateUnit::SpikesPerMs,
+            ResponseUnitArg::Hz => RateUnit::Hz,
+            ResponseUnitArg::SpikesPerBin => RateUnit::SpikesPerBin,
+        }),
     };
     Ok(Recording::open_as(&args.file, &opening, monitor)?)
 }
 
 pub(crate) fn info(args: &RecordingsInfoArgs, monitor: &dyn Monitor) -> Done {
-    let recording = open(&args.input, monitor)?;
+    let recording = match open(&args.input, monitor) {
+        Ok(recording) => recording,
+        // A file of the authors' results is no recording, but it is one of theirs.
+        Err(failure) => match Results::open(&args.input.file, &limits(&args.input)) {
+            Ok(results) if !args.json => {
+                let file = args.input.file.display();
+                return output(|out| write!(out, "{file}\n{results}"));
+            }
+            _ => return Err(failure),
+        },
+    };
     if let Some(path) = &args.figure {
         let svg = recording_figure(&recording, TrialType::Occ)?;
         write_atomic(path, |out| out.write_all(svg.as_bytes()))?;
@@ -57,8 +87,14 @@ pub(crate) fn info(args: &RecordingsInfoArgs, monitor: &dyn Monitor) -> Done {
 
 pub(crate) fn convert(args: &RecordingsConvertArgs, monitor: &dyn Monitor) -> Done {
     let recording = open(&args.input, monitor)?;
-    convert::write(&recording, &args.out)?;
-    output(|out| writeln!(out, "{}", args.out.join(convert::MANIFEST).display()))
+    export::write(&recording, &args.out)?;
+    let manifest = args.out.join(convert::MANIFEST);
+    let written = if manifest.is_file() {
+        &manifest
+    } else {
+        &args.out
+    };
+    output(|out| writeln!(out, "{}", written.display()))
 }
 
 pub(crate) fn trials(args: &RecordingsTrialsArgs, monitor: &dyn Monitor) -> Done {
@@ -74,12 +110,22 @@ pub(crate) fn trials(args: &RecordingsTrialsArgs, monitor: &dyn Monitor) -> Done
         subject: args.subject.clone(),
         trial_type,
         keep_going: args.keep_going,
+        set: args
+            .conditions
+            .as_deref()
+            .map(ConditionSet::open)
+            .transpose()?,
+        allow_missing: args.allow_missing,
         limits: Limits::default(),
     };
     // Parquet is a table here; every other format that is told by its content is a recording.
     let is_recording = file::detect(&args.file).is_ok_and(|f| f != file::Format::Parquet);
     let trials = if is_recording {
-        let recording = Recording::open_as(&args.file, &Opening::default(), monitor)?;
+        let opening = Opening {
+            conditions: options.set.clone(),
+            ..Opening::default()
+        };
+        let recording = Recording::open_as(&args.file, &opening, monitor)?;
         Trials::of_recording(&recording, &options)?
     } else {
         Trials::open(&args.file, &options)?
@@ -111,8 +157,9 @@ pub(crate) fn trials(args: &RecordingsTrialsArgs, monitor: &dyn Monitor) -> Done
         let e = &about.excluded;
         writeln!(
             out,
-            "  left out by rule: {} without condition, {} of practice, {} ignored, {} without outcome, {} without occluder, {} without paddle, {} lapses (|paddle| > 10 deg)",
+            "  left out by rule: {} without condition, {} of another condition, {} of practice, {} ignored, {} without outcome, {} without occluder, {} without paddle, {} lapses (|paddle| > 10 deg)",
             e.no_condition,
+            e.other_condition,
             e.practice,
             e.ignored,
             e.no_outcome,
@@ -137,11 +184,6 @@ pub(crate) fn simulate(args: &RecordingsSimulateArgs) -> Done {
         seed: args.seed,
         units: args.units,
         untuned: args.untuned,
-        conditions: if args.ids.is_empty() {
-            defaults.conditions.clone()
-        } else {
-            args.ids.clone()
-        },
         trials: args.trials,
         noise: match args.noise {
             NoiseArg::Poisson => Noise::Poisson,
@@ -152,7 +194,8 @@ pub(crate) fn simulate(args: &RecordingsSimulateArgs) -> Done {
         rate_hz: args.rate_hz,
         ..defaults
     };
-    let simulated = simulate::simulate(&settings)?;
+    let set = ConditionSet::chosen(args.conditions.as_deref(), &args.ids)?;
+    let simulated = simulate::simulate(&settings, &set)?;
     let truth = simulated.write(&args.out)?;
     output(|out| {
         writeln!(out, "{}", args.out.display())?;

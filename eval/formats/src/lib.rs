@@ -9,6 +9,7 @@
 //! | [`torch`] | PyTorch's `.pt` and `.pth`: names, shapes and values of tensors |
 //! | [`npz`] | `.npy` and `.npz`, read and written |
 //! | [`mat`] | MATLAB files of version 5 and 7.3 |
+//! | [`labelled`] | arrays with named axes: NetCDF and Zarr |
 //! | [`parquet`] | flat tables, read and written |
 //! | [`archive`] | zip archives |
 //!
@@ -31,6 +32,7 @@
 
 pub mod archive;
 mod error;
+pub mod labelled;
 pub mod limits;
 pub mod mat;
 pub mod npz;

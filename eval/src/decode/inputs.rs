@@ -246,12 +246,14 @@ impl FromRecording<'static> {
     }
 }
 
-/// Ids of the conditions where they fit the type.
+/// Ids of the conditions where they are rows of the published table.
 fn ids_of(recording: &Recording) -> Option<Vec<u32>> {
     recording
-        .condition_ids()?
+        .set()
+        .filter(|set| set.is_published())?
+        .ids()
         .iter()
-        .map(|&id| u32::try_from(id).ok())
+        .map(|id| id.parse().ok())
         .collect()
 }
 

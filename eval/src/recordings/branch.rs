@@ -64,11 +64,6 @@ impl Branch {
         place
     }
 
-    /// Whether nothing was put in.
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// The whole as dictionaries.
     pub(super) fn into_value(self) -> Value {
         let entries = self

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mental_pong_base::files::{create_folder, sha256_file, sha256_hex, write_atomic};
+use mental_pong_game::task::{ConditionSet, SetIdentity};
 use safetensors::Dtype as Element;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,7 @@ pub const ARRAYS: &str = "arrays.safetensors";
 /// Name of the layout, as the manifest states it.
 pub const LAYOUT: &str = "mental-pong-recording";
 /// Version of the layout.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Name of the folder of tables in the folder.
 pub const TABLE_FOLDER: &str = "tables";
 
@@ -69,8 +70,10 @@ pub struct Manifest {
     pub axes: Expected,
     /// Time of the left edge of bin 0, in ms after the ball starts to move.
     pub first_bin_ms: f64,
-    /// Id of each condition.
-    pub condition_ids: Option<Vec<i64>>,
+    /// The set of conditions that it is of.
+    pub set: Option<SetIdentity>,
+    /// Id of each condition, in that set.
+    pub condition_ids: Option<Vec<String>>,
     /// Row of `neural_meta` of each unit, by `responses/trials`.
     pub unit_ids: BTreeMap<String, Vec<i64>>,
     /// Rows of the reliable units, from 0, by trial type.
@@ -221,7 +224,8 @@ pub fn write(recording: &Recording, folder: &Path) -> Result<Manifest> {
         released: recording.released,
         axes: recording.expected,
         first_bin_ms: recording.first_bin_ms,
-        condition_ids: recording.condition_ids.clone(),
+        set: recording.set().map(ConditionSet::identity),
+        condition_ids: recording.ids.clone(),
         unit_ids: recording
             .unit_ids
             .iter()
@@ -452,6 +456,7 @@ pub fn read(folder: &Path, limits: &Limits) -> Result<Value> {
         let axes = Axes {
             expected: manifest.axes,
             first_bin_ms: manifest.first_bin_ms,
+            set: manifest.set.clone(),
             notes: manifest.notes.clone(),
         };
         root.insert(&[AXES], axes.to_value())?;

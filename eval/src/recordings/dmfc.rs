@@ -4,17 +4,19 @@
 //! authors' code that made them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mental_pong_base::{Monitor, Quiet};
+use mental_pong_game::task::{BinAxis, ConditionSet, SetIdentity};
 use serde::{Deserialize, Serialize};
 
 use crate::array::Array2;
 use crate::error::{Error, Result};
 
-use super::file::{self, Format};
+use super::arrays::{self, RateUnit};
+use super::file::{self, Content, Format};
+use super::lab::Missing;
 use super::nwb::NwbOptions;
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::table::{Cells, Table};
@@ -373,7 +375,12 @@ pub struct Recording {
     pub(crate) masks: Vec<(TrialType, String, Mask)>,
     pub(crate) reliable: BTreeMap<TrialType, Vec<usize>>,
     pub(crate) unit_ids: BTreeMap<(TrialType, Half), Vec<i64>>,
-    pub(crate) condition_ids: Option<Vec<i64>>,
+    pub(crate) ids: Option<Vec<String>>,
+    /// The set that the file states.
+    pub(crate) stated: Option<SetIdentity>,
+    pub(crate) set: Option<ConditionSet>,
+    /// Whether the unit of the responses is known.
+    pub(crate) unit_stated: bool,
     pub(crate) tables: BTreeMap<&'static str, Table>,
     pub(crate) trials: BTreeMap<TrialType, Vec<i64>>,
     pub(crate) criteria: BTreeMap<TrialType, String>,
@@ -385,7 +392,7 @@ pub struct Recording {
 pub(crate) const TABLES: [&str; 3] = ["meta", "neural_meta", "trial_meta"];
 
 /// Masks without which nothing can be analysed.
-const NEEDED_MASKS: [&str; 3] = ["start_end_pad0", "start_occ_pad0", "occ_end_pad0"];
+pub(super) const NEEDED_MASKS: [&str; 3] = ["start_end_pad0", "start_occ_pad0", "occ_end_pad0"];
 
 impl Recording {
     /// Open a file or a converted folder, whatever its format, and check it: a file that states axes of its own (a
@@ -416,42 +423,86 @@ impl Recording {
         monitor: &dyn Monitor,
     ) -> Result<Self> {
         let path = path.as_ref();
-        let (format, value) = file::read_recording(path, opening, monitor)?;
-        let mut recording = Self::from_tree(&value, opening.expected.as_ref())
-            .map_err(|error| error.in_file(path))?;
-        recording.path = Some(path.to_owned());
-        recording.format = Some(format);
-        Ok(recording)
+        let (format, content) = file::content(path, opening, monitor)?;
+        let of = || {
+            let mut recording = match content {
+                Content::Recording(recording) => *recording,
+                Content::Tree(value) => Self::from_tree(&value, opening)?,
+            };
+            if let Some(expected) = &opening.expected {
+                recording.hold_against(expected)?;
+            }
+            recording.path = Some(path.to_owned());
+            recording.format = Some(format);
+            recording.finished(opening)
+        };
+        of().map_err(|error| error.in_file(path))
     }
 
     /// From what a reader returned, held against `expected`. [`Error::Field`] as in [`Recording::open`].
     pub fn from_value(root: &Value, expected: &Expected) -> Result<Self> {
-        Self::from_tree(root, Some(expected))
+        let opening = Opening {
+            expected: Some(*expected),
+            ..Opening::default()
+        };
+        Self::of_value(root, &opening)
     }
 
-    fn from_tree(root: &Value, expected: Option<&Expected>) -> Result<Self> {
-        let axes = Axes::of(root)?;
-        if let (Some(axes), Some(expected)) = (&axes, expected)
-            && (axes.expected.bin_ms - expected.bin_ms).abs() > 1e-9
-        {
-            return Err(Error::field(
-                "axes/bin_ms",
-                format!("{} ms", expected.bin_ms),
-                format!("{} ms", axes.expected.bin_ms),
-            ));
+    /// From what a reader returned. Errors as in [`Recording::open`].
+    pub fn of_value(root: &Value, opening: &Opening) -> Result<Self> {
+        let recording = Self::from_tree(root, opening)?;
+        if let Some(expected) = &opening.expected {
+            recording.hold_against(expected)?;
         }
+        recording.finished(opening)
+    }
+
+    /// A tree of the released keys, or a laboratory's own arrays by their names.
+    fn from_tree(root: &Value, opening: &Opening) -> Result<Self> {
+        if arrays::is_lab(root) {
+            return arrays::recording(root, opening);
+        }
+        let axes = Axes::of(root)?;
         let released = axes.is_none();
-        let (stated, first_bin_ms, notes) = match axes {
-            Some(axes) => (axes.expected, axes.first_bin_ms, axes.notes),
-            None => (Expected::default(), FIRST_BIN_MS, Vec::new()),
+        let expected = opening.expected.unwrap_or_default();
+        let (stated, first_bin_ms, set, notes) = match axes {
+            Some(axes) => (axes.expected, axes.first_bin_ms, axes.set, axes.notes),
+            None => (expected, FIRST_BIN_MS, None, Vec::new()),
         };
         Checker {
-            expected: expected.copied().unwrap_or(stated),
+            expected: stated,
             released,
             first_bin_ms,
+            set,
             notes,
         }
         .recording(root)
+    }
+
+    /// [`Error::Field`] for other axes than these.
+    fn hold_against(&self, expected: &Expected) -> Result<()> {
+        let found = self.expected;
+        if (found.bin_ms - expected.bin_ms).abs() > 1e-9 {
+            return Err(Error::field(
+                "axes/bin_ms",
+                format!("{} ms", expected.bin_ms),
+                format!("{} ms", found.bin_ms),
+            ));
+        }
+        for (what, expected, found) in [
+            ("conditions", expected.conditions, found.conditions),
+            ("bins", expected.bins, found.bins),
+        ] {
+            if expected != found {
+                let expected = format!("{expected} {what}");
+                return Err(Error::field(
+                    format!("axes/{what}"),
+                    expected,
+                    found.to_string(),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// An error about this recording, with its file.
@@ -641,11 +692,26 @@ impl Recording {
         self.unit_ids.get(&(trials, half)).map(|ids| &**ids)
     }
 
-    /// Id of each condition: its row in the table of all 472,225 trials. `None` if the file does not say, as MATLAB files of
-    /// version 5 do not.
+    /// Id of each condition, as its set has it. `None` if the file does not say, as MATLAB files of version 5 do not.
     #[must_use]
-    pub fn condition_ids(&self) -> Option<&[i64]> {
-        self.condition_ids.as_deref()
+    pub fn condition_ids(&self) -> Option<&[String]> {
+        self.ids.as_deref()
+    }
+
+    /// The conditions, in the order of the recording: part of the set that the file is of. `None` where it has no ids.
+    #[must_use]
+    pub fn set(&self) -> Option<&ConditionSet> {
+        self.set.as_ref()
+    }
+
+    /// The bins on the clock of the set.
+    #[must_use]
+    pub fn axis(&self) -> BinAxis {
+        BinAxis {
+            bin_ms: self.expected.bin_ms,
+            first_bin_ms: self.first_bin_ms,
+            n_bins: self.expected.bins,
+        }
     }
 
     /// The table `meta` (by condition), `neural_meta` (by unit) or `trial_meta` (by trial). `None` if the file lacks it.
@@ -699,7 +765,7 @@ pub fn behavior_unit(name: &str) -> Option<&'static str> {
     })
 }
 
-fn numbers(field: &str, array: &Array) -> Result<Vec<f64>> {
+pub(super) fn numbers(field: &str, array: &Array) -> Result<Vec<f64>> {
     array.to_f64().ok_or_else(|| {
         Error::field(
             field,
@@ -707,18 +773,6 @@ fn numbers(field: &str, array: &Array) -> Result<Vec<f64>> {
             format!("elements of type {}", array.dtype()),
         )
     })
-}
-
-/// `[unit, condition, bin]` of a flat position, for messages.
-struct Place(usize, usize, usize);
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(at, conditions, bins) = *self;
-        let (condition, bin) = (at / bins % conditions, at % bins);
-        let unit = at / (conditions * bins);
-        write!(f, "unit {unit}, condition {condition}, bin {bin}")
-    }
 }
 
 /// How to open a recording.
@@ -730,6 +784,14 @@ pub struct Opening {
     pub limits: Limits,
     /// How an NWB file is to be understood.
     pub nwb: NwbOptions,
+    /// The conditions that the file is about, for one that does not say; checked for one that does.
+    pub conditions: Option<ConditionSet>,
+    /// What becomes of units and conditions without responses.
+    pub missing: Missing,
+    /// Length of the bins to bring the recording to, ms: a whole multiple of its own.
+    pub rebin_ms: Option<f64>,
+    /// Unit of the responses of a laboratory's own arrays, where the file does not say.
+    pub response_unit: Option<RateUnit>,
 }
 
 /// Left edge of bin 0 in the release, in ms after the ball starts to move.
@@ -743,6 +805,7 @@ pub(crate) const AXES: &str = "axes";
 pub(crate) struct Axes {
     pub(crate) expected: Expected,
     pub(crate) first_bin_ms: f64,
+    pub(crate) set: Option<SetIdentity>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -757,8 +820,16 @@ impl Axes {
             ("first_bin_ms", Value::Float(self.first_bin_ms)),
             ("notes", Value::List(Arc::new(notes.collect()))),
         ];
+        let text = |text: &str| Value::Str(text.into());
+        let set = self.set.iter().flat_map(|set| {
+            [
+                ("set_name", text(&set.name)),
+                ("set_sha256", text(&set.sha256)),
+            ]
+        });
         let entries = entries
             .into_iter()
+            .chain(set)
             .map(|(key, value)| (Value::Str(key.into()), value))
             .collect();
         Value::Dict(Arc::new(Dict::new(entries)))
@@ -807,15 +878,74 @@ impl Axes {
                 bin_ms,
             },
             first_bin_ms: number("first_bin_ms")?,
+            set: set_of(axes),
             notes,
         }))
     }
+}
+
+/// The set that a dictionary states, if it states one.
+pub(super) fn set_of(dict: &Value) -> Option<SetIdentity> {
+    Some(SetIdentity {
+        name: dict.get("set_name")?.as_str()?,
+        sha256: dict.get("set_sha256")?.as_str()?,
+    })
+}
+
+/// An array `[…, condition, bin]` of numbers, with a leading axis of units or without. [`Error::Field`] otherwise.
+pub(super) fn shaped(
+    field: &str,
+    array: &Array,
+    expected: &Expected,
+    with_units: bool,
+) -> Result<()> {
+    let &Expected {
+        conditions,
+        bins,
+        bin_ms,
+    } = expected;
+    if !array.dtype().is_number() {
+        let found = format!("elements of type {}", array.dtype());
+        return Err(Error::field(field, "numbers", found));
+    }
+    let axes = if with_units {
+        "[unit, condition, bin]"
+    } else {
+        "[condition, bin]"
+    };
+    let shape = array.shape();
+    let tail = match (with_units, shape) {
+        (true, &[_, conditions, bins]) | (false, &[conditions, bins]) => (conditions, bins),
+        _ => {
+            let expected = format!("axes {axes}");
+            return Err(Error::field(field, expected, format!("shape {shape:?}")));
+        }
+    };
+    if tail.0 != conditions {
+        return Err(Error::field(
+            field,
+            format!("{conditions} conditions in {axes}"),
+            format!("{} conditions (shape {shape:?})", tail.0),
+        ));
+    }
+    if tail.1 != bins {
+        return Err(Error::field(
+            field,
+            format!("{bins} bins of {bin_ms} ms in {axes}"),
+            format!(
+                "{} bins (shape {shape:?}): another bin size or another length",
+                tail.1
+            ),
+        ));
+    }
+    Ok(())
 }
 
 struct Checker {
     expected: Expected,
     released: bool,
     first_bin_ms: f64,
+    set: Option<SetIdentity>,
     notes: Vec<String>,
 }
 
@@ -854,8 +984,6 @@ impl Checker {
                     let found = format!("{} rows", array.shape()[0]);
                     return Err(Error::field(field, format!("{count} factors"), found));
                 }
-                let inside = find_mask(&masks, trials, "start_end_pad0");
-                self.response_values(&field, &array, population, inside)?;
                 responses.insert((trials, population, half), array);
             }
         }
@@ -872,7 +1000,13 @@ impl Checker {
         let reliable = self.reliable(root, &responses)?;
         let unit_ids = self.unit_ids(root, &responses)?;
         let tables = self.tables(root);
-        let condition_ids = self.condition_ids(tables.get("meta"))?;
+        let ids = self.condition_ids(tables.get("meta"))?;
+        for (name, value) in entries.named() {
+            if let Value::Unread(what) = value {
+                self.notes
+                    .push(format!("{name}: {what} is not read, and left out"));
+            }
+        }
         let mut trials = BTreeMap::new();
         let mut criteria = BTreeMap::new();
         for kind in TrialType::ALL {
@@ -911,7 +1045,10 @@ impl Checker {
             masks,
             reliable,
             unit_ids,
-            condition_ids,
+            ids,
+            stated: self.set,
+            set: None,
+            unit_stated: true,
             tables,
             trials,
             criteria,
@@ -920,50 +1057,11 @@ impl Checker {
         })
     }
 
-    /// An array `[…, condition, bin]` of numbers, with a leading axis of units or without.
     fn shaped(&self, field: &str, value: &Value, with_units: bool) -> Result<Arc<Array>> {
-        let Expected {
-            conditions,
-            bins,
-            bin_ms,
-        } = self.expected;
         let Value::Array(array) = value else {
             return Err(Error::field(field, "an array", value.describe()));
         };
-        if !array.dtype().is_number() {
-            let found = format!("elements of type {}", array.dtype());
-            return Err(Error::field(field, "numbers", found));
-        }
-        let axes = if with_units {
-            "[unit, condition, bin]"
-        } else {
-            "[condition, bin]"
-        };
-        let shape = array.shape();
-        let tail = match (with_units, shape) {
-            (true, &[_, conditions, bins]) | (false, &[conditions, bins]) => (conditions, bins),
-            _ => {
-                let expected = format!("axes {axes}");
-                return Err(Error::field(field, expected, format!("shape {shape:?}")));
-            }
-        };
-        if tail.0 != conditions {
-            return Err(Error::field(
-                field,
-                format!("{conditions} conditions in {axes}"),
-                format!("{} conditions (shape {shape:?})", tail.0),
-            ));
-        }
-        if tail.1 != bins {
-            return Err(Error::field(
-                field,
-                format!("{bins} bins of {bin_ms} ms in {axes}"),
-                format!(
-                    "{} bins (shape {shape:?}): another bin size or another length",
-                    tail.1
-                ),
-            ));
-        }
+        shaped(field, array, &self.expected, with_units)?;
         Ok(Arc::clone(array))
     }
 
@@ -1003,12 +1101,6 @@ impl Checker {
                 masks.push((trials, name.to_owned(), mask));
             }
         }
-        for name in NEEDED_MASKS {
-            if find_mask(&masks, TrialType::Occ, name).is_none_or(|mask| mask.count() == 0) {
-                let field = format!("masks/occ/{name}");
-                return Err(Error::field(field, "at least one cell inside", "none"));
-            }
-        }
         Ok(masks)
     }
 
@@ -1023,78 +1115,10 @@ impl Checker {
             for (name, value) in of_type.named() {
                 let field = format!("behavioral_responses/{}/{name}", trials.key());
                 let array = self.shaped(&field, value, false)?;
-                if let Some(at) = numbers(&field, &array)?
-                    .iter()
-                    .position(|v| v.is_infinite())
-                {
-                    let (c, b) = (at / self.expected.bins, at % self.expected.bins);
-                    let found = format!("an infinite value at condition {c}, bin {b}");
-                    return Err(Error::field(field, "finite values or NaN", found));
-                }
                 behaviors.push((trials, name.to_owned(), array));
             }
         }
         Ok(behaviors)
-    }
-
-    /// NaN may stand outside of the trials and in the last bin. Inside of them every analysis needs a value.
-    fn response_values(
-        &mut self,
-        field: &str,
-        array: &Array,
-        population: Population,
-        inside: Option<&Mask>,
-    ) -> Result<()> {
-        let Expected {
-            conditions, bins, ..
-        } = self.expected;
-        let values = numbers(field, array)?;
-        let mut outside = [0_usize; 2];
-        let mut last_bin_finite = 0_usize;
-        for (at, &value) in values.iter().enumerate() {
-            let (condition, bin) = (at / bins % conditions, at % bins);
-            if value.is_infinite() {
-                let found = format!("{value} at {}", Place(at, conditions, bins));
-                return Err(Error::field(field, "finite values or NaN", found));
-            }
-            let needed = inside.is_some_and(|mask| mask.contains(condition, bin));
-            if value.is_nan() && needed {
-                return Err(Error::field(
-                    field,
-                    "a value in every cell of start_end_pad0",
-                    format!("NaN at {}", Place(at, conditions, bins)),
-                ));
-            }
-            if bin + 1 == bins {
-                last_bin_finite += usize::from(!value.is_nan());
-            } else if !needed {
-                outside[usize::from(value.is_nan())] += 1;
-            }
-        }
-        match population {
-            Population::Factors(_) => {
-                if inside.is_some() && outside[0] > 0 {
-                    self.notes.push(format!(
-                        "{field}: {} values outside of start_end_pad0, where factors are NaN in the release",
-                        outside[0]
-                    ));
-                }
-            }
-            _ => {
-                if outside[1] > 0 && self.released {
-                    self.notes.push(format!(
-                        "{field}: {} NaN before the last bin and outside of start_end_pad0; the release has none",
-                        outside[1]
-                    ));
-                }
-                if last_bin_finite > 0 && self.released {
-                    self.notes.push(format!(
-                        "{field}: {last_bin_finite} values in the last bin, which is NaN in the release"
-                    ));
-                }
-            }
-        }
-        Ok(())
     }
 
     fn reliable(
@@ -1146,26 +1170,6 @@ impl Checker {
                         format!("{}/{}", Population::Reliable.key(half), trials.key()),
                         format!("{} units, as {field} says", rows.len()),
                         format!("{} units", array.shape()[0]),
-                    ));
-                }
-            }
-            if let (Some(all), Some(kept)) = (all, kept) {
-                let (all, kept) = (numbers(&field, all)?, numbers(&field, kept)?);
-                let size = self.expected.conditions * self.expected.bins;
-                let same = rows
-                    .iter()
-                    .zip(kept.chunks_exact(size))
-                    .all(|(&row, kept)| {
-                        all[row * size..(row + 1) * size]
-                            .iter()
-                            .zip(kept)
-                            .all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
-                    });
-                if !same {
-                    return Err(Error::field(
-                        format!("neural_responses_reliable/{}", trials.key()),
-                        format!("the rows of neural_responses that {field} names"),
-                        "other values",
                     ));
                 }
             }
@@ -1229,7 +1233,7 @@ impl Checker {
         tables
     }
 
-    fn condition_ids(&mut self, meta: Option<&Table>) -> Result<Option<Vec<i64>>> {
+    fn condition_ids(&mut self, meta: Option<&Table>) -> Result<Option<Vec<String>>> {
         let Some(meta) = meta else {
             return Ok(None);
         };
@@ -1237,35 +1241,34 @@ impl Checker {
             let expected = format!("{} rows, one for each condition", self.expected.conditions);
             return Err(Error::field("meta", expected, meta.rows.to_string()));
         }
-        let column = meta
-            .numbers("py_meta_index")
-            .or_else(|| match meta.columns.first() {
-                Some((_, Cells::Numbers(index))) if meta.has_index => Some(&**index),
-                _ => None,
+        let ids = ["condition_id", "py_meta_index"]
+            .into_iter()
+            .find_map(|name| {
+                let texts = meta.texts(name).map(|texts| {
+                    let text = |text: &Option<String>| text.clone();
+                    texts.iter().map(text).collect::<Option<Vec<_>>>()
+                });
+                texts.or_else(|| meta.numbers(name).map(whole_ids))
             });
-        let ids = column.map(|ids| {
-            ids.iter()
-                .map(|&id| whole(id))
-                .collect::<Option<Vec<_>>>()
-                .ok_or_else(|| Error::field("meta/py_meta_index", "whole numbers", "other numbers"))
+        let ids = ids.or_else(|| match meta.columns.first() {
+            Some((_, Cells::Numbers(index))) if meta.has_index => Some(whole_ids(index)),
+            _ => None,
         });
-        let ids = ids.transpose()?;
-        match &ids {
-            None => self.notes.push("meta: no ids of conditions".into()),
-            Some(ids) => {
-                let mut sorted = ids.clone();
-                sorted.sort_unstable();
-                if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-                    let found = format!("{} twice", pair[0]);
-                    return Err(Error::field("meta/py_meta_index", "each id once", found));
-                }
-            }
+        let wrong = || Error::field("meta/py_meta_index", "ids in every row", "others");
+        let ids = ids.map(|ids| ids.ok_or_else(wrong)).transpose()?;
+        if ids.is_none() {
+            self.notes.push("meta: no ids of conditions".into());
         }
         Ok(ids)
     }
 }
 
-fn find_mask<'a>(
+/// Whole numbers as ids.
+pub(super) fn whole_ids(ids: &[f64]) -> Option<Vec<String>> {
+    ids.iter().map(|&id| Some(whole(id)?.to_string())).collect()
+}
+
+pub(super) fn find_mask<'a>(
     masks: &'a [(TrialType, String, Mask)],
     trials: TrialType,
     name: &str,

@@ -10,11 +10,11 @@ use mental_pong_base::{Monitor, Quiet};
 
 use crate::error::{Error, Result};
 
-use super::dmfc::Opening;
+use super::dmfc::{Opening, Recording};
 use super::{convert, long, npz, nwb};
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::value::Value;
-use mental_pong_formats::{mat, pickle};
+use mental_pong_formats::{labelled, mat, pickle};
 
 /// How a recording is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -34,6 +34,8 @@ pub enum Format {
     Nwb,
     /// A long table of responses, see [`long`].
     Parquet,
+    /// Arrays with labelled axes, see [`mental_pong_formats::labelled`].
+    Netcdf,
     /// The open layout of [`convert`]: a folder.
     Folder,
 }
@@ -48,6 +50,7 @@ impl fmt::Display for Format {
             Self::Npz => "npz",
             Self::Nwb => "NWB (HDF5)",
             Self::Parquet => "Parquet, long table",
+            Self::Netcdf => "NetCDF, classic",
             Self::Folder => "open layout (safetensors + Parquet + JSON)",
         })
     }
@@ -86,51 +89,67 @@ pub fn detect(path: &Path) -> Result<Format> {
             Ok(Format::Npz)
         }
         head if head.starts_with(b"PAR1") => Ok(Format::Parquet),
+        [b'C', b'D', b'F', 1 | 2, ..] => Ok(Format::Netcdf),
         head if head.starts_with(b"MATLAB 5.0") || head.get(126..128) == Some(b"IM") => {
             Ok(Format::MatV5)
         }
         _ => Err(Error::invalid(
             "recording",
-            "neither a pickle (protocol 2 to 5, plain or gzip), a MAT file (v5 or v7.3), .npz, NWB, Parquet nor a converted folder",
+            "neither a pickle (protocol 2 to 5, plain or gzip), a MAT file (v5 or v7.3), .npz, NWB, Parquet, NetCDF (classic) nor a converted folder",
         )
         .in_file(path)),
     }
 }
 
-/// Read a file of any of the formats, whatever is in it; an NWB file and a long table as a recording.
+/// What a file holds.
+pub(super) enum Content {
+    /// Values by keys.
+    Tree(Value),
+    /// A recording, not yet checked.
+    Recording(Box<Recording>),
+}
+
+/// Read a file of values by keys, whatever is in it. NWB files, long tables and folders are recordings and nothing else:
+/// [`Recording::open`] reads them.
 ///
-/// Errors: [`Error::Io`] if it cannot be opened; [`Error::InFile`] with the path and, inside, what [`pickle::read`],
-/// [`mat::read_v5`], [`mat::read_v73`], [`npz::read`], [`nwb::read`], [`long::read`] or [`convert::read`] found; or
-/// [`Error::Limit`] with the size of the file, before any of it is read, if that alone is more than the limit.
+/// Errors: [`Error::Io`] if it cannot be opened; [`Error::InFile`] with the path and, inside, what the reader of the format
+/// found, or a limit with the size of the file, before any of it is read, if that alone is more than the limit.
 pub fn read_value(path: &Path, limits: &Limits) -> Result<(Format, Value)> {
     let opening = Opening {
         limits: *limits,
         ..Opening::default()
     };
-    read_recording(path, &opening, &Quiet)
+    match content(path, &opening, &Quiet)? {
+        (format, Content::Tree(value)) => Ok((format, value)),
+        (format, Content::Recording(_)) => {
+            let found = format!("{format}, which holds a recording only");
+            Err(Error::field("the file", "values by keys", found).in_file(path))
+        }
+    }
 }
 
-/// [`read_value`] with everything stated. `monitor` hears of the KiB that are read.
-pub(crate) fn read_recording(
+/// What a file holds. `monitor` hears of the KiB that are read.
+pub(super) fn content(
     path: &Path,
     opening: &Opening,
     monitor: &dyn Monitor,
-) -> Result<(Format, Value)> {
+) -> Result<(Format, Content)> {
     let limits = &opening.limits;
     let format = detect(path)?;
-    let value = match format {
-        Format::Folder => convert::read(path, limits),
-        Format::Nwb => nwb::read(path, &opening.nwb, limits),
-        Format::Parquet => long::read(path, limits),
-        _ => stream(path, format, limits, monitor),
+    let recording = |recording| Content::Recording(Box::new(recording));
+    let content = match format {
+        Format::Folder => convert::read(path, limits).map(Content::Tree),
+        Format::Nwb => nwb::read(path, opening).map(recording),
+        Format::Parquet => long::read(path, limits).map(recording),
+        _ => stream(path, format, limits, monitor).map(Content::Tree),
     };
-    let value = value.map_err(|error| {
+    let content = content.map_err(|error| {
         if monitor.stopped() {
             return Error::Interrupted;
         }
         error.in_file(path)
     })?;
-    Ok((format, value))
+    Ok((format, content))
 }
 
 fn stream(path: &Path, format: Format, limits: &Limits, monitor: &dyn Monitor) -> Result<Value> {
@@ -164,6 +183,7 @@ fn stream(path: &Path, format: Format, limits: &Limits, monitor: &dyn Monitor) -
             Ok(mat::read_v73(bytes, limits)?)
         }
         Format::Npz => npz::read(file, limits),
+        Format::Netcdf => Ok(labelled::read_netcdf(file, limits)?),
         _ => Ok(pickle::read(file, limits)?),
     }
 }

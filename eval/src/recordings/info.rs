@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mental_pong_game::task::{ConditionSet, SetIdentity};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -36,6 +37,8 @@ pub struct Info {
     pub bin_ms: f64,
     /// Whether the file names its conditions.
     pub has_condition_ids: bool,
+    /// The set that they are of.
+    pub set: Option<SetIdentity>,
     /// What there is for each type of trial.
     pub trials: Vec<TrialsInfo>,
     /// Responses, `[unit, condition, bin]`.
@@ -197,6 +200,7 @@ impl Info {
             bins: expected.bins,
             bin_ms: expected.bin_ms,
             has_condition_ids: recording.condition_ids().is_some(),
+            set: recording.set().map(ConditionSet::identity),
             trials: of_trials,
             responses,
             behaviors,
@@ -347,6 +351,9 @@ impl fmt::Display for Info {
             self.bin_ms,
             self.first_bin_ms
         )?;
+        if let Some(set) = &self.set {
+            writeln!(f, "  conditions  of {set}")?;
+        }
         if !self.released_layout {
             writeln!(
                 f,

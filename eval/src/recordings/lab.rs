@@ -1,21 +1,19 @@
-//! A laboratory's own recording, brought to the tree that the released files have.
+//! A laboratory's own recording: what its readers give, and means and halves of single trials.
 //!
-//! What the file lacks and the task knows is filled in, and each such thing is a note: the epoch masks from the ids of the
-//! conditions by the published rule (41 ms a step, a bin is inside if 1 ms of it is), and the ball by the display law. Halves
-//! are made from single trials by the published rule, never from means.
+//! Halves are made from single trials by the published rule, never from means. What the file lacks and its set of conditions
+//! knows is filled in later, by [`super::finish`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mental_pong_game::task::epochs::{MASK_STEP_MS, N_BINS};
+use mental_pong_formats::table::{Cells, Table};
+use mental_pong_formats::value::Array;
+use mental_pong_game::task::SetIdentity;
 use mental_pong_game::task::splits::train_test_split;
-use mental_pong_game::task::{Condition, select, truth_bins};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-use super::branch::Branch;
-use super::dmfc::{AXES, Axes, Expected, FIRST_BIN_MS, Half, Population, TrialType};
-use mental_pong_formats::value::{Array, Value};
+use super::dmfc::{Expected, Half, Mask, Population, Recording, TrialType};
 
 /// Responses of one kind of trial and one half, `[unit, condition, bin]`, spikes/ms.
 pub(super) type OfHalf = (TrialType, Half, Arc<Array>);
@@ -28,16 +26,22 @@ pub(super) struct Lab {
     pub(super) first_bin_ms: f64,
     /// Number of bins.
     pub(super) bins: usize,
-    /// Id of each condition: its row in the published table.
-    pub(super) condition_ids: Vec<i64>,
+    /// Id of each condition, in its set.
+    pub(super) condition_ids: Vec<String>,
+    /// The set that the file states.
+    pub(super) set: Option<SetIdentity>,
     /// `[unit, condition, bin]`, spikes/ms.
     pub(super) responses: Vec<OfHalf>,
     /// `[condition, bin]`.
     pub(super) behaviors: Vec<(TrialType, String, Arc<Array>)>,
-    /// `[condition, bin]`, 1 inside, NaN outside.
-    pub(super) masks: Vec<(TrialType, String, Arc<Array>)>,
+    /// `[condition, bin]`.
+    pub(super) masks: Vec<(TrialType, String, Mask)>,
+    /// What is said of each unit.
+    pub(super) units: Option<Table>,
     /// Trials of each session.
     pub(super) trials: BTreeMap<TrialType, Vec<i64>>,
+    /// Whether the unit of the responses is known.
+    pub(super) unit_stated: bool,
     /// Whether the file says that it is invented.
     pub(super) synthetic: bool,
     /// What is unusual.
@@ -45,168 +49,47 @@ pub(super) struct Lab {
 }
 
 impl Lab {
-    /// The tree. [`Error::Field`] if there are no responses, or no masks and no ids that they could be made from.
-    pub(super) fn into_value(mut self) -> Result<Value> {
-        if !self
-            .responses
-            .iter()
-            .any(|(trials, half, _)| (*trials, *half) == (TrialType::Occ, Half::Full))
-        {
-            return Err(Error::field(
-                "responses",
-                "responses of occluded trials",
-                "none",
-            ));
+    /// The recording, not yet checked.
+    pub(super) fn into_recording(self) -> Result<Recording> {
+        let expected = Expected {
+            conditions: self.condition_ids.len(),
+            bins: self.bins,
+            bin_ms: self.bin_ms,
+        };
+        let ids = self.condition_ids.iter().cloned().map(Some).collect();
+        let meta = Table {
+            rows: expected.conditions,
+            has_index: false,
+            columns: vec![("condition_id".into(), Cells::Texts(ids))],
+        };
+        let mut tables = BTreeMap::from([("meta", meta)]);
+        if let Some(units) = self.units {
+            tables.insert("neural_meta", units);
         }
-        for trials in TrialType::ALL {
-            let there = self.responses.iter().any(|(of, ..)| *of == trials);
-            if there && !self.masks.iter().any(|(of, ..)| *of == trials) {
-                self.add_masks(trials)?;
-            }
-            if there {
-                self.add_ball(trials)?;
-            }
-        }
-        let mut root = Branch::default();
-        for (trials, half, array) in self.responses {
-            let key = Population::All.key(half);
-            root.insert(&[&*key, trials.key()], Value::Array(array))?;
-        }
-        // An empty dictionary too says that there is no behaviour.
-        let mut none = Branch::default();
-        for (trials, name, array) in self.behaviors {
-            none.insert(&[trials.key(), &*name], Value::Array(array))?;
-        }
-        if none.is_empty() {
-            none.insert(&[TrialType::Occ.key()], Branch::default().into_value())?;
-        }
-        root.insert(&["behavioral_responses"], none.into_value())?;
-        for (trials, name, array) in self.masks {
-            root.insert(&["masks", trials.key(), &*name], Value::Array(array))?;
-        }
-        #[allow(clippy::cast_precision_loss, reason = "ids are far below 2^53")]
-        let ids: Vec<f64> = self.condition_ids.iter().map(|&id| id as f64).collect();
-        let ids = Array::from_f64(vec![ids.len()], &ids)?;
-        root.insert(&["meta", "py_meta_index"], Value::Array(Arc::new(ids)))?;
-        for (trials, counts) in self.trials {
-            let counts = counts.into_iter().map(Value::Int).collect();
-            let key = format!("ntr_{}", trials.key());
-            root.insert(&[&*key], Value::List(Arc::new(counts)))?;
-        }
-        if self.synthetic {
-            root.insert(&["synthetic"], Value::Bool(true))?;
-        }
-        let axes = Axes {
-            expected: Expected {
-                conditions: self.condition_ids.len(),
-                bins: self.bins,
-                bin_ms: self.bin_ms,
-            },
+        let responses = self.responses.into_iter();
+        Ok(Recording {
+            path: None,
+            format: None,
+            expected,
+            released: false,
             first_bin_ms: self.first_bin_ms,
+            responses: responses
+                .map(|(kind, half, array)| ((kind, Population::All, half), array))
+                .collect(),
+            behaviors: self.behaviors,
+            masks: self.masks,
+            reliable: BTreeMap::new(),
+            unit_ids: BTreeMap::new(),
+            ids: Some(self.condition_ids),
+            stated: self.set,
+            set: None,
+            unit_stated: self.unit_stated,
+            tables,
+            trials: self.trials,
+            criteria: BTreeMap::new(),
+            synthetic: self.synthetic.then_some(true),
             notes: self.notes,
-        };
-        root.insert(&[AXES], axes.to_value())?;
-        Ok(root.into_value())
-    }
-
-    /// The task's conditions of the ids. [`Error::Field`] for an id that the task does not have.
-    fn conditions(&self) -> Result<Vec<Condition>> {
-        let ids: Vec<u32> = self
-            .condition_ids
-            .iter()
-            .map(|&id| u32::try_from(id).unwrap_or(u32::MAX))
-            .collect();
-        select(&ids).map_err(|error| {
-            Error::field(
-                "condition_ids",
-                "rows of the published table of conditions, or masks in the file",
-                error.to_string(),
-            )
         })
-    }
-
-    fn add_masks(&mut self, trials: TrialType) -> Result<()> {
-        let conditions = self.conditions()?;
-        for (name, from, to) in [
-            ("start_end_pad0", None, true),
-            ("start_occ_pad0", None, false),
-            ("occ_end_pad0", Some(()), true),
-        ] {
-            let mut values = vec![f64::NAN; conditions.len() * self.bins];
-            for (condition, row) in conditions.iter().zip(values.chunks_exact_mut(self.bins)) {
-                #[allow(clippy::cast_precision_loss, reason = "a few hundred steps")]
-                let ms = |steps: u32| MASK_STEP_MS as f64 * f64::from(steps);
-                let from = from.map_or(0.0, |()| ms(condition.t_occ)) - self.first_bin_ms;
-                let to = ms(if to { condition.t_end } else { condition.t_occ }) - self.first_bin_ms;
-                for (bin, value) in row.iter_mut().enumerate() {
-                    #[allow(clippy::cast_precision_loss, reason = "a few hundred bins")]
-                    let left = bin as f64 * self.bin_ms;
-                    if left < to && left + self.bin_ms > from {
-                        *value = 1.0;
-                    }
-                }
-            }
-            let array = Array::from_f64(vec![conditions.len(), self.bins], &values)?;
-            self.masks.push((trials, name.into(), Arc::new(array)));
-        }
-        self.notes.push(format!(
-            "masks/{}: made from the ids of the conditions by the published rule; the file has none",
-            trials.key()
-        ));
-        Ok(())
-    }
-
-    /// The ball by the display law, where the file has none and the axes are those that it is known on.
-    fn add_ball(&mut self, trials: TrialType) -> Result<()> {
-        let has = |name: &str| {
-            self.behaviors
-                .iter()
-                .any(|(of, n, _)| *of == trials && n == name)
-        };
-        let released_axes = (self.bin_ms - 50.0).abs() < 1e-9
-            && (self.first_bin_ms - FIRST_BIN_MS).abs() < 1e-9
-            && self.bins <= N_BINS;
-        let names = [
-            "ball_pos_x_TRUE",
-            "ball_pos_y_TRUE",
-            "ball_pos_dx_TRUE",
-            "ball_pos_dy_TRUE",
-        ];
-        if names.iter().any(|name| has(name)) {
-            return Ok(());
-        }
-        let conditions = match self.conditions() {
-            Ok(conditions) if released_axes => conditions,
-            _ => {
-                self.notes.push(format!(
-                    "behavioral_responses/{}: no ball; it is filled in for the task's conditions in bins of 50 ms from -300 ms",
-                    trials.key()
-                ));
-                return Ok(());
-            }
-        };
-        let mut values = vec![Vec::with_capacity(conditions.len() * self.bins); names.len()];
-        for condition in &conditions {
-            let truth = truth_bins(condition);
-            let columns = [
-                &truth.x_deg,
-                &truth.y_deg,
-                &truth.dx_deg_per_bin,
-                &truth.dy_deg_per_bin,
-            ];
-            for (into, column) in values.iter_mut().zip(columns) {
-                into.extend_from_slice(&column[..self.bins]);
-            }
-        }
-        for (name, values) in names.into_iter().zip(values) {
-            let array = Array::from_f64(vec![conditions.len(), self.bins], &values)?;
-            self.behaviors.push((trials, name.into(), Arc::new(array)));
-        }
-        self.notes.push(format!(
-            "behavioral_responses/{}: the ball is that of the display law, by the ids of the conditions; the file has none",
-            trials.key()
-        ));
-        Ok(())
     }
 }
 
@@ -230,6 +113,8 @@ pub enum Missing {
     Refuse,
     /// Units that lack a condition are left out, and counted.
     DropUnits,
+    /// Conditions that some unit lacks are left out, and named.
+    DropConditions,
     /// The released way: the unit's mean over all its conditions and bins stands in every bin, and each is counted.
     Impute,
 }
@@ -279,8 +164,7 @@ impl Means {
         Ok(())
     }
 
-    /// The means, and notes on what was missing. [`Error::Invalid`] with the number of missing pairs for
-    /// [`Missing::Refuse`].
+    /// The means, NaN where there was no trial and none is invented, and notes on what was missing.
     #[allow(clippy::cast_precision_loss, reason = "counts of trials")]
     pub(super) fn finish(
         mut self,
@@ -299,32 +183,20 @@ impl Means {
                 trials.key()
             )
         };
-        let mut kept: Vec<usize> = (0..self.units).collect();
         let mut with_halves = true;
         if full + single > 0 {
             match missing {
-                Missing::Refuse if full > 0 => {
-                    let why = lacking(full, "no trial");
-                    return Err(Error::invalid(
-                        "responses",
-                        format!("{why}; ask to drop these units or to impute"),
-                    ));
-                }
-                Missing::Refuse => {
+                Missing::Refuse if full == 0 => {
                     with_halves = false;
-                    notes.push(format!("{}; no halves are made", lacking(single, "one trial only")));
-                }
-                Missing::DropUnits => {
-                    kept.retain(|unit| {
-                        let of = unit * self.conditions..(unit + 1) * self.conditions;
-                        self.counts.iter().all(|counts| counts[of.clone()].iter().all(|&n| n > 0))
-                    });
                     notes.push(format!(
-                        "{}: {} of {} units lack a condition (in the mean or in a half) and are left out",
-                        trials.key(),
-                        self.units - kept.len(),
-                        self.units
+                        "{}; no halves are made",
+                        lacking(single, "one trial only")
                     ));
+                }
+                // What has no trial is NaN, and treated as every hole of a recording is.
+                Missing::Refuse => {}
+                Missing::DropUnits | Missing::DropConditions => {
+                    notes.push(lacking(full + single, "no trial, or one only"));
                 }
                 Missing::Impute => notes.push(format!(
                     "{}, {single} have none in a half; IMPUTED with the unit's mean over conditions and bins, as in the release",
@@ -337,8 +209,8 @@ impl Means {
             if half > 0 && !with_halves {
                 continue;
             }
-            let mut values = Vec::with_capacity(kept.len() * self.conditions * self.bins);
-            for &unit in &kept {
+            let mut values = Vec::with_capacity(pairs * self.bins);
+            for unit in 0..self.units {
                 let (mut total, mut cells) = (0.0, 0_usize);
                 let start = values.len();
                 let mut gaps = Vec::new();
@@ -356,7 +228,11 @@ impl Means {
                     total += values[values.len() - self.bins..].iter().sum::<f64>();
                     cells += self.bins;
                 }
-                let mean = if cells > 0 { total / cells as f64 } else { 0.0 };
+                let mean = match missing {
+                    Missing::Impute if cells > 0 => total / cells as f64,
+                    Missing::Impute => 0.0,
+                    _ => f64::NAN,
+                };
                 for condition in gaps {
                     let at = start + condition * self.bins;
                     values[at..at + self.bins].fill(mean);
@@ -364,7 +240,7 @@ impl Means {
             }
             // One of the three at a time is kept twice.
             self.sums[half] = Vec::new();
-            let array = Array::from_f64(vec![kept.len(), self.conditions, self.bins], &values)?;
+            let array = Array::from_f64(vec![self.units, self.conditions, self.bins], &values)?;
             out.push((trials, name, Arc::new(array)));
         }
         Ok((out, notes))

@@ -3,43 +3,66 @@
 //! | column | what |
 //! |---|---|
 //! | `unit` | any whole numbers; units come in rising order |
-//! | `condition` | id: the row in the published table of conditions |
+//! | `condition` | id of the set: whole numbers or text |
 //! | `bin` | from 0; bin 0 starts 300 ms before the ball moves |
 //! | `value` | spikes/ms, trial-averaged |
 //! | `half` | text `full` (or empty), `sh1`, `sh2`; optional, all `full` |
 //! | `trial_type` | text `occ` or `vis`; optional, all `occ` |
 //! | `bin_ms` | length of a bin, ms, the same in every row; optional, 50 |
+//! | `first_bin_ms` | start of bin 0, ms, the same in every row; optional, -300 |
+//! | `set_name`, `set_sha256` | the set of conditions, the same in every row; said by `--conditions` where they are not there |
 //!
-//! A cell without a row is NaN. The masks and the ball come from the ids.
+//! A cell without a row is NaN. Masks and ball come from the set of conditions.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use mental_pong_game::task::SetIdentity;
+
 use crate::error::{Error, Result};
 
-use super::dmfc::{FIRST_BIN_MS, Half, TrialType};
+use super::arrays::in_order;
+use super::dmfc::{FIRST_BIN_MS, Half, Opening, Recording, TrialType};
 use super::lab::Lab;
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::parquet;
 use mental_pong_formats::table::Table;
-use mental_pong_formats::value::{Array, Value};
+use mental_pong_formats::value::Array;
 
 /// Most bins of a table: five minutes in ms.
 const MOST_BINS: usize = 300_000;
 
-/// Read a Parquet file as the tree that the released files have. Errors: those of [`parquet::read`] and [`from_table`].
-pub fn read(path: &Path, limits: &Limits) -> Result<Value> {
-    from_table(&parquet::read(path, limits)?, limits)
-}
-
-/// A table as the tree that the released files have.
+/// The recording of a table, checked as [`Recording::open`] does.
 ///
 /// [`Error::Field`] for a column that is missing or holds something else, and for a cell that is there twice, with its row
 /// (from 1); [`Error::Limit`] for indices that span more than there may be.
-pub fn from_table(table: &Table, limits: &Limits) -> Result<Value> {
+pub fn from_table(table: &Table, opening: &Opening) -> Result<Recording> {
+    recording(table, &opening.limits)?.finished(opening)
+}
+
+/// The recording of a Parquet file, not yet checked.
+pub(super) fn read(path: &Path, limits: &Limits) -> Result<Recording> {
+    recording(&parquet::read(path, limits)?, limits)
+}
+
+fn recording(table: &Table, limits: &Limits) -> Result<Recording> {
     let units = whole(table, "unit")?;
-    let conditions = whole(table, "condition")?;
+    let conditions = match table.texts("condition") {
+        Some(texts) => texts
+            .iter()
+            .enumerate()
+            .map(|(row, text)| {
+                let found = || format!("row {}: none", row + 1);
+                text.clone()
+                    .ok_or_else(|| Error::field("condition", "an id in every row", found()))
+            })
+            .collect::<Result<_>>()?,
+        None => whole(table, "condition")?
+            .iter()
+            .map(i64::to_string)
+            .collect::<Vec<_>>(),
+    };
     let bins = whole(table, "bin")?;
     let values = numbers(table, "value")?;
     let halves = texts(table, "half", Half::Full, |text| match text {
@@ -49,23 +72,11 @@ pub fn from_table(table: &Table, limits: &Limits) -> Result<Value> {
         _ => None,
     })?;
     let types = texts(table, "trial_type", TrialType::Occ, TrialType::named)?;
-    let bin_ms = match table.numbers("bin_ms") {
-        None => 50.0,
-        Some(all) => {
-            let first = all.first().copied().unwrap_or(f64::NAN);
-            if first.is_nan()
-                || first <= 0.0
-                || all.iter().any(|v| (v - first).abs() > 0.0 || v.is_nan())
-            {
-                return Err(Error::field(
-                    "bin_ms",
-                    "one length above 0 in every row",
-                    "others",
-                ));
-            }
-            first
-        }
-    };
+    let bin_ms = constant(table, "bin_ms")?.unwrap_or(50.0);
+    if bin_ms <= 0.0 {
+        return Err(Error::field("bin_ms", "more than 0 ms", bin_ms.to_string()));
+    }
+    let first_bin_ms = constant(table, "first_bin_ms")?.unwrap_or(FIRST_BIN_MS);
     let places = |ids: &[i64]| -> BTreeMap<i64, usize> {
         let mut sorted = ids.to_vec();
         sorted.sort_unstable();
@@ -76,7 +87,10 @@ pub fn from_table(table: &Table, limits: &Limits) -> Result<Value> {
             .map(|(at, id)| (id, at))
             .collect()
     };
-    let (unit_places, condition_places) = (places(&units), places(&conditions));
+    let unit_places = places(&units);
+    let condition_ids = in_order(conditions.clone());
+    let condition_places: BTreeMap<&str, usize> =
+        condition_ids.iter().map(String::as_str).zip(0..).collect();
     let last = bins.iter().copied().max().unwrap_or(-1);
     if bins.iter().any(|&bin| bin < 0) || last < 0 {
         return Err(Error::field(
@@ -103,7 +117,7 @@ pub fn from_table(table: &Table, limits: &Limits) -> Result<Value> {
         let key = (types[row], halves[row]);
         let bin = usize::try_from(bins[row]).unwrap_or(usize::MAX);
         let at = (unit_places[&units[row]] * condition_places.len()
-            + condition_places[&conditions[row]])
+            + condition_places[&*conditions[row]])
             * length
             + bin;
         let seen = taken.entry(key).or_insert_with(|| vec![false; cells]);
@@ -134,17 +148,49 @@ pub fn from_table(table: &Table, limits: &Limits) -> Result<Value> {
         .any(|name| table.columns.iter().any(|(column, _)| column == name));
     Lab {
         bin_ms,
-        first_bin_ms: FIRST_BIN_MS,
+        first_bin_ms,
         bins: length,
-        condition_ids: condition_places.into_keys().collect(),
+        condition_ids,
+        set: stated_set(table)?,
         responses,
         behaviors: Vec::new(),
         masks: Vec::new(),
+        units: None,
         trials: BTreeMap::new(),
+        unit_stated: true,
         synthetic,
         notes: Vec::new(),
     }
-    .into_value()
+    .into_recording()
+}
+
+/// A number that every row has.
+fn constant(table: &Table, name: &str) -> Result<Option<f64>> {
+    let Some(all) = table.numbers(name) else {
+        return Ok(None);
+    };
+    let first = all.first().copied().unwrap_or(f64::NAN);
+    if !first.is_finite() || all.iter().any(|v| v.to_bits() != first.to_bits()) {
+        return Err(Error::field(name, "one number in every row", "others"));
+    }
+    Ok(Some(first))
+}
+
+fn stated_set(table: &Table) -> Result<Option<SetIdentity>> {
+    let one = |name: &str| -> Result<Option<String>> {
+        let Some(all) = table.texts(name) else {
+            return Ok(None);
+        };
+        let first = all.first().cloned().flatten();
+        if all.iter().any(|text| *text != first) {
+            return Err(Error::field(name, "one set in every row", "several"));
+        }
+        Ok(first)
+    };
+    Ok(match (one("set_name")?, one("set_sha256")?) {
+        (Some(name), Some(sha256)) => Some(SetIdentity { name, sha256 }),
+        _ => None,
+    })
 }
 
 fn missing(table: &Table, name: &str, what: &str) -> Error {

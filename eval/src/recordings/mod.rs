@@ -10,11 +10,14 @@
 //! 4. [`info::Info`] is a summary to print; [`convert`] writes an open copy.
 //!
 
+pub mod arrays;
 mod branch;
 pub mod convert;
 pub mod dmfc;
+pub mod export;
 mod factors;
 pub mod file;
+mod finish;
 pub mod info;
 mod lab;
 pub mod long;

@@ -11,20 +11,22 @@ use std::path::Path;
 
 use hdf5_pure::{AttrValue, DType, File, Group, VlenStringReadOptions};
 
+use mental_pong_game::task::SetIdentity;
+
 use crate::error::{Error, Result};
 
-use super::dmfc::{FIRST_BIN_MS, TrialType};
+use super::arrays::in_order;
+use super::dmfc::{FIRST_BIN_MS, Opening, Recording, TrialType, whole_ids};
 use super::lab::{Lab, Means, Missing};
 use mental_pong_formats::limits::{Budget, Limits, check_count};
-use mental_pong_formats::value::Value;
 
 /// How an NWB file is to be understood. Names are those of columns of `/intervals/trials`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NwbOptions {
-    /// Column of condition ids (rows of the published table): whole numbers, or text. Default `condition_id`.
+    /// Column of condition ids, as the set has them: whole numbers, or text. Default `condition_id`.
     pub condition: String,
-    /// What texts of that column mean, where they are no numbers.
-    pub condition_names: BTreeMap<String, i64>,
+    /// Ids that texts of that column stand for, where they are not the ids themselves.
+    pub condition_names: BTreeMap<String, String>,
     /// Column of the time at which the ball starts to move, seconds of the session. Without it the first of
     /// [`ONSET_COLUMNS`] that is there; a file that has none of them is refused, because the start of a trial is another time.
     pub onset: Option<String>,
@@ -34,9 +36,7 @@ pub struct NwbOptions {
     /// Column that is not 0 in trials to leave out, such as `ignore`. Without it `ignore` if it is there.
     pub exclude: Option<String>,
     /// Conditions and their order; without it those of the file, by id.
-    pub conditions: Option<Vec<i64>>,
-    /// What becomes of a unit without a trial in a condition. Default: an error.
-    pub missing: Missing,
+    pub conditions: Option<Vec<String>>,
     /// Length of a bin, ms. Default 50.
     pub bin_ms: f64,
     /// Number of bins. Default 100.
@@ -44,6 +44,9 @@ pub struct NwbOptions {
     /// Left edge of bin 0, ms after the ball starts to move. Default -300.
     pub first_bin_ms: f64,
 }
+
+/// Attributes of the file that say whose conditions it has.
+const SET_ATTRIBUTES: [&str; 2] = ["mental_pong_set_name", "mental_pong_set_sha256"];
 
 /// Names under which the time of motion onset is looked for.
 pub const ONSET_COLUMNS: [&str; 3] = ["motion_onset_time", "motion_onset", "ball_on_time"];
@@ -59,7 +62,6 @@ impl Default for NwbOptions {
             trial_type: None,
             exclude: None,
             conditions: None,
-            missing: Missing::Refuse,
             bin_ms: 50.0,
             bins: 100,
             first_bin_ms: FIRST_BIN_MS,
@@ -79,30 +81,23 @@ pub(super) fn is_nwb(path: &Path) -> bool {
         .is_some_and(|attributes| attributes.contains_key("nwb_version"))
 }
 
-/// Read a file as the tree that the released files have.
+/// The recording of a file, not yet checked.
 ///
 /// Errors: [`Error::Format`] for a damaged file; [`Error::Field`] for a column that is missing or of another kind, with those
-/// that there are; [`Error::Invalid`] for conditions without trials, with their number, unless the options say what becomes of
-/// them; [`Error::Limit`] for more spikes or trials than may be.
-pub fn read(path: &Path, options: &NwbOptions, limits: &Limits) -> Result<Value> {
+/// that there are; [`Error::Limit`] for more spikes or trials than may be.
+pub(super) fn read(path: &Path, opening: &Opening) -> Result<Recording> {
     let file = File::open_streaming(path).map_err(|error| broken("/", error))?;
-    Reader {
-        budget: Budget::new(limits),
-        limits: *limits,
-    }
-    .file(&file, options)
+    Reader::new(&opening.limits).file(&file, &opening.nwb, opening.missing)
 }
 
-/// [`read`] of bytes in memory.
-pub fn from_bytes(bytes: Vec<u8>, options: &NwbOptions, limits: &Limits) -> Result<Value> {
-    let mut budget = Budget::new(limits);
-    budget.take_usize(bytes.len())?;
+/// The recording of a file in memory, checked as [`Recording::open`] does.
+pub fn from_bytes(bytes: Vec<u8>, opening: &Opening) -> Result<Recording> {
+    let mut reader = Reader::new(&opening.limits);
+    reader.budget.take_usize(bytes.len())?;
     let file = File::from_bytes(bytes).map_err(|error| broken("/", error))?;
-    Reader {
-        budget,
-        limits: *limits,
-    }
-    .file(&file, options)
+    reader
+        .file(&file, &opening.nwb, opening.missing)?
+        .finished(opening)
 }
 
 /// A column of the table of trials.
@@ -125,7 +120,14 @@ struct Trial {
 }
 
 impl Reader {
-    fn file(mut self, file: &File, options: &NwbOptions) -> Result<Value> {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            budget: Budget::new(limits),
+            limits: *limits,
+        }
+    }
+
+    fn file(mut self, file: &File, options: &NwbOptions, missing: Missing) -> Result<Recording> {
         let lengths = [options.bin_ms, -options.first_bin_ms, 1.0];
         if lengths.iter().any(|v| !v.is_finite()) || options.bin_ms <= 0.0 || options.bins == 0 {
             return Err(Error::invalid(
@@ -139,6 +141,11 @@ impl Reader {
             return Err(broken("/", "no attribute nwb_version: not an NWB file"));
         };
         let mut notes = vec![format!("NWB {version}, binned here")];
+        let set = SET_ATTRIBUTES.map(|name| attributes.get(name).and_then(text));
+        let set = match set {
+            [Some(name), Some(sha256)] => Some(SetIdentity { name, sha256 }),
+            _ => None,
+        };
         let synthetic = [
             "session_description",
             "identifier",
@@ -202,19 +209,11 @@ impl Reader {
         }
         let usable = |t: usize| !excluded[t] && onsets[t].is_finite();
         let condition_ids = options.conditions.clone().unwrap_or_else(|| {
-            let mut found: Vec<i64> = (0..count)
-                .filter(|&t| usable(t))
-                .filter_map(|t| ids[t])
-                .collect();
-            found.sort_unstable();
-            found.dedup();
-            found
+            let found = (0..count).filter(|&t| usable(t));
+            in_order(found.filter_map(|t| ids[t].clone()).collect())
         });
-        let places: BTreeMap<i64, usize> = condition_ids
-            .iter()
-            .enumerate()
-            .map(|(at, &id)| (id, at))
-            .collect();
+        let places: BTreeMap<&str, usize> =
+            condition_ids.iter().map(String::as_str).zip(0..).collect();
         if places.len() != condition_ids.len() {
             return Err(Error::invalid("conditions", "an id is listed twice"));
         }
@@ -229,7 +228,10 @@ impl Reader {
             (
                 "have no condition, or one that is not asked for",
                 (0..count)
-                    .filter(|&t| usable(t) && ids[t].is_none_or(|id| !places.contains_key(&id)))
+                    .filter(|&t| {
+                        let id = ids[t].as_deref();
+                        usable(t) && id.is_none_or(|id| !places.contains_key(id))
+                    })
                     .count(),
             ),
         ];
@@ -247,7 +249,7 @@ impl Reader {
                 .filter(|&t| usable(t) && kinds[t] == kind)
                 .filter_map(|t| {
                     Some(Trial {
-                        condition: *places.get(&ids[t]?)?,
+                        condition: *places.get(ids[t].as_deref()?)?,
                         start: onsets[t] + options.first_bin_ms / 1000.0,
                         stop: stops[t],
                     })
@@ -289,7 +291,7 @@ impl Reader {
                 ));
             }
             per_type.insert(kind, vec![i64::try_from(chosen.len()).unwrap_or(i64::MAX)]);
-            let (arrays, more) = means.finish(kind, options.missing)?;
+            let (arrays, more) = means.finish(kind, missing)?;
             responses.extend(arrays);
             notes.extend(more);
         }
@@ -298,14 +300,17 @@ impl Reader {
             first_bin_ms: options.first_bin_ms,
             bins: options.bins,
             condition_ids,
+            set,
             responses,
             behaviors: Vec::new(),
             masks: Vec::new(),
+            units: None,
             trials: per_type,
+            unit_stated: true,
             synthetic,
             notes,
         }
-        .into_value()
+        .into_recording()
     }
 
     fn column(&mut self, table: &Group, names: &[String], name: &str) -> Result<Content> {
@@ -518,7 +523,7 @@ fn ragged<'a>(
     Ok(pieces)
 }
 
-fn condition_ids(content: &Content, options: &NwbOptions) -> Result<Vec<Option<i64>>> {
+fn condition_ids(content: &Content, options: &NwbOptions) -> Result<Vec<Option<String>>> {
     let field = format!("intervals/trials/{}", options.condition);
     match content {
         Content::Numbers(values) => values
@@ -527,31 +532,22 @@ fn condition_ids(content: &Content, options: &NwbOptions) -> Result<Vec<Option<i
                 if !value.is_finite() || value < 0.0 {
                     return Ok(None);
                 }
-                #[allow(clippy::cast_possible_truncation, reason = "checked")]
-                (value.fract() == 0.0 && value < 9e15)
-                    .then_some(Some(value as i64))
+                let id = whole_ids(&[value]).and_then(|mut ids| ids.pop());
+                id.map(Some)
                     .ok_or_else(|| Error::field(&field, "whole numbers", value.to_string()))
             })
             .collect(),
-        Content::Texts(texts) => texts
+        Content::Texts(texts) => Ok(texts
             .iter()
             .map(|text| {
                 let text = text.trim();
-                if text.is_empty() {
-                    return Ok(None);
-                }
-                options
+                let id = options
                     .condition_names
                     .get(text)
-                    .copied()
-                    .or_else(|| text.parse().ok())
-                    .map(Some)
-                    .ok_or_else(|| {
-                        let expected = "an id, or a name whose id is stated";
-                        Error::field(&field, expected, text.to_owned())
-                    })
+                    .map_or(text, String::as_str);
+                (!id.is_empty()).then(|| id.to_owned())
             })
-            .collect(),
+            .collect()),
     }
 }
 

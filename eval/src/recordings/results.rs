@@ -5,6 +5,7 @@
 //! files (to 1.8 GB) only the distributions over splits are kept.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -23,6 +24,87 @@ pub const FILENAME: &str = "filename";
 pub const SIMILARITY: &str = "pdist_similarity_occ_end_pad0_euclidean_r_xy_n_sb";
 /// Column of the simulation index: mean absolute error in units of the 32 x 32 field; lower is better.
 pub const SIMULATION_INDEX: &str = "decode_vis-sim_to_sim_index_mae_k2";
+
+/// One of the authors' files of results.
+#[derive(Debug, Clone)]
+pub enum Results {
+    /// `rnn_compare_*.pkl`.
+    Compare(RnnCompare),
+    /// `decode_*.pkl`.
+    Decode(DecodeResults),
+    /// `offline_*.pkl`.
+    Offline(OfflineResults),
+}
+
+impl Results {
+    /// Open a file that is one of them, told by its keys. Errors as in [`RnnCompare::open`].
+    pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
+        let path = path.as_ref();
+        let (_, root) = read_value(path, limits)?;
+        let has = |key: &str| root.get(key).is_some();
+        let of = || {
+            if has("res_decode") {
+                return DecodeResults::from_value(&root).map(Self::Decode);
+            }
+            if has("all_metrics") {
+                return OfflineResults::from_value(&root).map(Self::Offline);
+            }
+            RnnCompare::from_value(&root).map(Self::Compare)
+        };
+        of().map_err(|error| error.in_file(path))
+    }
+}
+
+impl fmt::Display for Results {
+    /// What is in the file, a line each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mean = |values: &[f64]| {
+            let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+            crate::stats::mean(&finite)
+        };
+        match self {
+            Self::Compare(compare) => {
+                writeln!(
+                    f,
+                    "  results     {} networks beside DMFC",
+                    compare.summary.rows
+                )?;
+                for column in [SIMILARITY, SIMULATION_INDEX] {
+                    if let Ok(values) = compare.numbers(column) {
+                        writeln!(f, "  {column}: mean {:.4}", mean(values))?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Decode(decode) => {
+                writeln!(
+                    f,
+                    "  results     online decoder, {} shifts, mask {}",
+                    decode.shifts.len(),
+                    decode.mask.as_deref().unwrap_or("not stated")
+                )?;
+                for target in &decode.targets {
+                    if let Ok((r, mae)) = decode.headline(target) {
+                        writeln!(f, "  {target}: r {:.4}, mae {:.4}", mean(&r), mean(&mae))?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Offline(offline) => {
+                writeln!(
+                    f,
+                    "  results     end-point decoder, {} models",
+                    offline.metrics.len()
+                )?;
+                for (model, metrics) in &offline.metrics {
+                    let names: Vec<&str> = metrics.keys().map(String::as_str).collect();
+                    writeln!(f, "  {model}: {}", names.join(", "))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
 
 /// `rnn_compare_*.pkl`: the networks of 2025 beside DMFC, one row each (192 in the release).
 #[derive(Debug, Clone)]

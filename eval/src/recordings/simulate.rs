@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 use mental_pong_base::Stream;
 use mental_pong_base::files::{create_folder, write_atomic};
-use mental_pong_game::task::{Condition, Masks, PRIMATE79_IDS, TruthBins, select, truth_bins};
+use mental_pong_game::task::set::Binned;
+use mental_pong_game::task::{
+    BinAxis, Condition, ConditionSet, Epoch, Law, Set, SetCondition, SetIdentity,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +24,7 @@ use crate::error::{Error, Result};
 use super::branch::Branch;
 use super::convert;
 use super::dmfc::{
-    AXES, Axes, Expected, FIRST_BIN_MS, Half, Population, Recording, Responses, TrialType,
+    AXES, Axes, Expected, FIRST_BIN_MS, Half, Opening, Population, Recording, Responses, TrialType,
 };
 use super::npz;
 use super::reliability;
@@ -55,8 +58,6 @@ pub struct Settings {
     pub units: usize,
     /// Share of units without tuning, 0 to 1. Default 0.
     pub untuned: f64,
-    /// Ids of the conditions. Default the 79 recorded ones.
-    pub conditions: Vec<u32>,
     /// Trials of each condition, 2 or more. Default 18.
     pub trials: usize,
     /// Noise over trials.
@@ -77,7 +78,6 @@ impl Default for Settings {
             seed: 0,
             units: 1889,
             untuned: 0.0,
-            conditions: PRIMATE79_IDS.to_vec(),
             trials: 18,
             noise: Noise::Poisson,
             reliability: 0.11,
@@ -111,9 +111,6 @@ impl Settings {
         }
         if !(0.0..=10.0).contains(&self.paddle_sd_deg) {
             return wrong("paddle_sd_deg", "0 to 10");
-        }
-        if self.conditions.len() < 2 {
-            return wrong("conditions", "two or more");
         }
         Ok(())
     }
@@ -181,6 +178,8 @@ pub struct UnitTruth {
 pub struct Simulated {
     /// In the released schema; [`Recording::synthetic`] is `Some(true)`.
     pub recording: Recording,
+    /// The set of the conditions.
+    pub set: SetIdentity,
     /// What was asked for.
     pub settings: Settings,
     /// `[unit]`.
@@ -196,6 +195,9 @@ pub struct Simulated {
 pub struct TruthFile {
     /// Says that nothing was recorded.
     pub simulated: String,
+    /// The set of the conditions.
+    #[serde(flatten)]
+    pub set: SetIdentity,
     /// What was asked for.
     pub settings: Settings,
     /// `[unit]`.
@@ -227,11 +229,11 @@ fn moments(values: &[f64], cells: &[usize]) -> (f64, f64) {
 
 impl Ball {
     #[allow(clippy::cast_precision_loss, reason = "counts of bins")]
-    fn new(truth: &[TruthBins], masks: &[Masks]) -> Self {
+    fn new(binned: &[Binned]) -> Self {
         let mut values: [Vec<f64>; 5] = Default::default();
         let mut cells = Vec::new();
-        for (condition, (truth, mask)) in truth.iter().zip(masks).enumerate() {
-            let bins = &mask.start_end;
+        for (condition, truth) in binned.iter().enumerate() {
+            let bins = span(truth);
             for bin in 0..BINS {
                 let inside = bins.contains(&bin);
                 let nearest = bin.clamp(bins.start, bins.end.saturating_sub(1));
@@ -461,15 +463,30 @@ fn poisson(stream: &mut Stream, mean: f64) -> f64 {
     }
 }
 
-/// Simulate. The same settings give the same recording, whatever the number of threads.
+/// From the first to behind the last bin of a trial.
+fn span(binned: &Binned) -> std::ops::Range<usize> {
+    let bins = binned.bins(Epoch::All);
+    bins.first().copied().unwrap_or(0)..bins.last().map_or(0, |last| last + 1)
+}
+
+/// Simulate a population that saw a set of conditions, in the published bins. The same settings give the same recording,
+/// whatever the number of threads.
 ///
-/// [`Error::Invalid`] for a setting out of its range, [`Error::Game`] for a condition that the task does not have.
-pub fn simulate(settings: &Settings) -> Result<Simulated> {
+/// [`Error::Invalid`] for a setting out of its range, fewer than two conditions, or one that ends after the last bin.
+pub fn simulate(settings: &Settings, set: &ConditionSet) -> Result<Simulated> {
     settings.check()?;
-    let conditions = select(&settings.conditions)?;
-    let truth: Vec<TruthBins> = conditions.iter().map(truth_bins).collect();
-    let masks: Vec<Masks> = conditions.iter().map(Masks::of).collect();
-    let ball = Ball::new(&truth, &masks);
+    let conditions = set.conditions();
+    if conditions.len() < 2 {
+        return Err(Error::invalid("conditions", "two or more"));
+    }
+    let axis = BinAxis::PUBLISHED;
+    let binned: Vec<Binned> = conditions.iter().map(|c| c.binned(&axis)).collect();
+    if let Some(long) = binned.iter().position(|of| span(of).end >= BINS) {
+        let why = format!("it does not end within {axis}");
+        let id = conditions[long].id();
+        return Err(Error::invalid(format!("condition {id}"), why));
+    }
+    let ball = Ball::new(&binned);
     let size = conditions.len() * BINS;
     #[allow(
         clippy::cast_possible_truncation,
@@ -519,7 +536,7 @@ pub fn simulate(settings: &Settings) -> Result<Simulated> {
         conditions.len(),
         BINS,
         (0..size)
-            .map(|at| masks[at / BINS].start_end.contains(&(at % BINS)))
+            .map(|at| binned[at / BINS].bins(Epoch::All).contains(&(at % BINS)))
             .collect(),
     )?;
     let of = |values: Vec<f64>| {
@@ -551,12 +568,12 @@ pub fn simulate(settings: &Settings) -> Result<Simulated> {
         let array = Array::from_f64(vec![conditions.len(), BINS], values)?;
         Ok(Value::Array(Arc::new(array)))
     };
-    for (name, inside) in mask_table(&masks) {
+    for (name, inside) in mask_table(&binned) {
         root.insert(&["masks", occ, name], matrix(&inside)?)?;
     }
-    let paddle_mean_deg = paddle_means(settings, &conditions);
-    let trials = paddle_trials(settings, &conditions, &paddle_mean_deg);
-    for (name, values) in behaviors(settings, &truth, &masks, &trials) {
+    let paddle_mean_deg = paddle_means(settings, conditions);
+    let trials = paddle_trials(settings, &paddle_mean_deg);
+    for (name, values) in behaviors(settings, &binned, &trials) {
         root.insert(&["behavioral_responses", occ, name], matrix(&values)?)?;
     }
     let vector = |values: &[f64]| -> Result<Value> {
@@ -565,17 +582,40 @@ pub fn simulate(settings: &Settings) -> Result<Simulated> {
             values,
         )?)))
     };
-    let by_condition =
-        |of: &dyn Fn(&Condition) -> f64| -> Vec<f64> { conditions.iter().map(of).collect() };
-    for (name, values) in [
-        ("py_meta_index", by_condition(&|c| c.id.into())),
-        ("t_occ", by_condition(&|c| c.t_occ.into())),
-        ("t_f", by_condition(&|c| c.t_end.into())),
-        ("yf_mworks", by_condition(&Condition::y_final_design_deg)),
-    ] {
-        root.insert(&["meta", name], vector(&values)?)?;
+    // Ids of the published table are numbers there; any other set's are text.
+    let ids = |of: &[usize]| -> Result<(&str, Value)> {
+        let id = |&c: &usize| conditions[c].id();
+        let numbers: Option<Vec<f64>> = of.iter().map(|c| id(c).parse().ok()).collect();
+        match numbers.filter(|_| set.is_published()) {
+            Some(numbers) => Ok(("py_meta_index", vector(&numbers)?)),
+            None => {
+                let texts = of.iter().map(|c| Value::Str(id(c).into())).collect();
+                let texts = Array::from_objects(vec![of.len()], false, Arc::new(texts))?;
+                Ok(("condition_id", Value::Array(Arc::new(texts))))
+            }
+        }
+    };
+    let every: Vec<usize> = (0..conditions.len()).collect();
+    let (name, values) = ids(&every)?;
+    root.insert(&["meta", name], values)?;
+    let starts: Option<Vec<&Condition>> = conditions.iter().map(SetCondition::start).collect();
+    if let Some(starts) = starts.filter(|_| set.is_published()) {
+        let column = |of: fn(&Condition) -> f64| -> Vec<f64> {
+            starts.iter().map(|start| of(start)).collect()
+        };
+        for (name, of) in [
+            ("t_occ", column(|c| c.t_occ.into())),
+            ("t_f", column(|c| c.t_end.into())),
+        ] {
+            root.insert(&["meta", name], vector(&of)?)?;
+        }
     }
-    for (name, values) in trial_table(settings, &conditions, &trials) {
+    let ends: Vec<f64> = conditions.iter().map(aim).collect();
+    root.insert(&["meta", "yf_mworks"], vector(&ends)?)?;
+    let rows: Vec<usize> = (0..settings.trials).flat_map(|_| every.clone()).collect();
+    let (name, values) = ids(&rows)?;
+    root.insert(&["trial_meta", name], values)?;
+    for (name, values) in trial_table(settings, &ends, &trials) {
         root.insert(&["trial_meta", name], vector(&values)?)?;
     }
     let number = settings.trials * conditions.len();
@@ -589,21 +629,28 @@ pub fn simulate(settings: &Settings) -> Result<Simulated> {
         bins: BINS,
         bin_ms: BIN_MS,
     };
-    if expected != Expected::default() {
+    let recorded = ConditionSet::published(Set::Primate79, Law::Display);
+    if expected != Expected::default() || set.sha256() != recorded.sha256() {
         let axes = Axes {
             expected,
             first_bin_ms: FIRST_BIN_MS,
+            set: Some(set.identity()),
             notes: Vec::new(),
         };
         root.insert(&[AXES], axes.to_value())?;
     }
-    let mut recording = Recording::from_value(&root.into_value(), &expected)?;
+    let opening = Opening {
+        conditions: Some(set.clone()),
+        ..Opening::default()
+    };
+    let mut recording = Recording::of_value(&root.into_value(), &opening)?;
     recording.notes.insert(
         0,
         format!("SIMULATED by this program, seed {}", settings.seed),
     );
     Ok(Simulated {
         recording,
+        set: set.identity(),
         settings: settings.clone(),
         units,
         means,
@@ -611,46 +658,56 @@ pub fn simulate(settings: &Settings) -> Result<Simulated> {
     })
 }
 
+/// Where the ball of a condition arrives by the design law where one is given, degrees: what the published criterion of a
+/// hit looks at.
+fn aim(condition: &SetCondition) -> f64 {
+    let start = condition.start().filter(|_| condition.is_published());
+    start.map_or_else(|| condition.end_height_deg(), Condition::y_final_design_deg)
+}
+
 /// Masks `[condition, bin]`, 1 inside and NaN outside.
-fn mask_table(masks: &[Masks]) -> Vec<(&'static str, Vec<f64>)> {
-    let table = |bins: &dyn Fn(&Masks) -> std::ops::Range<usize>| {
-        masks
-            .iter()
-            .flat_map(|mask| {
-                let inside = bins(mask);
-                (0..BINS).map(move |bin| if inside.contains(&bin) { 1.0 } else { f64::NAN })
-            })
-            .collect()
+fn mask_table(binned: &[Binned]) -> Vec<(&'static str, Vec<f64>)> {
+    let table = |of: &dyn Fn(&Binned) -> Vec<usize>| {
+        let row = |binned: &Binned| {
+            let inside = of(binned);
+            (0..BINS).map(move |bin| if inside.contains(&bin) { 1.0 } else { f64::NAN })
+        };
+        binned.iter().flat_map(row).collect()
     };
+    let first = |bins: &[usize]| bins.first().copied().into_iter().collect();
     vec![
-        ("start_end_pad0", table(&|m| m.start_end.clone())),
-        ("start_occ_pad0", table(&|m| m.start_occ.clone())),
-        ("occ_end_pad0", table(&|m| m.occ_end.clone())),
+        ("start_end_pad0", table(&|b| b.bins(Epoch::All).to_vec())),
         (
-            "start_pad0",
-            table(&|m| m.start_end.start..m.start_end.start + 1),
+            "start_occ_pad0",
+            table(&|b| b.bins(Epoch::Visible).to_vec()),
         ),
-        ("occ_pad0", table(&|m| m.occ_end.start..m.occ_end.start + 1)),
-        ("f_pad0", table(&|m| m.start_end.end - 1..m.start_end.end)),
+        ("occ_end_pad0", table(&|b| b.bins(Epoch::Hidden).to_vec())),
+        ("start_pad0", table(&|b| first(b.bins(Epoch::All)))),
+        ("occ_pad0", table(&|b| first(b.bins(Epoch::Hidden)))),
+        (
+            "f_pad0",
+            table(&|b| b.bins(Epoch::All).last().copied().into_iter().collect()),
+        ),
     ]
 }
 
 /// `[condition]`: a gain below 1, and an offset of each condition.
-fn paddle_means(settings: &Settings, conditions: &[Condition]) -> Vec<f64> {
+fn paddle_means(settings: &Settings, conditions: &[SetCondition]) -> Vec<f64> {
     let mut stream = Stream::new(settings.seed, "simulated paddle means", 0);
     conditions
         .iter()
-        .map(|c| (0.9 * c.y_final_design_deg() + 0.7 * stream.normal()).clamp(-9.5, 9.5))
+        .map(|c| (0.9 * aim(c) + 0.7 * stream.normal()).clamp(-9.5, 9.5))
         .collect()
 }
 
 /// `[condition][trial]`, degrees.
-fn paddle_trials(settings: &Settings, conditions: &[Condition], means: &[f64]) -> Vec<Vec<f64>> {
+fn paddle_trials(settings: &Settings, means: &[f64]) -> Vec<Vec<f64>> {
     let mut stream = Stream::new(settings.seed, "simulated paddles", 0);
-    (0..conditions.len())
-        .map(|condition| {
+    means
+        .iter()
+        .map(|mean| {
             (0..settings.trials)
-                .map(|_| means[condition] + settings.paddle_sd_deg * stream.normal())
+                .map(|_| mean + settings.paddle_sd_deg * stream.normal())
                 .collect()
         })
         .collect()
@@ -658,12 +715,11 @@ fn paddle_trials(settings: &Settings, conditions: &[Condition], means: &[f64]) -
 
 fn behaviors(
     settings: &Settings,
-    truth: &[TruthBins],
-    masks: &[Masks],
+    binned: &[Binned],
     paddles: &[Vec<f64>],
 ) -> Vec<(&'static str, Vec<f64>)> {
-    let join = |of: &dyn Fn(&TruthBins) -> &Vec<f64>| -> Vec<f64> {
-        truth.iter().flat_map(|t| of(t).clone()).collect()
+    let join = |of: &dyn Fn(&Binned) -> &Vec<f64>| -> Vec<f64> {
+        binned.iter().flat_map(|t| of(t).clone()).collect()
     };
     let (x, y) = (join(&|t| &t.x_deg), join(&|t| &t.y_deg));
     let (dx, dy) = (join(&|t| &t.dx_deg_per_bin), join(&|t| &t.dy_deg_per_bin));
@@ -671,8 +727,8 @@ fn behaviors(
     let [mut paddle, mut eye_h, mut eye_v] = std::array::from_fn(|_| Vec::with_capacity(x.len()));
     let [mut since, mut to_end, mut last_y] = std::array::from_fn(|_| Vec::with_capacity(x.len()));
     #[allow(clippy::cast_precision_loss, reason = "counts of bins")]
-    for (condition, mask) in masks.iter().enumerate() {
-        let bins = &mask.start_end;
+    for (condition, of) in binned.iter().enumerate() {
+        let bins = span(of);
         let end = crate::stats::mean(&paddles[condition]);
         let (mut h, mut v) = (0.0, 0.0);
         for bin in 0..BINS {
@@ -715,35 +771,27 @@ fn behaviors(
 #[allow(clippy::cast_precision_loss, reason = "counts of trials")]
 fn trial_table(
     settings: &Settings,
-    conditions: &[Condition],
+    ends: &[f64],
     paddles: &[Vec<f64>],
 ) -> Vec<(&'static str, Vec<f64>)> {
     let rows: Vec<(usize, usize)> = (0..settings.trials)
-        .flat_map(|trial| (0..conditions.len()).map(move |condition| (condition, trial)))
+        .flat_map(|trial| (0..ends.len()).map(move |condition| (condition, trial)))
         .collect();
     let column = |of: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
         rows.iter()
             .map(|&(condition, trial)| of(condition, trial))
             .collect()
     };
-    let hit =
-        |c: usize, t: usize| (paddles[c][t] - conditions[c].y_final_design_deg()).abs() <= 1.5;
+    let hit = |c: usize, t: usize| (paddles[c][t] - ends[c]).abs() <= 1.5;
     vec![
-        ("py_meta_index", column(&|c, _| conditions[c].id.into())),
         ("occ_alpha", column(&|_, _| 1.0)),
         ("ignore", column(&|_, _| 0.0)),
         ("success", column(&|c, t| f64::from(u8::from(hit(c, t))))),
         ("failure", column(&|c, t| f64::from(u8::from(!hit(c, t))))),
         ("paddle_y", column(&|c, t| paddles[c][t])),
-        (
-            "yf_mworks",
-            column(&|c, _| conditions[c].y_final_design_deg()),
-        ),
+        ("yf_mworks", column(&|c, _| ends[c])),
         ("session", column(&|_, _| 0.0)),
-        (
-            "trial",
-            column(&|c, t| (t * conditions.len() + c + 1) as f64),
-        ),
+        ("trial", column(&|c, t| (t * ends.len() + c + 1) as f64)),
     ]
 }
 
@@ -802,6 +850,7 @@ impl Simulated {
         };
         let file = TruthFile {
             simulated: "SIMULATED data: nothing was recorded".into(),
+            set: self.set.clone(),
             settings: self.settings.clone(),
             units: self.units.clone(),
             paddle_mean_deg: self.paddle_mean_deg.clone(),

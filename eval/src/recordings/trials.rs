@@ -8,7 +8,7 @@
 //!
 //! | role | names tried, in order | what |
 //! |---|---|---|
-//! | `condition` | `condition_id`, `condition`, `py_meta_index`, `meta_index` | row in the published table of 472,225 conditions |
+//! | `condition` | `condition_id`, `condition`, `py_meta_index`, `meta_index` | id of the condition, as its set has it |
 //! | `paddle` | `paddle_y_deg`, `final_paddle_deg`, `paddle_y`, `joystick_output` | final height of the paddle, degrees |
 //! | `trial_type` | `trial_type`, `occ_alpha` | `occ`/`occluded`, `vis`/`visible`, or the occluder's opacity (1: `occ`) |
 //! | `subject` | `subject`, `participant_id`, `monkey` | any text |
@@ -20,7 +20,7 @@
 //! | `ignore`, `success`, `failure` | the same | 1 and 0, as in `trial_meta` |
 //! | `practice` | `practice` | `true` for a trial of practice |
 //!
-//! Missing values are `n/a`, `NA`, `NaN`, `nan`, `null` or nothing. Trials of practice, without a condition, without a paddle, that were
+//! Text is read by [`mental_pong_base::table`]. Missing values are `n/a`, `NA`, `NaN`, `null` or nothing. Trials of practice, without a condition, without a paddle, that were
 //! ignored, that have no outcome in `trial_meta`, without an occluder (`occ_alpha` 0) or with |paddle| above 10 degrees are
 //! left out by rule and counted: an ignored trial's paddle stands near 0 and is no answer.
 
@@ -30,12 +30,12 @@ use std::io::Read;
 use std::path::Path;
 
 use mental_pong_base::files::sha256_hex;
-use mental_pong_game::task::N_TRIALS;
-use mental_pong_game::task::own::OWN_ID_FIRST;
+use mental_pong_game::task::ConditionSet;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+use super::arrays::in_order;
 use super::dmfc::{Recording, TrialType};
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::parquet;
@@ -180,6 +180,10 @@ pub struct TrialOptions {
     pub trial_type: Option<TrialType>,
     /// Bad rows that are left out and listed before it is an error. Default 0: the first is an error.
     pub keep_going: usize,
+    /// The set of the conditions, where it is known: a row of another condition is bad.
+    pub set: Option<ConditionSet>,
+    /// Whether trials of other conditions are left out and counted, and few conditions are enough.
+    pub allow_missing: bool,
     /// What the table may cost.
     pub limits: Limits,
 }
@@ -203,8 +207,8 @@ pub struct Trials {
     pub session: Vec<String>,
     /// Number of the trial as the table has it; where it does not say, the row from 1.
     pub trial: Vec<i64>,
-    /// Row in the published table of conditions.
-    pub condition: Vec<u32>,
+    /// Id of the condition, as its set has it.
+    pub condition: Vec<String>,
     /// Occluded or visible.
     pub trial_type: Vec<TrialType>,
     /// Final height of the paddle, degrees, finite.
@@ -243,6 +247,8 @@ pub struct Provenance {
 pub struct Exclusions {
     /// No condition id.
     pub no_condition: usize,
+    /// A condition that the set does not have.
+    pub other_condition: usize,
     /// A trial of practice.
     pub practice: usize,
     /// The subject did not take part.
@@ -262,6 +268,7 @@ impl Exclusions {
     #[must_use]
     pub fn total(&self) -> usize {
         self.no_condition
+            + self.other_condition
             + self.ignored
             + self.no_outcome
             + self.practice
@@ -304,7 +311,7 @@ impl Trials {
         self.condition.is_empty()
     }
 
-    /// Open a table: Parquet by its first bytes, else text, separated by tabs if its first line has one, else by commas.
+    /// Open a table: Parquet by its first bytes, else text.
     ///
     /// [`Error::Io`] if it cannot be opened; inside [`Error::InFile`], [`Error::Field`] for a column that is missing or a bad
     /// row, [`Error::Invalid`] if no trial is left, [`Error::Format`] and [`Error::Limit`] from the readers.
@@ -339,7 +346,7 @@ impl Trials {
         let table = if bytes.starts_with(b"PAR1") {
             parquet::from_bytes(bytes, &options.limits)?
         } else {
-            text_table(&bytes, &options.limits)?
+            text_table(&bytes, &source)?
         };
         Self::from_table(&table, source, sha256, options)
     }
@@ -430,20 +437,22 @@ impl Trials {
         if trials.provenance.law.is_none() && columns.name_of(Role::Truth) == Some("yf_mworks") {
             trials.provenance.law = Some("design".into());
         }
+        if let (Some(set), false) = (&options.set, options.allow_missing) {
+            trials.check_coverage(set)?;
+        }
         Ok(trials)
     }
 
     /// `[condition][trial]`, final paddles in degrees of the ids given, for one type of trial and, if named, one subject: what
     /// [`crate::behavior::error_pattern`] takes.
     #[must_use]
-    pub fn paddles(&self, ids: &[u32], kind: TrialType, subject: Option<&str>) -> Vec<Vec<f64>> {
-        let places: BTreeMap<u32, usize> =
-            ids.iter().enumerate().map(|(at, &id)| (id, at)).collect();
+    pub fn paddles(&self, ids: &[&str], kind: TrialType, subject: Option<&str>) -> Vec<Vec<f64>> {
+        let places: BTreeMap<&str, usize> = ids.iter().copied().zip(0..).collect();
         let mut paddles = vec![Vec::new(); ids.len()];
         for trial in 0..self.len() {
             if self.trial_type[trial] == kind
                 && subject.is_none_or(|name| self.subject[trial] == name)
-                && let Some(&place) = places.get(&self.condition[trial])
+                && let Some(&place) = places.get(&*self.condition[trial])
             {
                 paddles[place].push(self.final_paddle_deg[trial]);
             }
@@ -460,13 +469,24 @@ impl Trials {
         names
     }
 
-    /// The ids of the conditions, each once, rising.
+    /// The ids of the conditions, each once: numbers by size, then texts.
     #[must_use]
-    pub fn conditions(&self) -> Vec<u32> {
-        let mut ids = self.condition.clone();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
+    pub fn conditions(&self) -> Vec<String> {
+        in_order(self.condition.clone())
+    }
+
+    /// [`Error::Invalid`] if the trials are of less than half of the conditions of their set.
+    fn check_coverage(&self, set: &ConditionSet) -> Result<()> {
+        let covered = self.conditions().len();
+        if 2 * covered >= set.len() {
+            return Ok(());
+        }
+        let why = format!(
+            "they are of {covered} of the {} conditions of {}; --allow-missing takes them as they are",
+            set.len(),
+            set.identity()
+        );
+        Err(Error::invalid("trials", why))
     }
 }
 
@@ -482,50 +502,25 @@ fn says_synthetic(table: &Table) -> bool {
 }
 
 /// A table of text: every column as texts, missing values as none.
-fn text_table(bytes: &[u8], limits: &Limits) -> Result<Table> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let first = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    let delimiter = if first.contains(&b'\t') { b'\t' } else { b',' };
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .from_reader(bytes);
-    let broken = |error: csv::Error| {
-        let at = error.position().map(csv::Position::byte);
-        Error::format("table of text", at, error.to_string())
+fn text_table(bytes: &[u8], source: &str) -> Result<Table> {
+    let table = mental_pong_base::table::Table::parse(bytes, Path::new(source))?;
+    let cell = |row: mental_pong_base::table::Row<'_>, column: usize| {
+        let text = row.value(column)?;
+        // A comma may be the decimal sign of the file.
+        let number = text
+            .contains(',')
+            .then(|| row.number(column).ok())
+            .flatten();
+        Some(number.map_or_else(|| text.to_owned(), |number| number.to_string()))
     };
-    let header = reader.headers().map_err(broken)?.clone();
-    let mut columns: Vec<(String, Vec<Option<String>>)> = header
-        .iter()
-        .map(|name| (name.trim().to_owned(), Vec::new()))
-        .collect();
-    for (at, (name, _)) in columns.iter().enumerate() {
-        if columns[..at].iter().any(|(other, _)| other == name) {
-            return Err(Error::field(
-                name.clone(),
-                "each column once",
-                "two of this name",
-            ));
-        }
-    }
-    let mut budget = mental_pong_formats::limits::Budget::new(limits);
-    let mut rows = 0;
-    let mut record = csv::StringRecord::new();
-    while reader.read_record(&mut record).map_err(broken)? {
-        rows += 1;
-        budget.take_usize(record.as_slice().len() + columns.len() * size_of::<Option<String>>())?;
-        for ((_, cells), text) in columns.iter_mut().zip(&record) {
-            let text = text.trim();
-            let missing = matches!(text, "" | "n/a" | "NA" | "N/A" | "NaN" | "nan" | "null");
-            cells.push((!missing).then(|| text.to_owned()));
-        }
-    }
+    let column = |(at, name): (usize, &String)| {
+        let cells = table.rows().map(|row| cell(row, at)).collect();
+        (name.trim().to_owned(), Cells::Texts(cells))
+    };
     Ok(Table {
-        rows,
+        rows: table.len(),
         has_index: false,
-        columns: columns
-            .into_iter()
-            .map(|(name, cells)| (name, Cells::Texts(cells)))
-            .collect(),
+        columns: table.header().iter().enumerate().map(column).collect(),
     })
 }
 
@@ -536,7 +531,7 @@ struct Kept {
     subject: String,
     session: String,
     trial: i64,
-    condition: u32,
+    condition: String,
     trial_type: TrialType,
     paddle: f64,
     truth: Option<f64>,
@@ -544,13 +539,13 @@ struct Kept {
 }
 
 /// What no two trials share: subject, session, number, condition, and the bits of the final paddle.
-type Identity = (String, String, i64, u32, u64);
+type Identity = (String, String, i64, String, u64);
 
 impl Kept {
     fn identity(&self) -> Identity {
         let (subject, session) = (self.subject.clone(), self.session.clone());
         let bits = self.paddle.to_bits();
-        (subject, session, self.trial, self.condition, bits)
+        (subject, session, self.trial, self.condition.clone(), bits)
     }
 }
 
@@ -671,29 +666,26 @@ impl<'a> Columns<'a> {
         law: &mut Option<String>,
     ) -> std::result::Result<Row, Problem> {
         // Bad values come before the other rules, so that a rule hides none.
-        let id =
-            "a row of the published table, 0 to 472224, or an id of a schedule's own, from 1000000";
-        let condition = match self.number(Role::Condition, row, id)? {
-            None => None,
-            #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-            Some(v)
-                if v.fract() == 0.0
-                    && ((0.0..N_TRIALS as f64).contains(&v)
-                        || (f64::from(OWN_ID_FIRST)..=f64::from(u32::MAX)).contains(&v)) =>
-            {
-                #[allow(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "checked"
-                )]
-                Some(v as u32)
-            }
-            Some(v) => return Err(self.problem(Role::Condition, row, id, v.to_string())),
-        };
+        let condition = self.text(Role::Condition, row);
+        let condition = condition.filter(|text| !text.trim().is_empty());
+        let condition = condition.map(|text| {
+            let id = text.trim();
+            // As a statistics program writes a column of numbers with a hole in it.
+            id.strip_suffix(".0").unwrap_or(id).to_owned()
+        });
         // What the other columns of a trial that came to nothing hold does not matter.
         let Some(condition) = condition else {
             return Ok(Row::Excluded(|e| &mut e.no_condition));
         };
+        if let Some(set) = &options.set
+            && let Err(error) = set.condition(&condition)
+        {
+            if options.allow_missing {
+                return Ok(Row::Excluded(|e| &mut e.other_condition));
+            }
+            let expected = format!("a condition of {}", set.identity());
+            return Err(self.problem(Role::Condition, row, &expected, error.to_string()));
+        }
         let paddle = self.number(Role::Paddle, row, "degrees")?;
         let truth = self.number(Role::Truth, row, "degrees")?;
         let flag = |role| match self.number(role, row, "1 or 0")? {

@@ -15,7 +15,7 @@ pub struct Recorded {
     /// `[condition][bin, (x, y)]`, the displayed ball, degrees (`ball_pos_x_TRUE`, `ball_pos_y_TRUE`).
     pub ball: Vec<Array2>,
     /// `[condition]`, ids, if the recording has them. The axis and the models have to be in this order.
-    pub condition_ids: Option<Vec<i64>>,
+    pub condition_ids: Option<Vec<String>>,
 }
 
 impl Recorded {
@@ -39,7 +39,7 @@ impl Recorded {
             full: states(Half::Full)?,
             halves: [states(Half::Sh1)?, states(Half::Sh2)?],
             ball,
-            condition_ids: recording.condition_ids().map(<[i64]>::to_vec),
+            condition_ids: recording.condition_ids().map(<[String]>::to_vec),
         })
     }
 

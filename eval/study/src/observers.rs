@@ -511,7 +511,7 @@ fn of_trials(scene: &Scene, trials: &Trials) -> Result<TrialTable> {
         let Some(c) = scene
             .conditions
             .iter()
-            .position(|k| k.id == trials.condition[i])
+            .position(|k| k.id.to_string() == trials.condition[i])
         else {
             continue;
         };
@@ -523,7 +523,7 @@ fn of_trials(scene: &Scene, trials: &Trials) -> Result<TrialTable> {
             .position(|s| *s == trials.subject[i])
             .unwrap_or(0);
         table.subject.push(subject as u32);
-        table.condition.push(trials.condition[i]);
+        table.condition.push(scene.conditions[c].id);
         table.truth_deg.push(scene.ends[c]);
         table.paddle_deg.push(trials.final_paddle_deg[i]);
         table.kind.push(TrialType::Occ);

@@ -153,9 +153,10 @@ impl<'a> Scene<'a> {
             Some(ids) => {
                 let ids: Vec<u32> = ids
                     .iter()
-                    .map(|&id| {
-                        u32::try_from(id).map_err(|_| {
-                            Error::field("meta, condition id", "0 or more", id.to_string())
+                    .map(|id| {
+                        id.parse().map_err(|_| {
+                            let expected = "rows of the published table";
+                            Error::field("meta, condition id", expected, id.clone())
                         })
                     })
                     .collect::<Result<_>>()?;

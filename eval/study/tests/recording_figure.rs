@@ -4,8 +4,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use mental_pong_eval::recordings::dmfc::{Recording, TrialType};
+use mental_pong_base::Quiet;
+use mental_pong_eval::recordings::dmfc::{Opening, Recording, TrialType};
 use mental_pong_eval::recordings::simulate::{Settings, simulate};
+use mental_pong_game::task::ConditionSet;
 use mental_pong_study::report::recording_figure;
 
 fn data(name: &str) -> PathBuf {
@@ -17,17 +19,25 @@ fn data(name: &str) -> PathBuf {
 /// One figure of each kind, kept in the target's folder of temporary files for whoever wants to look.
 #[test]
 fn recordings_are_drawn() {
-    let simulated = simulate(&Settings {
-        units: 300,
-        reliability: 0.15,
-        reliability_spread: 0.2,
-        untuned: 0.2,
-        ..Settings::default()
-    })
+    let simulated = simulate(
+        &Settings {
+            units: 300,
+            reliability: 0.15,
+            reliability_spread: 0.2,
+            untuned: 0.2,
+            ..Settings::default()
+        },
+        &ConditionSet::open("primate79").unwrap(),
+    )
     .unwrap()
     .recording;
     let mini = Recording::open(data("recordings/mini_hand_dmfc_dataset_50ms.pkl.gz")).unwrap();
-    let lab = Recording::open(data("recordings/formats/synthetic_lab.npz")).unwrap();
+    let opening = Opening {
+        conditions: Some(ConditionSet::open("all").unwrap()),
+        ..Opening::default()
+    };
+    let path = data("recordings/formats/synthetic_lab.npz");
+    let lab = Recording::open_as(path, &opening, &Quiet).unwrap();
     for (name, recording, words) in [
         (
             "simulated",

@@ -154,8 +154,8 @@ impl<R: Read> Machine<R> {
                 let array = self.array(shape, dtype, fortran, buffer, at)?;
                 Ok(Node::Array(Some(array)))
             }
-            (Global::GetAttr, &[of, _]) => match self.node(of) {
-                Node::Unread(name, at) => Ok(Node::Unread(Arc::clone(name), *at)),
+            (Global::GetAttr, of) => match of.first().map(|&of| self.node(of)) {
+                Some(Node::Unread(name, at)) => Ok(Node::Unread(Arc::clone(name), *at)),
                 _ => Err(Error::Refused {
                     what: "builtins.getattr".into(),
                     at,

@@ -1,0 +1,551 @@
+//! Arrays with named axes and labels, as xarray keeps them: written as NetCDF and as Zarr, read from NetCDF.
+//!
+//! Both open with one line, `xarray.open_dataset(path)`, named axes and coordinates included. NetCDF is the classic format
+//! with 64-bit offsets (CDF-2), which every library reads; Zarr is version 2, one uncompressed chunk an array. The same
+//! arrays give the same bytes.
+//!
+//! Sources: Unidata, "NetCDF Classic Format Specification"; "Zarr storage specification version 2".
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use mental_pong_base::files::{create_folder, write_atomic};
+
+use crate::error::{Error, Result, quoted};
+use crate::limits::{Budget, Limits, check_count};
+use crate::value::{Array, ByteOrder, Dtype, Kind, Value, count};
+
+/// Most axes, variables or attributes of a file.
+const MOST: usize = 1 << 16;
+
+/// Values of an array.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// f64, NaN where there is none.
+    Floats(Vec<f64>),
+    /// i32.
+    Ints(Vec<i32>),
+    /// Bytes, as for truth values.
+    Bytes(Vec<i8>),
+    /// Texts.
+    Texts(Vec<String>),
+}
+
+impl Values {
+    fn len(&self) -> usize {
+        match self {
+            Self::Floats(values) => values.len(),
+            Self::Ints(values) => values.len(),
+            Self::Bytes(values) => values.len(),
+            Self::Texts(values) => values.len(),
+        }
+    }
+
+    /// Bytes of the longest text, at least 1.
+    fn width(&self) -> usize {
+        match self {
+            Self::Texts(texts) => texts.iter().map(String::len).max().unwrap_or(0).max(1),
+            _ => 1,
+        }
+    }
+}
+
+/// One array.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variable {
+    /// Its name; that of an axis for the labels of that axis.
+    pub name: String,
+    /// Names of its axes.
+    pub axes: Vec<String>,
+    /// Its values, row-major.
+    pub values: Values,
+    /// What is said of it: `units`, `long_name`, …
+    pub attributes: Vec<(String, String)>,
+}
+
+/// Arrays over shared axes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Labelled {
+    /// Name and length of each axis.
+    pub axes: Vec<(String, usize)>,
+    /// The arrays.
+    pub variables: Vec<Variable>,
+    /// What is said of the whole.
+    pub attributes: Vec<(String, String)>,
+}
+
+impl Labelled {
+    fn shape(&self, variable: &Variable) -> Result<Vec<usize>> {
+        let length = |axis: &String| {
+            let known = self.axes.iter().find(|(name, _)| name == axis);
+            known.map(|&(_, length)| length).ok_or_else(|| {
+                Error::shape(&variable.name, "axes that there are", format!("`{axis}`"))
+            })
+        };
+        let shape = variable
+            .axes
+            .iter()
+            .map(length)
+            .collect::<Result<Vec<_>>>()?;
+        if count(&shape) != Some(variable.values.len()) {
+            let found = format!("{} values", variable.values.len());
+            return Err(Error::shape(&variable.name, format!("{shape:?}"), found));
+        }
+        Ok(shape)
+    }
+
+    /// Write as NetCDF. The file appears only when it is whole. [`Error::Shape`] for an array that does not fit its axes,
+    /// [`Error::Format`] for one above 4 GiB, [`Error::Io`].
+    pub fn write_netcdf(&self, path: &Path) -> Result<()> {
+        // Texts are rows of characters, which need an axis of their own.
+        let mut axes = self.axes.clone();
+        let mut places: Vec<(Vec<usize>, u64)> = Vec::new();
+        for variable in &self.variables {
+            self.shape(variable)?;
+            let place = |axis: &String| axes.iter().position(|(name, _)| name == axis);
+            let mut of: Vec<usize> = variable.axes.iter().filter_map(place).collect();
+            let element = match &variable.values {
+                Values::Floats(_) => 8,
+                Values::Ints(_) => 4,
+                Values::Bytes(_) => 1,
+                Values::Texts(_) => {
+                    let width = variable.values.width();
+                    of.push(axes.len());
+                    axes.push((format!("{}_length", variable.name), width));
+                    width as u64
+                }
+            };
+            let size = (variable.values.len() as u64 * element).next_multiple_of(4);
+            if size > u64::from(u32::MAX) - 3 {
+                let why = format!("{}: {size} bytes do not fit; take Zarr", variable.name);
+                return Err(Error::format("NetCDF", None, why));
+            }
+            places.push((of, size));
+        }
+        let header = |begin: u64| self.netcdf_header(&axes, &places, begin);
+        // Offsets have a fixed width, so the length of the header does not depend on them.
+        let begin = header(0).len() as u64;
+        let header = header(begin);
+        write_atomic(path, |out| {
+            out.write_all(&header)?;
+            for variable in &self.variables {
+                let mut written = 0_usize;
+                let mut put = |bytes: &[u8]| {
+                    written += bytes.len();
+                    out.write_all(bytes)
+                };
+                match &variable.values {
+                    Values::Floats(v) => v.iter().try_for_each(|v| put(&v.to_be_bytes()))?,
+                    Values::Ints(v) => v.iter().try_for_each(|v| put(&v.to_be_bytes()))?,
+                    Values::Bytes(v) => v.iter().try_for_each(|v| put(&v.to_be_bytes()))?,
+                    Values::Texts(texts) => {
+                        let width = variable.values.width();
+                        for text in texts {
+                            let mut row = text.clone().into_bytes();
+                            row.resize(width, 0);
+                            put(&row)?;
+                        }
+                    }
+                }
+                let padding = written.next_multiple_of(4) - written;
+                out.write_all(&[0; 4][..padding])?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn netcdf_header(
+        &self,
+        axes: &[(String, usize)],
+        places: &[(Vec<usize>, u64)],
+        mut begin: u64,
+    ) -> Vec<u8> {
+        let mut out = b"CDF\x02\0\0\0\0".to_vec();
+        let word = |out: &mut Vec<u8>, n: usize| {
+            out.extend(u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes());
+        };
+        let name = |out: &mut Vec<u8>, text: &str| {
+            word(out, text.len());
+            out.extend(text.as_bytes());
+            out.resize(out.len().next_multiple_of(4), 0);
+        };
+        let attributes = |out: &mut Vec<u8>, all: &[(String, String)]| {
+            word(out, if all.is_empty() { 0 } else { 12 });
+            word(out, all.len());
+            for (key, text) in all {
+                name(out, key);
+                word(out, 2);
+                name(out, text);
+            }
+        };
+        word(&mut out, if axes.is_empty() { 0 } else { 10 });
+        word(&mut out, axes.len());
+        for (axis, length) in axes {
+            name(&mut out, axis);
+            word(&mut out, *length);
+        }
+        attributes(&mut out, &self.attributes);
+        word(&mut out, if self.variables.is_empty() { 0 } else { 11 });
+        word(&mut out, self.variables.len());
+        for (variable, (of, size)) in self.variables.iter().zip(places) {
+            name(&mut out, &variable.name);
+            word(&mut out, of.len());
+            for &axis in of {
+                word(&mut out, axis);
+            }
+            let mut said = variable.attributes.clone();
+            let code = match variable.values {
+                Values::Floats(_) => 6,
+                Values::Ints(_) => 4,
+                Values::Bytes(_) => 1,
+                Values::Texts(_) => {
+                    said.push(("_Encoding".into(), "utf-8".into()));
+                    2
+                }
+            };
+            attributes(&mut out, &said);
+            word(&mut out, code);
+            word(&mut out, usize::try_from(*size).unwrap_or(usize::MAX));
+            out.extend(begin.to_be_bytes());
+            begin += size;
+        }
+        out
+    }
+
+    /// Write as a Zarr folder. [`Error::Shape`] for an array that does not fit its axes, [`Error::Io`].
+    pub fn write_zarr(&self, folder: &Path) -> Result<()> {
+        create_folder(folder)?;
+        let text = |text: &str| {
+            let escaped: String = text.chars().map(json_char).collect();
+            format!("\"{escaped}\"")
+        };
+        let object = |all: &[(String, String)]| -> Vec<String> {
+            let pair = |(key, value): &(String, String)| format!("{}: {}", text(key), text(value));
+            all.iter().map(pair).collect()
+        };
+        let put = |path: std::path::PathBuf, content: &[u8]| {
+            write_atomic(path, |out| out.write_all(content))
+        };
+        for variable in &self.variables {
+            let shape = self.shape(variable)?;
+            let folder = folder.join(&variable.name);
+            create_folder(&folder)?;
+            let (dtype, fill, bytes) = zarr_bytes(&variable.values);
+            let lengths: Vec<String> = shape.iter().map(ToString::to_string).collect();
+            let lengths = lengths.join(", ");
+            let about = format!(
+                "{{\"zarr_format\": 2, \"shape\": [{lengths}], \"chunks\": [{lengths}], \"dtype\": \"{dtype}\", \"compressor\": null, \"fill_value\": {fill}, \"order\": \"C\", \"filters\": null}}\n"
+            );
+            put(folder.join(".zarray"), about.as_bytes())?;
+            let axes: Vec<String> = variable.axes.iter().map(|axis| text(axis)).collect();
+            let mut said = vec![format!("\"_ARRAY_DIMENSIONS\": [{}]", axes.join(", "))];
+            said.extend(object(&variable.attributes));
+            put(
+                folder.join(".zattrs"),
+                format!("{{{}}}\n", said.join(", ")).as_bytes(),
+            )?;
+            let chunk: Vec<&str> = shape.iter().map(|_| "0").collect();
+            let chunk = if chunk.is_empty() {
+                "0".into()
+            } else {
+                chunk.join(".")
+            };
+            put(folder.join(chunk), &bytes)?;
+        }
+        let said = object(&self.attributes).join(", ");
+        put(folder.join(".zattrs"), format!("{{{said}}}\n").as_bytes())?;
+        // The group last: a folder without it is no data set.
+        put(folder.join(".zgroup"), b"{\"zarr_format\": 2}\n")?;
+        Ok(())
+    }
+}
+
+fn json_char(c: char) -> String {
+    match c {
+        '"' => "\\\"".into(),
+        '\\' => "\\\\".into(),
+        c if u32::from(c) < 0x20 => format!("\\u{:04x}", u32::from(c)),
+        c => c.into(),
+    }
+}
+
+/// Name of the type, value of what is missing, bytes.
+fn zarr_bytes(values: &Values) -> (String, &'static str, Vec<u8>) {
+    match values {
+        Values::Floats(v) => (
+            "<f8".into(),
+            "\"NaN\"",
+            v.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ),
+        Values::Ints(v) => (
+            "<i4".into(),
+            "0",
+            v.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ),
+        Values::Bytes(v) => (
+            "|i1".into(),
+            "0",
+            v.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ),
+        Values::Texts(texts) => {
+            let width = texts.iter().map(|t| t.chars().count()).max().unwrap_or(0);
+            let width = width.max(1);
+            let mut bytes = Vec::with_capacity(4 * width * texts.len());
+            for text in texts {
+                let units = text.chars().map(u32::from).chain(std::iter::repeat(0));
+                bytes.extend(units.take(width).flat_map(u32::to_le_bytes));
+            }
+            (format!("<U{width}"), "\"\"", bytes)
+        }
+    }
+}
+
+/// Read the arrays and the text attributes of a NetCDF file of the classic format (CDF-1 or CDF-2) as a dictionary; rows of
+/// characters become texts.
+///
+/// Errors: [`Error::Format`] for a damaged file, one with an unlimited axis, or of another format; [`Error::Limit`].
+pub fn read_netcdf(mut source: impl Read, limits: &Limits) -> Result<Value> {
+    let mut budget = Budget::new(limits);
+    let mut bytes = Vec::new();
+    source
+        .by_ref()
+        .take(limits.bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| netcdf(0, error.to_string()))?;
+    budget.take_usize(bytes.len())?;
+    let mut reader = Netcdf {
+        bytes: &bytes,
+        at: 0,
+        wide: false,
+    };
+    reader.file(&mut budget)
+}
+
+fn netcdf(at: usize, why: impl Into<String>) -> Error {
+    Error::format("NetCDF", at as u64, why)
+}
+
+struct Netcdf<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    wide: bool,
+}
+
+/// Name, length.
+type Axis = (String, usize);
+
+impl Netcdf<'_> {
+    fn take(&mut self, length: usize) -> Result<&[u8]> {
+        let end = self.at.checked_add(length);
+        let taken = end.and_then(|end| self.bytes.get(self.at..end));
+        let taken = taken.ok_or_else(|| netcdf(self.at, "the file ends too early"))?;
+        self.at += length;
+        Ok(taken)
+    }
+
+    fn word(&mut self) -> Result<usize> {
+        match *self.take(4)? {
+            [a, b, c, d] => Ok(u32::from_be_bytes([a, b, c, d]) as usize),
+            _ => Err(netcdf(self.at, "the file ends too early")),
+        }
+    }
+
+    fn padded(&mut self, length: usize) -> Result<&[u8]> {
+        let whole = length.checked_next_multiple_of(4);
+        let whole = whole.ok_or_else(|| netcdf(self.at, "a false length"))?;
+        Ok(&self.take(whole)?[..length])
+    }
+
+    fn name(&mut self) -> Result<String> {
+        let length = self.word()?;
+        let at = self.at;
+        let name = self.padded(length)?;
+        String::from_utf8(name.to_vec()).map_err(|_| netcdf(at, "a name is not UTF-8"))
+    }
+
+    /// The number of entries of a list.
+    fn list(&mut self, tag: usize) -> Result<usize> {
+        let (found, number) = (self.word()?, self.word()?);
+        if found != tag && (found, number) != (0, 0) {
+            return Err(netcdf(self.at, format!("a list of type {found}")));
+        }
+        check_count("entries of the NetCDF file", number, MOST)?;
+        Ok(number)
+    }
+
+    fn file(&mut self, budget: &mut Budget) -> Result<Value> {
+        self.wide = match *self.take(4)? {
+            [b'C', b'D', b'F', 1] => false,
+            [b'C', b'D', b'F', 2] => true,
+            _ => return Err(netcdf(0, "not the classic format (CDF-1, CDF-2)")),
+        };
+        self.word()?;
+        let mut axes: Vec<Axis> = Vec::new();
+        for _ in 0..self.list(10)? {
+            let axis = (self.name()?, self.word()?);
+            if axis.1 == 0 {
+                let why = format!("{}: an unlimited or empty axis", quoted(&axis.0));
+                return Err(netcdf(self.at, why));
+            }
+            axes.push(axis);
+        }
+        let mut entries: BTreeMap<String, Value> = self.attributes()?;
+        for _ in 0..self.list(11)? {
+            let (name, value) = self.variable(&axes, budget)?;
+            entries.insert(name, value);
+        }
+        let entries = entries.into_iter().map(|(k, v)| (Value::Str(k.into()), v));
+        Ok(Value::Dict(Arc::new(crate::value::Dict::new(
+            entries.collect(),
+        ))))
+    }
+
+    /// Those that are text.
+    fn attributes(&mut self) -> Result<BTreeMap<String, Value>> {
+        let mut found = BTreeMap::new();
+        for _ in 0..self.list(12)? {
+            let name = self.name()?;
+            let (code, number) = (self.word()?, self.word()?);
+            let size = size_of_type(code).ok_or_else(|| netcdf(self.at, "an unknown type"))?;
+            let length = number.checked_mul(size);
+            let length = length.ok_or_else(|| netcdf(self.at, "a false length"))?;
+            let bytes = self.padded(length)?;
+            if code == 2
+                && let Ok(text) = std::str::from_utf8(bytes)
+            {
+                found.insert(name, Value::Str(text.trim_end_matches('\0').into()));
+            }
+        }
+        Ok(found)
+    }
+
+    fn variable(&mut self, axes: &[Axis], budget: &mut Budget) -> Result<(String, Value)> {
+        let name = self.name()?;
+        let number = self.word()?;
+        check_count("axes of an array", number, 64)?;
+        let mut shape = Vec::with_capacity(number);
+        for _ in 0..number {
+            let axis = self.word()?;
+            let axis = axes.get(axis);
+            shape.push(
+                axis.ok_or_else(|| netcdf(self.at, "an axis that is not there"))?
+                    .1,
+            );
+        }
+        self.attributes()?;
+        let code = self.word()?;
+        self.word()?;
+        let begin = if self.wide {
+            (self.word()? << 32) | self.word()?
+        } else {
+            self.word()?
+        };
+        let kind = match code {
+            1 => (Kind::Int, 1),
+            2 => (Kind::Bytes, 1),
+            3 => (Kind::Int, 2),
+            4 => (Kind::Int, 4),
+            5 => (Kind::Float, 4),
+            6 => (Kind::Float, 8),
+            other => return Err(netcdf(self.at, format!("{}: type {other}", quoted(&name)))),
+        };
+        let length = count(&shape).and_then(|n| n.checked_mul(kind.1));
+        let span = length.and_then(|length| Some(begin..begin.checked_add(length)?));
+        let content = span.and_then(|span| self.bytes.get(span));
+        let content = content.ok_or_else(|| netcdf(self.at, "an array beyond the end"))?;
+        budget.take_usize(content.len())?;
+        // The last axis of characters is the length of a text.
+        let width = if code == 2 {
+            shape.pop().unwrap_or(1)
+        } else {
+            kind.1
+        };
+        let dtype = Dtype {
+            kind: kind.0,
+            size: width,
+            order: ByteOrder::Big,
+        }
+        .with_order(ByteOrder::Big);
+        let array = Array::from_bytes(dtype, shape, false, Arc::new(content.to_vec()))?;
+        Ok((name, Value::Array(Arc::new(array))))
+    }
+}
+
+fn size_of_type(code: usize) -> Option<usize> {
+    Some(match code {
+        1 | 2 => 1,
+        3 => 2,
+        4 | 5 => 4,
+        6 => 8,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn small() -> Labelled {
+        let text = |t: &str| t.to_owned();
+        Labelled {
+            axes: vec![(text("unit"), 2), (text("condition"), 3)],
+            variables: vec![
+                Variable {
+                    name: text("responses"),
+                    axes: vec![text("unit"), text("condition")],
+                    values: Values::Floats(vec![1.0, 2.0, f64::NAN, -4.0, 5.5, 6.0]),
+                    attributes: vec![(text("units"), text("spikes/ms"))],
+                },
+                Variable {
+                    name: text("condition"),
+                    axes: vec![text("condition")],
+                    values: Values::Texts(vec![text("a"), text("bé"), text("29337")]),
+                    attributes: Vec::new(),
+                },
+                Variable {
+                    name: text("inside"),
+                    axes: vec![text("condition")],
+                    values: Values::Bytes(vec![1, 0, 1]),
+                    attributes: Vec::new(),
+                },
+            ],
+            attributes: vec![(text("set_name"), text("own"))],
+        }
+    }
+
+    #[test]
+    fn netcdf_reads_back_and_damage_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.nc");
+        small().write_netcdf(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let value = read_netcdf(&*bytes, &Limits::default()).unwrap();
+        assert_eq!(
+            value.get("set_name").unwrap().as_str().as_deref(),
+            Some("own")
+        );
+        let Some(Value::Array(responses)) = value.get("responses") else {
+            unreachable!()
+        };
+        assert_eq!(responses.shape(), [2, 3]);
+        assert_eq!(responses.to_f64().unwrap()[3..], [-4.0, 5.5, 6.0]);
+        let Some(Value::Array(ids)) = value.get("condition") else {
+            unreachable!()
+        };
+        let ids: Vec<Value> = ids.items().collect();
+        assert_eq!(ids[1], Value::Bytes(Arc::new("bé".as_bytes().to_vec())));
+        for end in 0..bytes.len() {
+            assert!(
+                read_netcdf(&bytes[..end], &Limits::default()).is_err(),
+                "{end}"
+            );
+        }
+        let mut other = small();
+        other.variables[0].axes.pop();
+        assert!(other.write_netcdf(&path).is_err());
+    }
+}
