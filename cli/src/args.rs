@@ -644,7 +644,8 @@ pub(crate) struct RecordingFileArgs {
     /// What becomes of units and conditions without responses.
     #[arg(long, value_enum, default_value = "refuse")]
     pub(crate) missing: MissingArg,
-    /// Conditions that the file is about: a built-in set, a stimulus folder or a CSV. A file that states its set is held
+    /// Conditions that the file is about: a built-in set, a stimulus folder, a CSV, or the released table of 200
+    /// conditions. A file that states its set is held
     /// against it; one that states none needs it.
     #[arg(long, value_name = "NAME|DIR|FILE")]
     pub(crate) conditions: Option<String>,

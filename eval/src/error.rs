@@ -131,6 +131,9 @@ pub enum Error {
     },
 }
 
+/// Most characters of what was found that a message shows.
+const MOST_FOUND: usize = 2000;
+
 impl Error {
     /// See the variant of the same name.
     #[must_use]
@@ -166,7 +169,7 @@ impl Error {
         Self::Field {
             field: field.into(),
             expected: expected.into(),
-            found: found.into(),
+            found: mental_pong_formats::one_line(&found.into(), MOST_FOUND),
         }
     }
 

@@ -5,6 +5,7 @@ use mental_pong_eval::recordings::dmfc::{Opening, Recording, TrialType};
 use mental_pong_eval::recordings::info::Info;
 use mental_pong_eval::recordings::nwb::NwbOptions;
 use mental_pong_eval::recordings::results::Results;
+use mental_pong_eval::recordings::sample::condition_set;
 use mental_pong_eval::recordings::simulate::{self, Noise, Settings};
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_eval::recordings::{Missing, convert, export, file};
@@ -40,11 +41,7 @@ fn open(args: &RecordingFileArgs, monitor: &dyn Monitor) -> Result<Recording, Fa
             exclude: args.nwb_exclude.clone(),
             ..NwbOptions::default()
         },
-        conditions: args
-            .conditions
-            .as_deref()
-            .map(ConditionSet::open)
-            .transpose()?,
+        conditions: args.conditions.as_deref().map(condition_set).transpose()?,
         missing: match args.missing {
             MissingArg::Refuse => Missing::Refuse,
             MissingArg::DropUnits => Missing::DropUnits,
@@ -110,11 +107,7 @@ pub(crate) fn trials(args: &RecordingsTrialsArgs, monitor: &dyn Monitor) -> Done
         subject: args.subject.clone(),
         trial_type,
         keep_going: args.keep_going,
-        set: args
-            .conditions
-            .as_deref()
-            .map(ConditionSet::open)
-            .transpose()?,
+        set: args.conditions.as_deref().map(condition_set).transpose()?,
         allow_missing: args.allow_missing,
         limits: Limits::default(),
     };

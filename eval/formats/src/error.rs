@@ -84,16 +84,24 @@ impl Error {
 /// Text of a file as a message may show it: one line, control characters escaped, at most 80 characters.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    const MOST: usize = 80;
-    let mut shown: String = text
-        .chars()
-        .take(MOST)
-        .flat_map(char::escape_debug)
-        .collect();
-    if text.chars().nth(MOST).is_some() {
-        shown.push('…');
+    one_line(text, 80)
+}
+
+/// Text as one line of at most so many characters, control characters escaped.
+#[must_use]
+pub fn one_line(text: &str, most: usize) -> String {
+    let shown = |c: char| -> String {
+        if c.is_control() {
+            c.escape_debug().collect()
+        } else {
+            c.into()
+        }
+    };
+    let mut line: String = text.chars().take(most).map(shown).collect();
+    if text.chars().nth(most).is_some() {
+        line.push('…');
     }
-    shown
+    line
 }
 
 #[cfg(test)]

@@ -42,5 +42,5 @@ pub mod table;
 pub mod torch;
 pub mod value;
 
-pub use error::{Error, Result, quoted};
+pub use error::{Error, Result, one_line, quoted};
 pub use limits::Limits;

@@ -5,14 +5,27 @@
 
 use std::path::Path;
 
-use mental_pong_game::task::{Condition, select};
+use mental_pong_game::task::{Condition, ConditionSet, Law, Set, select};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-use super::file::read_value;
+use super::file::{Format, detect, read_value};
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::table::Table;
+
+/// The set of conditions that a name, a folder, a CSV or the file of this module means.
+///
+/// Errors as [`ConditionSet::open`] and [`MetaSample::open`].
+pub fn condition_set(spec: &str) -> Result<ConditionSet> {
+    let path = Path::new(spec);
+    let pickled = path.is_file()
+        && detect(path).is_ok_and(|format| matches!(format, Format::Pickle | Format::PickleGz));
+    if pickled {
+        return MetaSample::open(path, &Limits::default())?.set();
+    }
+    Ok(ConditionSet::open(spec)?)
+}
 
 /// The table of the file.
 #[derive(Debug, Clone)]
@@ -127,6 +140,14 @@ impl MetaSample {
             .into_iter()
             .map(|row| values[row])
             .collect())
+    }
+
+    /// The conditions of the file as part of the published table, in its order. [`Error::Game`] for an id that the task does
+    /// not have.
+    pub fn set(&self) -> Result<ConditionSet> {
+        let ids: Vec<String> = self.ids.iter().map(u32::to_string).collect();
+        let all = ConditionSet::published(Set::All, Law::Display);
+        Ok(all.narrowed(&ids)?.named("valid_meta_sample_full"))
     }
 
     /// The task's own conditions of the file, in its order. [`Error::Game`] for an id that the task does not have.
