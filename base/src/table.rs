@@ -57,9 +57,9 @@ pub struct Cell {
 
 impl std::fmt::Display for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {}, ", self.line)?;
+        write!(f, "line {}", self.line)?;
         if self.column > 0 {
-            write!(f, "column {} ", self.column)?;
+            write!(f, ", column {}", self.column)?;
         }
         let Self {
             field,
@@ -67,7 +67,7 @@ impl std::fmt::Display for Cell {
             found,
             ..
         } = self;
-        write!(f, "(`{field}`): expected {expected}, found {found}")
+        write!(f, " (`{field}`): expected {expected}, found {found}")
     }
 }
 
@@ -361,7 +361,14 @@ impl<'a> Row<'a> {
     /// # Errors
     /// The cell.
     pub fn number(&self, column: usize) -> Result<f64, Cell> {
-        let text = self.text(column);
+        self.number_in(column, self.text(column))
+    }
+
+    /// A finite number that is a part of a cell, as [`number`](Self::number) reads a whole one.
+    ///
+    /// # Errors
+    /// The cell.
+    pub fn number_in(&self, column: usize, text: &str) -> Result<f64, Cell> {
         if let Some(number) = text.parse::<f64>().ok().filter(|v| v.is_finite()) {
             return Ok(number);
         }

@@ -158,14 +158,22 @@ pub(crate) enum TableFormat {
     Json,
 }
 
+/// Which conditions.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ChosenArgs {
+    /// The conditions: primate79 (the recorded ones), valid, train, all or fresh400; a stimulus folder;
+    /// or a table of your own. primate79 without it, or the whole table for --ids that it does not have.
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub(crate) conditions: Option<String>,
+    /// Those with these ids alone, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "ID,ID…")]
+    pub(crate) ids: Vec<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ConditionsArgs {
-    /// The set: primate79 (the recorded ones), valid, train or all.
-    #[arg(long, default_value = "primate79", conflicts_with = "ids")]
-    pub(crate) set: Set,
-    /// Conditions by id, separated by commas.
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) ids: Vec<u32>,
+    #[command(flatten)]
+    pub(crate) chosen: ChosenArgs,
     /// Format of the output.
     #[arg(long, value_enum, default_value = "csv")]
     pub(crate) format: TableFormat,
@@ -174,10 +182,15 @@ pub(crate) struct ConditionsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TrajectoryArgs {
     /// Id of the condition.
-    pub(crate) id: u32,
-    /// Law of motion: design (24 Hz; networks, masks) or display (60 Hz; what animals saw).
-    #[arg(long, default_value = "display")]
-    pub(crate) law: Law,
+    pub(crate) id: String,
+    /// Its set: primate79, valid, train, all or fresh400; a stimulus folder; or a table of your own. The
+    /// published table without it.
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub(crate) conditions: Option<String>,
+    /// Law of motion: design (24 Hz; networks, masks) or display (60 Hz; what animals saw); the set's
+    /// without it.
+    #[arg(long)]
+    pub(crate) law: Option<Law>,
     /// Format of the output.
     #[arg(long, value_enum, default_value = "csv")]
     pub(crate) format: TableFormat,
@@ -185,9 +198,13 @@ pub(crate) struct TrajectoryArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SplitsArgs {
-    /// Number of conditions.
-    #[arg(long, default_value_t = 79)]
-    pub(crate) conditions: usize,
+    /// The conditions to split: primate79, valid, train, all or fresh400; a stimulus folder; or a table of
+    /// your own.
+    #[arg(long, value_name = "NAME|DIR|FILE", default_value = "primate79")]
+    pub(crate) conditions: String,
+    /// So many conditions instead.
+    #[arg(long, value_name = "N", conflicts_with = "conditions")]
+    pub(crate) n_conditions: Option<usize>,
     /// Number of splits.
     #[arg(long, default_value_t = 100)]
     pub(crate) n: usize,

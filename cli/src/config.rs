@@ -1,5 +1,6 @@
 //! Settings from a TOML file and `--set`, checked against what there is.
 
+use mental_pong_base::table::{MAX_BYTES, read_text};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -15,8 +16,7 @@ pub(crate) fn load<C: Serialize + DeserializeOwned>(
     let known = Table::try_from(base).map_err(|e| Failure::Internal(e.to_string()))?;
     let mut settings = known.clone();
     if let Some(path) = &args.config {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Failure::Usage(format!("cannot read {}: {e}", path.display())))?;
+        let text = read_text(path, MAX_BYTES).map_err(|e| Failure::Usage(e.to_string()))?;
         let file: Table = text
             .parse()
             .map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?;

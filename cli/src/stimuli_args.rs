@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, ValueEnum};
 use mental_pong_game::frames::{Preset, Rgb};
 use mental_pong_game::stimuli::{Drawer, Format, Occlusion};
-use mental_pong_game::task::{Law, Rule, Set};
+use mental_pong_game::task::{Law, Rule};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -130,15 +130,24 @@ pub(crate) enum Switch {
 
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
-    /// The set: primate79, valid, train or all.
-    #[arg(long, default_value = "primate79", conflicts_with_all = ["ids", "csv", "draw"])]
-    pub(crate) set: Set,
-    /// Conditions by id, separated by commas.
-    #[arg(long, value_delimiter = ',', conflicts_with_all = ["csv", "draw"])]
-    pub(crate) ids: Vec<u32>,
-    /// A table of your own: id, x0_deg, y0_deg, heading_deg, speed_deg_per_s.
-    #[arg(long, value_name = "FILE", conflicts_with = "draw")]
-    pub(crate) csv: Option<PathBuf>,
+    /// The conditions: primate79, valid, train, all or fresh400; a stimulus folder; or a table of your
+    /// own: id, x0_deg, y0_deg, heading_deg, speed_deg_per_s, and walls, occluders and the like, or paths
+    /// frame by frame (see the manual).
+    #[arg(
+        long,
+        value_name = "NAME|DIR|FILE",
+        alias = "csv",
+        conflicts_with = "draw"
+    )]
+    pub(crate) conditions: Option<String>,
+    /// Those with these ids alone, separated by commas.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "ID,ID…",
+        conflicts_with = "draw"
+    )]
+    pub(crate) ids: Vec<String>,
     /// So many trials drawn at random from the ranges below, each uniform, until they fit the rule.
     #[arg(long, value_name = "N")]
     pub(crate) draw: Option<u32>,
@@ -172,12 +181,13 @@ pub(crate) struct RenderArgs {
     /// Range of the speed of --draw, degrees per second.
     #[arg(long, value_name = "LOW:HIGH", default_value = "3.75:15")]
     pub(crate) speed: Range,
-    /// Which trials of --draw and --csv are let through: published (as the generator's: 15 to 45
+    /// Which trials of --draw and of a table are let through: published (as the generator's: 15 to 45
     /// steps of 1/24 s visible, as many hidden, one bounce at most) or possible (any that ends);
-    /// published for --draw and possible for --csv without it.
+    /// published for --draw and possible for a table without it.
     #[arg(long)]
     pub(crate) rule: Option<Rule>,
-    /// Law of motion: design or display; design for rnn100 and display for the others without it.
+    /// Law of motion: design or display; without it that of a set of your own, and for published ones
+    /// design for rnn100 and display for the others.
     #[arg(long)]
     pub(crate) law: Option<Law>,
     /// What the frames look like: rnn100 (100 x 100 grey), model224 (224 x 224 RGB), display.

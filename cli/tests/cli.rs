@@ -296,7 +296,7 @@ fn training_resumed_equals_training_uninterrupted() {
 #[test]
 fn a_closed_pipe_is_no_error() {
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("mpong"))
-        .args(["conditions", "--set", "all"])
+        .args(["conditions", "--conditions", "all"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()

@@ -139,8 +139,62 @@ fn trials_are_drawn_by_seed_and_tables_are_checked_by_the_cell() {
         "line 3, column 3 (`y0_deg`): expected a finite number, found `up`",
     );
     assert!(!folder.path().join("d").exists());
-    std::fs::write(&table, format!("{header}1,-6,0,10,7.5\n")).unwrap();
+    std::fs::write(&table, format!("{header}1,-6,0,10,7.5\nb,-6,0,10,7.5\n")).unwrap();
     works(&mut own("d"));
+}
+
+#[test]
+fn a_set_made_here_is_taken_wherever_conditions_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("lab.csv");
+    // Semicolons, decimal commas, a byte-order mark, CRLF: shared cases 04 and 07.
+    let text = "\u{feff}id;x0_deg;y0_deg;heading_deg;speed_deg_per_s;occluders\r\n\
+                low;-5,0;1,0;20,0;7,5;-2:0 5:10\r\nhigh;-6;-1;-10;7,5;\r\n";
+    std::fs::write(&table, text).unwrap();
+    let out = folder.path().join("set");
+    works(
+        mpong("stimuli --preset rnn100 --conditions")
+            .arg(&table)
+            .arg("--out")
+            .arg(&out),
+    );
+    let rows = |from: &Path| works(mpong("conditions --conditions").arg(from));
+    assert_eq!(rows(&table), rows(&out));
+    assert!(
+        rows(&out).contains("low,-5.0,1.0,20.0,7.5,display,60.0"),
+        "{}",
+        rows(&out)
+    );
+    let info = works(mpong("stimuli info").arg(&out));
+    assert!(info.contains("set `lab` ("), "{info}");
+    let path = works(mpong("trajectory low --law design --conditions").arg(&out));
+    assert!(path.contains("design"), "{path}");
+    refused(
+        mpong("conditions --ids lwo --conditions").arg(&out),
+        2,
+        "as low",
+    );
+    // A part is of the same set.
+    let part = folder.path().join("part");
+    works(
+        mpong("stimuli --preset rnn100 --ids low --conditions")
+            .arg(&out)
+            .arg("--out")
+            .arg(&part),
+    );
+    let hash = |at: &Path| {
+        let text = std::fs::read_to_string(at.join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+        manifest["set_sha256"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(hash(&out), hash(&part));
+    // Fresh conditions are in the published table, and own ids mean nothing there.
+    assert_eq!(
+        works(mpong("conditions --conditions fresh400 --format json"))
+            .matches("\"split\":\"valid\"")
+            .count(),
+        400
+    );
 }
 
 #[test]
@@ -152,13 +206,15 @@ fn what_cannot_be_is_said() {
         ("stimuli --opacity 2", "opacity"),
         ("stimuli --background blue", "#rrggbb"),
         ("stimuli --shard 4/4", "i/n"),
-        ("stimuli --rule possible", "--draw or --csv"),
+        ("stimuli --rule possible", "--draw or a table"),
         ("stimuli --draw 1 --heading 100:120", "no such trial"),
         (
             "stimuli --format mp4 --ffmpeg no-such-program",
             "no-such-program",
         ),
-        ("stimuli --set primate79 --ids 3", "cannot be used with"),
+        ("stimuli --conditions primate79 --ids 3", "no condition `3`"),
+        ("stimuli --conditions primat79", "(`primate79`?)"),
+        ("stimuli --draw 3 --ids 3", "cannot be used with"),
         (
             "stimuli --renderer bevy --preset rnn100",
             "renderer is bevy: expected rasteriser",
@@ -182,7 +238,7 @@ fn what_cannot_be_is_said() {
 fn a_terminated_run_exits_75_and_the_same_command_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("set");
-    let words = "stimuli --set primate79 --preset display --format png --out";
+    let words = "stimuli --conditions primate79 --preset display --format png --out";
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("mpong"))
         .args(words.split_whitespace())
         .arg(&out)

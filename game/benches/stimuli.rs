@@ -58,7 +58,7 @@ fn report(name: &str, n: usize, unit: &str, (cpu, wall): (f64, f64)) {
 }
 
 fn set(preset: Preset, law: Law) -> StimulusSet {
-    StimulusSet::new(primate79(), Setting::new(law, preset)).unwrap()
+    StimulusSet::of_trials(&primate79(), Setting::new(law, preset)).unwrap()
 }
 
 /// Every frame of a set, one after another, in one buffer.

@@ -10,7 +10,7 @@ fn main() -> mental_pong_game::Result<()> {
         seed: 1,
         ..Draw::default()
     })?;
-    let set = StimulusSet::new(conditions, Setting::new(Law::Design, Preset::Rnn100))?;
+    let set = StimulusSet::of_trials(&conditions, Setting::new(Law::Design, Preset::Rnn100))?;
 
     // Lent: the pixels are good until the next call, and nothing is copied.
     let mut frames = set.frames();

@@ -23,7 +23,7 @@ fn main() -> Result<()> {
                 format,
                 ..Setting::new(law, preset)
             };
-            let set = StimulusSet::new(primate79()[..3].to_vec(), setting)?;
+            let set = StimulusSet::of_trials(&primate79()[..3], setting)?;
             let job = Job {
                 command: "example write_sets",
                 ..Job::default()

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mental_pong_base::IoError;
+use mental_pong_base::table::TableError;
 
 /// An error of this crate. The binary turns it into a report and an exit code.
 #[derive(Debug, thiserror::Error)]
@@ -91,16 +92,9 @@ pub enum Error {
         /// What stands there.
         found: String,
     },
-    /// A table of one's own whose cells cannot be used.
-    #[error("{path}: {n_bad} bad cells{list}", path = path.display(), list = list(cells, *n_bad))]
-    BadCells {
-        /// The table.
-        path: PathBuf,
-        /// How many cells are bad.
-        n_bad: usize,
-        /// The first of them.
-        cells: Vec<Cell>,
-    },
+    /// A text table that cannot be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// Less room on the disk than a set needs.
     #[error(
         "{path}: the set needs about {need} more and {free} are free: nothing was drawn",
@@ -199,37 +193,6 @@ pub enum Error {
     },
 }
 
-/// A cell of a table that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cell {
-    /// Line of the file, from 1, the header among them.
-    pub line: u64,
-    /// Column of the file, from 1; 0 where the column is absent.
-    pub column: usize,
-    /// The column's name.
-    pub field: String,
-    /// What the cell has to be.
-    pub expected: String,
-    /// What stands there.
-    pub found: String,
-}
-
-impl std::fmt::Display for Cell {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            line,
-            column,
-            field,
-            expected,
-            found,
-        } = self;
-        write!(
-            f,
-            "line {line}, column {column} (`{field}`): expected {expected}, found {found}"
-        )
-    }
-}
-
 /// A number of bytes as a person reads it.
 fn size(bytes: u64) -> String {
     let of = |unit: f64| bytes as f64 / unit;
@@ -239,14 +202,6 @@ fn size(bytes: u64) -> String {
         1_000_000_000..1_000_000_000_000 => format!("{:.1} GB", of(1e9)),
         _ => format!("{:.1} TB", of(1e12)),
     }
-}
-
-fn list(cells: &[Cell], n_bad: usize) -> String {
-    let mut text: String = cells.iter().map(|cell| format!("\n  {cell}")).collect();
-    if n_bad > cells.len() {
-        text += &format!("\n  and {} more", n_bad - cells.len());
-    }
-    text
 }
 
 /// The result of a function of this crate.

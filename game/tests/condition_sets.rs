@@ -284,3 +284,251 @@ fn a_published_set_is_the_same_whether_asked_for_whole_or_by_ids() {
         assert_eq!(whole.conditions()[0].law(), SetLaw::Design);
     }
 }
+
+mod on_disk {
+    use std::path::Path;
+
+    use mental_pong_base::Quiet;
+    use mental_pong_game::Error;
+    use mental_pong_game::frames::{FrameScene, Preset, Renderer};
+    use mental_pong_game::stimuli::{
+        Format, Job, Manifest, Movie, Setting, StimulusSet, verify, write_set,
+    };
+    use mental_pong_game::task::geometry::{Geometry, Rect};
+    use mental_pong_game::task::set::TableRules;
+    use mental_pong_game::task::{ConditionSet, Law, Set, SetLaw};
+
+    const OWN: &str = "id,x0_deg,y0_deg,heading_deg,speed_deg_per_s,wall_low_deg,wall_high_deg,\
+        ball_radius_deg,occluders,intercept_x_deg,draw_walls\n\
+        slow/1,-8,0,0,3,,,,,,\n\
+        zig zag,-8,0,50,12,-5,5,0.4,-2:1 4:6:-5:5,9,true\n";
+
+    fn write(out: &Path, set: &ConditionSet, setting: Setting) -> Manifest {
+        let stimuli = StimulusSet::new(set, setting).unwrap();
+        write_set(out, &stimuli, &Job::default(), &Quiet)
+            .unwrap()
+            .manifest
+    }
+
+    fn own(folder: &Path, text: &str) -> ConditionSet {
+        let path = folder.join("lab.csv");
+        std::fs::write(&path, text).unwrap();
+        ConditionSet::read_csv(path, TableRules::default()).unwrap()
+    }
+
+    #[test]
+    fn a_stimulus_folder_is_the_set_that_it_was_made_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let lab = own(folder.path(), OWN);
+        let paths: String = (0..5)
+            .map(|n| format!("a b,{},{},0,1\n", 20 * n, n))
+            .collect();
+        let recorded = own(
+            folder.path(),
+            &format!("id,time_ms,x_deg,y_deg,visible\n{paths}"),
+        );
+        let sets = [
+            ConditionSet::open("primate79")
+                .unwrap()
+                .narrowed(&["55062", "29337"])
+                .unwrap(),
+            ConditionSet::published(Set::Fresh400, Law::Design)
+                .narrowed(&["475"])
+                .unwrap(),
+            lab.narrowed(&["zig zag"]).unwrap(),
+            lab,
+            recorded,
+        ];
+        for (k, set) in sets.iter().enumerate() {
+            for format in [Format::Npy, Format::Tar, Format::Zarr] {
+                let out = folder.path().join(format!("{k}-{format}"));
+                let setting = Setting {
+                    format,
+                    ..Setting::new(set.law(), Preset::Rnn100)
+                };
+                let manifest = write(&out, set, setting);
+                assert_eq!(manifest.set, set.identity());
+                let opened = ConditionSet::open(out.to_str().unwrap()).unwrap();
+                assert_eq!(opened.identity(), set.identity());
+                assert_eq!(opened.conditions(), set.conditions());
+                assert_eq!(opened.is_published(), set.is_published());
+                verify(&out, &Quiet).unwrap();
+            }
+        }
+        // Names of files are made of ids, and stay in the folder.
+        let out = folder.path().join("3-npy");
+        assert!(out.join("slow%2F1.npy").exists() && out.join("zig%20zag.npy").exists());
+        // A set shown at another rate is the same set.
+        let out = folder.path().join("rate");
+        let setting = Setting {
+            frame_rate_hz: Some(30.0),
+            ..Setting::new(SetLaw::Display, Preset::Rnn100)
+        };
+        write(&out, &sets[0], setting);
+        let opened = ConditionSet::open(out.to_str().unwrap()).unwrap();
+        assert_eq!(
+            (opened.rate_hz(), opened.sha256()),
+            (30.0, sets[0].sha256())
+        );
+        assert!(StimulusSet::new(&sets[4], Setting::new(Law::Design, Preset::Rnn100)).is_err());
+    }
+
+    #[test]
+    fn a_manifest_that_says_something_else_than_its_set_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("set");
+        let lab = own(folder.path(), OWN);
+        write(&out, &lab, Setting::new(Law::Display, Preset::Rnn100));
+        let path = out.join("manifest.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let manifest = Manifest::read(&out).unwrap();
+        let hash = &manifest.set.sha256;
+        let other = format!("{:0>64}", "1");
+        for (field, from, to) in [
+            (
+                "rate_hz",
+                "\"rate_hz\": 60.0".to_owned(),
+                "\"rate_hz\": 50.0".to_owned(),
+            ),
+            (
+                "n_frames",
+                format!("\"n_frames\": {}", manifest.n_frames),
+                "\"n_frames\": 9".into(),
+            ),
+            (
+                "n_conditions",
+                "\"n_conditions\": 2".into(),
+                "\"n_conditions\": 3".into(),
+            ),
+            ("frame_shape", "[\n    100,".into(), "[\n    90,".into()),
+            (
+                "stimuli_sha256",
+                format!("\"set_sha256\": \"{hash}\""),
+                format!("\"set_sha256\": \"{other}\""),
+            ),
+            (
+                "law",
+                "\"law\": \"display\"".into(),
+                "\"law\": \"design\"".into(),
+            ),
+        ] {
+            let damaged = text.replace(&from, &to);
+            assert_ne!(damaged, text, "{field}");
+            std::fs::write(&path, damaged).unwrap();
+            let refused = verify(&out, &Quiet);
+            assert!(
+                matches!(&refused, Err(Error::ManifestMismatch { field: f, .. }) if *f == field || field == "law"),
+                "{field}: {refused:?}"
+            );
+        }
+        // A published set's name on conditions that are not its own.
+        let published = ConditionSet::open("primate79").unwrap();
+        let claim = text.replace(hash.as_str(), published.sha256());
+        std::fs::write(&path, claim).unwrap();
+        let message = verify(&out, &Quiet).unwrap_err().to_string();
+        assert!(message.contains("no condition"), "{message}");
+        std::fs::write(&path, &text).unwrap();
+        // What a killed run left is named, and removed by the next.
+        std::fs::write(out.join(".part-abc"), "half").unwrap();
+        std::fs::write(out.join("notes.txt"), "mine").unwrap();
+        let stray = verify(&out, &Quiet).unwrap().unlisted;
+        assert_eq!(stray, [Path::new(".part-abc"), Path::new("notes.txt")]);
+        write(&out, &lab, Setting::new(Law::Display, Preset::Rnn100));
+        assert_eq!(
+            verify(&out, &Quiet).unwrap().unlisted,
+            [Path::new("notes.txt")]
+        );
+    }
+
+    fn pixel(preset: Preset, frame: &[u8], at_deg: (f64, f64)) -> u8 {
+        let (column, row) = preset.px_from_deg(at_deg);
+        frame[(row as usize * preset.size() + column as usize) * preset.channels()]
+    }
+
+    #[test]
+    fn a_geometry_is_drawn_where_it_says() {
+        let geometry = Geometry {
+            wall_low_deg: -5.0,
+            wall_high_deg: 6.0,
+            ball_radius_deg: Some(1.0),
+            occluders: vec![
+                Rect {
+                    x0_deg: -2.0,
+                    x1_deg: 1.0,
+                    y0_deg: -10.0,
+                    y1_deg: 10.0,
+                },
+                Rect {
+                    x0_deg: 4.0,
+                    x1_deg: 6.0,
+                    y0_deg: -3.0,
+                    y1_deg: 3.0,
+                },
+            ],
+            draw_walls: true,
+            ..Geometry::default()
+        };
+        for preset in Preset::ALL {
+            let mut renderer = Renderer::new(preset);
+            let scene = |ball| FrameScene {
+                ball: Some(ball),
+                occluder: Some(1.0),
+                ..FrameScene::default()
+            };
+            let published = renderer.draw(&scene((-6.0, 0.0))).to_vec();
+            renderer.set_geometry(&geometry);
+            let frame = renderer.draw(&scene((-6.0, 0.0))).to_vec();
+            let occluder = pixel(preset, &published, (7.0, 0.0));
+            let bare = pixel(preset, &published, (-8.0, 8.0));
+            for (at, expected) in [
+                ((-0.5, 9.0), occluder),
+                ((5.0, 0.0), occluder),
+                ((5.0, 4.0), bare),
+                ((8.0, 0.0), bare),
+                ((-6.0, 0.7), 255),
+                ((-6.0, 1.3), bare),
+            ] {
+                assert_eq!(pixel(preset, &frame, at), expected, "{preset} {at:?}");
+            }
+            // The walls' lines, and nothing between them.
+            for y in [-5.05, 6.05] {
+                assert_ne!(pixel(preset, &frame, (-9.0, y)), bare, "{preset} {y}");
+            }
+            assert_eq!(pixel(preset, &frame, (-9.0, -4.5)), bare);
+            // Behind the small rectangle the ball is seen where that ends.
+            let frame = renderer.draw(&scene((5.0, 3.0))).to_vec();
+            assert_eq!(pixel(preset, &frame, (5.0, 2.5)), occluder, "{preset}");
+            assert_eq!(pixel(preset, &frame, (5.0, 3.5)), 255, "{preset}");
+            // Back in the published geometry every byte is as before.
+            renderer.set_geometry(&Geometry::default());
+            assert!(renderer.draw(&scene((-6.0, 0.0))) == published);
+        }
+    }
+
+    #[test]
+    fn two_bounces_and_speeds_from_3_to_12_are_drawn_along_their_truth() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = own(folder.path(), OWN);
+        for law in Law::ALL {
+            let setting = Setting::new(law, Preset::Model224);
+            let stimuli = StimulusSet::new(&set, setting).unwrap();
+            for condition in stimuli.conditions() {
+                let mut movie = Movie::of(condition, setting).unwrap();
+                for (n, truth) in condition.truth().iter().enumerate().step_by(7) {
+                    assert_eq!(movie.truth(n).unwrap().y_deg, truth.y_deg);
+                    let frame = movie.draw(n).to_vec();
+                    if truth.visible == 1.0 {
+                        let at = (truth.x_deg, truth.y_deg);
+                        assert!(
+                            pixel(Preset::Model224, &frame, at) > 200,
+                            "{} {n}",
+                            condition.id()
+                        );
+                    }
+                }
+            }
+        }
+        let zig = set.condition("zig zag").unwrap();
+        assert!(zig.track().bounces_ms().len() >= 2);
+    }
+}

@@ -661,10 +661,13 @@ fn a_script_is_read_from_a_file_and_refused_by_row() {
         ])
     );
     for (text, part) in [
-        ("trial\tms\tinput\n1\t50\tjump\n", "row 1, field `input`"),
-        ("trial\tms\tinput\n1\tNaN\tup\n", "row 1, field `ms`"),
-        ("trial\tms\tinput\n1\t5\n", "row 1"),
-        ("a\n", "row 0"),
+        (
+            "trial\tms\tinput\n1\t50\tjump\n",
+            "line 2, column 3 (`input`)",
+        ),
+        ("trial\tms\tinput\n1\tNaN\tup\n", "line 2, column 2 (`ms`)"),
+        ("trial\tms\tinput\n1\t5\n", "line 2"),
+        ("a\n", "line 1"),
     ] {
         let message = Script::from_tsv(text, &path).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");

@@ -18,7 +18,10 @@ use mental_pong_game::stimuli::{
     Format, Job, Movie, Occlusion, Setting, StimulusSet, Truth, ffmpeg_version, needed_bytes,
     open_set, write_set,
 };
-use mental_pong_game::task::{Condition, Draw, Law, draw, primate79, trajectory};
+use mental_pong_game::task::set::TableRules;
+use mental_pong_game::task::{
+    Condition, ConditionSet, Draw, Law, Rule, draw, primate79, trajectory,
+};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use stimulus_support::{SMALL, content, few, job, set, write};
@@ -301,7 +304,7 @@ fn truth_is_the_path_and_reads_back_the_same_from_both_tables() {
         let mut n = 0;
         for (row, truth) in parquet.get_row_iter(None).unwrap().zip(&expected) {
             let row = row.unwrap();
-            assert_eq!(row.get_long(0).unwrap(), i64::from(truth.id));
+            assert_eq!(row.get_long(0).unwrap(), truth.id.parse::<i64>().unwrap());
             assert_eq!(row.get_int(1).unwrap(), truth.frame as i32);
             for (column, value) in [
                 (2, truth.time_ms),
@@ -322,7 +325,10 @@ fn truth_is_the_path_and_reads_back_the_same_from_both_tables() {
             let path = trajectory(condition, law);
             for (n, (x, y)) in path.x_deg.iter().zip(&path.y_deg).enumerate() {
                 let row = rows.next().unwrap();
-                assert_eq!((row.id, row.frame as usize), (condition.id, n));
+                assert_eq!(
+                    (row.id.as_str(), row.frame as usize),
+                    (condition.id.to_string().as_str(), n)
+                );
                 assert_eq!((row.x_deg, row.y_deg), (*x, *y));
                 assert_eq!(row.epoch.name() == "visible", n < path.occlusion_frame);
                 if let Some(next) = path.y_deg.get(n + 1) {
@@ -406,7 +412,7 @@ fn another_rate_samples_the_same_flight_by_time() {
             format,
             ..SMALL
         };
-        assert!(StimulusSet::new(few(), setting).is_err());
+        assert!(StimulusSet::of_trials(&few(), setting).is_err());
     }
 }
 
@@ -427,7 +433,7 @@ fn lent_and_owned_frames_are_those_of_the_movies() {
     for condition in &conditions[..2] {
         for frame in frames(condition, setting) {
             let (truth, pixels) = lent.draw_next().unwrap();
-            assert_eq!(truth.id, condition.id);
+            assert_eq!(truth.id, condition.id.to_string());
             assert!(pixels == frame);
             assert!(owned.next().unwrap().pixels == frame);
         }
@@ -441,15 +447,23 @@ fn a_set_opens_to_what_it_was_made_from() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &conditions, SMALL).unwrap();
     let (manifest, opened) = open_set(folder.path()).unwrap();
-    assert_eq!(opened.conditions(), conditions);
+    let trials: Vec<Condition> = opened
+        .conditions()
+        .iter()
+        .filter_map(|c| c.start().copied())
+        .collect();
+    assert_eq!(trials, conditions);
     assert_eq!(opened.setting(), SMALL);
-    assert_eq!(opened.sha256().unwrap(), manifest.set_sha256);
+    assert_eq!(opened.sha256().unwrap(), manifest.stimuli_sha256);
+    assert_eq!(opened.set().identity(), manifest.set);
     // The condition table is a table of one's own.
-    let own = mental_pong_game::task::read_own_csv(
-        folder.path().join("conditions.csv"),
-        mental_pong_game::task::Rule::Published,
-    );
-    assert_eq!(own.unwrap(), conditions);
+    let rules = TableRules {
+        rule: Rule::Published,
+        law: None,
+    };
+    let own = ConditionSet::read_csv(folder.path().join("conditions.csv"), rules).unwrap();
+    assert_eq!(own.conditions(), opened.conditions());
+    assert_eq!(own.sha256(), manifest.set.sha256);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use mental_pong_game::frames::Preset;
 use mental_pong_game::stimuli::{
     Format, Manifest, Movie, Occlusion, Setting, StimulusSet, verify, write_set,
 };
-use mental_pong_game::task::{Law, primate79};
+use mental_pong_game::task::{SetLaw, primate79};
 use stimulus_support::{FORMATS, SMALL, StopAfter, content, few, job, set, write};
 
 /// `conditions.csv` and the truth twice.
@@ -29,7 +29,7 @@ fn an_npy_set_holds_the_frames_and_says_so() {
         (
             Setting {
                 preset: Preset::Model224,
-                law: Law::Design,
+                law: SetLaw::Design,
                 ..SMALL
             },
             vec![3],
@@ -56,8 +56,8 @@ fn an_npy_set_holds_the_frames_and_says_so() {
                 movie.flatten().collect::<Vec<u8>>()
             );
         }
-        assert_eq!(manifest.rate_hz, setting.law.hz());
-        assert_eq!(setting.frame_ms(6), 6000.0 / setting.law.hz());
+        assert_eq!(manifest.rate_hz, setting.rate_hz());
+        assert_eq!(setting.frame_ms(6), 6000.0 / setting.rate_hz());
         let verified = verify(&out, &Quiet).unwrap();
         assert_eq!(verified.n_files, 4 + TABLES);
         assert!(verified.unlisted.is_empty());
@@ -169,7 +169,7 @@ fn another_setting_writes_other_bytes() {
         base,
         hash(
             Setting {
-                law: Law::Design,
+                law: SetLaw::Design,
                 ..SMALL
             },
             "law"
@@ -266,7 +266,7 @@ fn a_folder_with_another_set_is_left_alone() {
     write(folder.path(), &few(), SMALL).unwrap();
     let before = content(folder.path());
     let other = Setting {
-        law: Law::Design,
+        law: SetLaw::Design,
         ..SMALL
     };
     let message = write(folder.path(), &few(), other).unwrap_err().to_string();
@@ -287,7 +287,7 @@ fn a_manifest_that_is_none_or_leads_outside_is_refused() {
     for (damaged, says) in [
         ("{".to_owned(), "is not a manifest"),
         (
-            text.replace("\"schema_version\": 2", "\"schema_version\": 9"),
+            text.replace("\"schema_version\": 3", "\"schema_version\": 9"),
             "schema_version",
         ),
         (
@@ -312,12 +312,12 @@ fn a_manifest_that_is_none_or_leads_outside_is_refused() {
 
 #[test]
 fn a_repeated_condition_and_an_empty_set_are_refused() {
-    let refused = StimulusSet::new(vec![few()[0], few()[0]], SMALL);
+    let refused = StimulusSet::of_trials(&[few()[0], few()[0]], SMALL);
     assert!(matches!(
         refused,
-        Err(Error::DuplicateCondition { id: 29_337 })
+        Err(Error::DuplicateId { ref id }) if id == "29337"
     ));
-    assert!(StimulusSet::new(Vec::new(), SMALL).is_err());
+    assert!(StimulusSet::of_trials(&[], SMALL).is_err());
 }
 
 #[test]

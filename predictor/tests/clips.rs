@@ -226,7 +226,7 @@ fn a_stimulus_set_gives_the_frames_of_its_files() {
     for preset in [Preset::Rnn100, Preset::Model224] {
         let folder = tempfile::tempdir().unwrap();
         let conditions = primate79()[..2].to_vec();
-        let set = StimulusSet::new(conditions, Setting::new(Law::Design, preset)).unwrap();
+        let set = StimulusSet::of_trials(&conditions, Setting::new(Law::Design, preset)).unwrap();
         let job = Job {
             command: "test",
             shard: None,

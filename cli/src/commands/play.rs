@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use mental_pong_base::Quiet;
+use mental_pong_base::table::{MAX_BYTES, read_text};
 use mental_pong_game::records::{Display, Other, Recorder, Run, SessionName, Summary, read_trials};
 use mental_pong_game::task::Law;
 use mental_pong_game::task::agent::{
@@ -70,9 +71,8 @@ fn hands(args: &PlayArgs) -> Result<Option<Box<dyn Hands + Send + Sync>>, Failur
     }
     if let Some(path) = &args.ends {
         let name = args.agent.clone().unwrap_or_else(|| "ends".into());
-        let ends = read_ends(path)?;
         return Ok(Some(Box::new(AgentHands::new(Box::new(
-            PlannedAgent::new(name, ends),
+            PlannedAgent::read(name, path)?,
         )))));
     }
     let Some(name) = &args.agent else {
@@ -82,38 +82,6 @@ fn hands(args: &PlayArgs) -> Result<Option<Box<dyn Hands + Send + Sync>>, Failur
     Ok(Some(Box::new(AgentHands::new(Box::new(
         KinematicAgent::new(kind),
     )))))
-}
-
-/// Reads `condition_id,y_deg`: where an observer puts the paddle in each condition.
-fn read_ends(path: &Path) -> Result<std::collections::BTreeMap<u32, f64>, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Failure::Usage(format!("cannot read {}: {e}", path.display())))?;
-    let bad = |row: usize, line: &str| {
-        Failure::Usage(format!(
-            "{}, row {row}: expected condition_id,y_deg, found `{line}`",
-            path.display()
-        ))
-    };
-    let mut lines = text.lines();
-    let header = lines.next().unwrap_or_default();
-    if header != "condition_id,y_deg" {
-        return Err(bad(0, header));
-    }
-    let mut ends = std::collections::BTreeMap::new();
-    for (line, row) in lines.zip(1..) {
-        let parsed = line.split_once(',').and_then(|(id, y)| {
-            let y: f64 = y.trim().parse().ok()?;
-            Some((id.trim().parse().ok()?, y)).filter(|_| y.is_finite())
-        });
-        let (id, y) = parsed.ok_or_else(|| bad(row, line))?;
-        if ends.insert(id, y).is_some() {
-            return Err(Failure::Usage(format!(
-                "{}, row {row}: condition {id} is listed twice",
-                path.display()
-            )));
-        }
-    }
-    Ok(ends)
 }
 
 fn run(observer: &str, hz: f64, started: Option<String>) -> Run {
@@ -426,8 +394,7 @@ mod window {
         answers: Option<&mut dyn BufRead>,
     ) -> Result<PlaySettings, Failure> {
         let text = match path.filter(|path| path.exists()) {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|e| Failure::Usage(format!("cannot read {}: {e}", path.display())))?,
+            Some(path) => read_text(path, MAX_BYTES).map_err(|e| Failure::Usage(e.to_string()))?,
             None => String::new(),
         };
         let bad = |e: toml::de::Error| {

@@ -7,10 +7,11 @@ use mental_pong_game::stimuli::{
     Drawer, Format, Job, Manifest, Setting, Shard, StimulusSet, Written, diff, ffmpeg_version,
     merge, missing_shards, needed_bytes, plan_shards, verify, write_set,
 };
-use mental_pong_game::task::{Draw, Law, Rule, draw, read_own_csv};
+use mental_pong_game::task::set::TableRules;
+use mental_pong_game::task::{ConditionSet, Draw, Law, Rule, SetLaw, draw};
 use serde_json::json;
 
-use super::{chosen, output, output_json};
+use super::{output, output_json};
 use crate::Done;
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -128,52 +129,17 @@ fn paint(
 /// the same set anywhere has the same manifest.
 fn asked(args: &RenderArgs) -> Result<(StimulusSet, String), Failure> {
     let mut words = vec!["mpong stimuli".to_owned()];
-    let mut say = |flag: &str, value: String| words.push(format!("--{flag} {value}"));
-    let conditions = if let Some(path) = &args.csv {
-        let rule = args.rule.unwrap_or(Rule::Possible);
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        say("csv", name.to_string_lossy().into_owned());
-        say("rule", rule.to_string());
-        read_own_csv(path, rule)?
-    } else if let Some(n) = args.draw {
-        let rule = args.rule.unwrap_or(Rule::Published);
-        say("draw", n.to_string());
-        say("seed", args.seed.to_string());
-        for (flag, range) in [
-            ("x0", args.x0),
-            ("y0", args.y0),
-            ("heading", args.heading),
-            ("speed", args.speed),
-        ] {
-            say(flag, range.to_string());
-        }
-        say("rule", rule.to_string());
-        draw(&Draw {
-            n,
-            seed: args.seed,
-            x0_deg: (args.x0.0, args.x0.1),
-            y0_deg: (args.y0.0, args.y0.1),
-            heading_deg: (args.heading.0, args.heading.1),
-            speed_deg_per_s: (args.speed.0, args.speed.1),
-            rule,
-        })?
-    } else {
-        if args.rule.is_some() {
-            return Err(Failure::Usage("--rule goes with --draw or --csv".into()));
-        }
-        if args.ids.is_empty() {
-            say("set", args.set.to_string());
-        } else {
-            let ids: Vec<String> = args.ids.iter().map(ToString::to_string).collect();
-            say("ids", ids.join(","));
-        }
-        chosen(args.set, &args.ids)?
+    let set = conditions(args, &mut words)?;
+    let law = match (args.law, args.preset) {
+        (Some(law), _) => law.into(),
+        (None, _) if !set.is_published() && args.draw.is_none() => set.law(),
+        (None, Preset::Rnn100) => SetLaw::Design,
+        (None, Preset::Model224 | Preset::Display) => SetLaw::Display,
     };
-    let law = args.law.unwrap_or(match args.preset {
-        Preset::Rnn100 => Law::Design,
-        Preset::Model224 | Preset::Display => Law::Display,
-    });
-    say("law", law.to_string());
+    let mut say = |flag: &str, value: String| words.push(format!("--{flag} {value}"));
+    if law != SetLaw::Recorded {
+        say("law", law.to_string());
+    }
     say("preset", args.preset.to_string());
     say("occlusion", args.occlusion.name().to_owned());
     for (flag, value) in [
@@ -215,7 +181,72 @@ fn asked(args: &RenderArgs) -> Result<(StimulusSet, String), Failure> {
         },
         drawn_by: args.renderer,
     };
-    Ok((StimulusSet::new(conditions, setting)?, words.join(" ")))
+    Ok((StimulusSet::new(&set, setting)?, words.join(" ")))
+}
+
+/// The conditions that the flags name, and the words that name them.
+fn conditions(args: &RenderArgs, words: &mut Vec<String>) -> Result<ConditionSet, Failure> {
+    let mut say = |flag: &str, value: String| words.push(format!("--{flag} {value}"));
+    if let Some(n) = args.draw {
+        let rule = args.rule.unwrap_or(Rule::Published);
+        say("draw", n.to_string());
+        say("seed", args.seed.to_string());
+        for (flag, range) in [
+            ("x0", args.x0),
+            ("y0", args.y0),
+            ("heading", args.heading),
+            ("speed", args.speed),
+        ] {
+            say(flag, range.to_string());
+        }
+        say("rule", rule.to_string());
+        let trials = draw(&Draw {
+            n,
+            seed: args.seed,
+            x0_deg: (args.x0.0, args.x0.1),
+            y0_deg: (args.y0.0, args.y0.1),
+            heading_deg: (args.heading.0, args.heading.1),
+            speed_deg_per_s: (args.speed.0, args.speed.1),
+            rule,
+        })?;
+        let name = format!("draw{n}-seed{}", args.seed);
+        return Ok(ConditionSet::of_trials(&name, &trials, Law::Display)?);
+    }
+    let table = args
+        .conditions
+        .as_deref()
+        .map(Path::new)
+        .filter(|path| path.is_file());
+    if args.rule.is_some() && table.is_none() {
+        let text = "--rule goes with --draw or a table of your own (--conditions FILE)";
+        return Err(Failure::Usage(text.into()));
+    }
+    if let Some(spec) = &args.conditions {
+        // Of a path its last part: the same set anywhere has the same manifest.
+        let path = Path::new(spec);
+        let named = path.exists().then(|| path.file_name()).flatten();
+        let name = named.map_or_else(|| spec.clone(), |name| name.to_string_lossy().into_owned());
+        say("conditions", name);
+    } else if args.ids.is_empty() {
+        say("conditions", "primate79".into());
+    }
+    if !args.ids.is_empty() {
+        say("ids", args.ids.join(","));
+    }
+    let Some(path) = table else {
+        return Ok(ConditionSet::chosen(args.conditions.as_deref(), &args.ids)?);
+    };
+    let rule = args.rule.unwrap_or(Rule::Possible);
+    say("rule", rule.to_string());
+    let rules = TableRules {
+        rule,
+        law: args.law,
+    };
+    let set = ConditionSet::read_csv(path, rules)?;
+    Ok(match args.ids.is_empty() {
+        true => set,
+        false => set.narrowed(&args.ids)?,
+    })
 }
 
 fn on_or_off(switch: Switch) -> String {
@@ -340,7 +371,8 @@ fn info(args: &FolderArgs) -> Done {
             manifest.files.len(),
             manifest.bytes() as f64 / 1e6
         )?;
-        writeln!(out, "set        {}", manifest.set_sha256)?;
+        writeln!(out, "set        {}", manifest.set)?;
+        writeln!(out, "stimuli    {}", manifest.stimuli_sha256)?;
         writeln!(out, "drawn by   {}", manifest.generator)?;
         if let Some(painted) = &manifest.painted {
             writeln!(out, "           bevy on {}", painted.adapter)?;

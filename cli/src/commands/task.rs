@@ -1,9 +1,9 @@
 use mental_pong_game::task::splits::write_splits_csv;
-use mental_pong_game::task::table::{rows, trajectory_rows, write_csv, write_json};
-use mental_pong_game::task::{group_shuffle_split, select};
+use mental_pong_game::task::table::{rows, set_rows, trajectory_rows, write_csv, write_json};
+use mental_pong_game::task::{Condition, ConditionSet, group_shuffle_split};
 use serde::Serialize;
 
-use super::{chosen, output, output_json};
+use super::{output, output_json};
 use crate::Done;
 use crate::args::{ConditionsArgs, SplitsArgs, TableFormat, TrajectoryArgs};
 
@@ -15,16 +15,32 @@ fn table<R: Serialize>(rows: &[R], format: TableFormat) -> Done {
 }
 
 pub(crate) fn conditions(args: &ConditionsArgs) -> Done {
-    table(&rows(&chosen(args.set, &args.ids)?)?, args.format)
+    let set = ConditionSet::chosen(args.chosen.conditions.as_deref(), &args.chosen.ids)?;
+    if !set.is_published() {
+        return table(&set_rows(&set), args.format);
+    }
+    let trials: Vec<Condition> = set
+        .conditions()
+        .iter()
+        .filter_map(|c| c.start().copied())
+        .collect();
+    table(&rows(&trials)?, args.format)
 }
 
 pub(crate) fn trajectory(args: &TrajectoryArgs) -> Done {
-    let conditions = select(&[args.id])?;
-    table(&trajectory_rows(&conditions[0], args.law), args.format)
+    let mut set = ConditionSet::chosen(args.conditions.as_deref(), &[&args.id])?;
+    if let Some(law) = args.law {
+        set = set.with_law(law)?;
+    }
+    table(&trajectory_rows(set.condition(&args.id)?), args.format)
 }
 
 pub(crate) fn splits(args: &SplitsArgs) -> Done {
-    let splits = group_shuffle_split(args.conditions, args.n, args.train, args.seed)?;
+    let n = match args.n_conditions {
+        Some(n) => n,
+        None => ConditionSet::open(&args.conditions)?.len(),
+    };
+    let splits = group_shuffle_split(n, args.n, args.train, args.seed)?;
     match args.format {
         TableFormat::Csv => output(|out| write_splits_csv(&splits, out)),
         TableFormat::Json => output_json(&splits),

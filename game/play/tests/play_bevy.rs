@@ -501,7 +501,7 @@ fn a_set_drawn_by_bevy_says_so_and_how_far_it_is_from_the_rasteriser() {
             drawn_by: Drawer::Bevy,
             ..Setting::new(Law::Display, preset)
         };
-        let set = StimulusSet::new(conditions.clone(), setting).unwrap();
+        let set = StimulusSet::of_trials(&conditions, setting).unwrap();
         let out = folder.path().join(preset.name());
         // Without a painter nothing is written that says bevy.
         let refused = write_set(&out, &set, &job, &Quiet).unwrap_err();
@@ -549,7 +549,7 @@ fn a_set_drawn_by_bevy_says_so_and_how_far_it_is_from_the_rasteriser() {
             drawn_by: Drawer::Rasteriser,
             ..setting
         };
-        let plain = StimulusSet::new(conditions.clone(), plain).unwrap();
+        let plain = StimulusSet::of_trials(&conditions, plain).unwrap();
         write_set(&exact, &plain, &job, &Quiet).unwrap();
         let told: Vec<String> = diff(&exact, &out)
             .unwrap()

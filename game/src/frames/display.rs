@@ -6,7 +6,7 @@
 
 use crate::frames::canvas::Rgb;
 use crate::frames::screen::{FrameStyle, PaddleStyle, ScreenStyle};
-use crate::task::geometry::BALL_RADIUS_DISPLAY_DEG;
+use crate::task::geometry::{BALL_RADIUS_DISPLAY_DEG, Geometry};
 
 /// Width and height, pixels.
 pub const SIZE: usize = 480;
@@ -27,5 +27,6 @@ pub fn style() -> ScreenStyle {
             color: Rgb::grey(128),
             width_deg: 0.1,
         }),
+        geometry: Geometry::default(),
     }
 }

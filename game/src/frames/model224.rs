@@ -7,7 +7,7 @@
 
 use crate::frames::canvas::Rgb;
 use crate::frames::screen::ScreenStyle;
-use crate::task::geometry::{BALL_RADIUS_DISPLAY_DEG, FIELD_HALF_DEG};
+use crate::task::geometry::{BALL_RADIUS_DISPLAY_DEG, FIELD_HALF_DEG, Geometry};
 
 /// Width and height, pixels.
 pub const SIZE: usize = 224;
@@ -25,5 +25,6 @@ pub fn style() -> ScreenStyle {
         paddle: None,
         fixation: None,
         frame: None,
+        geometry: Geometry::default(),
     }
 }

@@ -4,8 +4,9 @@ use sha2::{Digest, Sha256};
 
 use crate::frames::canvas::{Canvas, PxBox};
 use crate::frames::rnn100::{GreyStyle, Rnn100};
-use crate::frames::screen::{ScreenStyle, occluder_corners};
+use crate::frames::screen::ScreenStyle;
 use crate::frames::{FrameScene, Preset};
+use crate::task::geometry::{Geometry, Rect};
 
 /// One frame: `[y, x]` of `rnn100`, `[y, x, channel]` of the others, u8.
 #[must_use]
@@ -32,6 +33,8 @@ enum Kind {
 #[derive(Clone, Debug)]
 struct Screen {
     style: ScreenStyle,
+    /// Radius of the ball where the geometry gives none.
+    radius_deg: f64,
     canvas: Canvas,
     backdrop: Option<(FrameScene, Canvas)>,
     /// Where `canvas` is not the backdrop.
@@ -72,6 +75,14 @@ impl Renderer {
     pub fn with_grey_style(style: GreyStyle) -> Self {
         Self {
             kind: Kind::Grey(Box::new(Rnn100::new(style))),
+        }
+    }
+
+    /// Draws what comes next in another geometry.
+    pub fn set_geometry(&mut self, geometry: &Geometry) {
+        match &mut self.kind {
+            Kind::Grey(grey) => grey.set_geometry(geometry),
+            Kind::Screen(screen) => screen.set_geometry(geometry),
         }
     }
 
@@ -118,9 +129,18 @@ impl Screen {
     fn new(style: ScreenStyle) -> Self {
         Self {
             canvas: Canvas::new(style.size_px, style.size_px, style.background),
+            radius_deg: style.ball_radius_deg,
             style,
             backdrop: None,
             dirty: None,
+        }
+    }
+
+    fn set_geometry(&mut self, geometry: &Geometry) {
+        if self.style.geometry != *geometry {
+            self.style.ball_radius_deg = geometry.ball_radius_deg.unwrap_or(self.radius_deg);
+            self.style.geometry = geometry.clone();
+            self.backdrop = None;
         }
     }
 
@@ -193,15 +213,17 @@ impl Screen {
 
     /// Whether an opaque occluder stands before all of a box.
     fn covered(&self, part: PxBox, scene: &FrameScene) -> bool {
-        let (low, high) = occluder_corners();
-        let (left, bottom) = self.style.px_from_deg(low);
-        let (right, top) = self.style.px_from_deg(high);
-        scene.occluder.is_some_and(|alpha| alpha >= 1.0)
+        let before = |rect: &Rect| {
+            let (left, bottom) = self.style.px_from_deg((rect.x0_deg, rect.y0_deg));
+            let (right, top) = self.style.px_from_deg((rect.x1_deg, rect.y1_deg));
             // The first column of the box is beyond the soft edge.
-            && (part.x0 + 1) as f64 >= left
-            && part.x1 as f64 <= right
-            && part.y0 as f64 >= top
-            && part.y1 as f64 <= bottom
+            (part.x0 + 1) as f64 >= left
+                && part.x1 as f64 <= right
+                && part.y0 as f64 >= top
+                && part.y1 as f64 <= bottom
+        };
+        scene.occluder.is_some_and(|alpha| alpha >= 1.0)
+            && self.style.geometry.occluders.iter().any(before)
     }
 }
 

@@ -8,7 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::frames::FrameScene;
-use crate::task::geometry::{BALL_RADIUS_RNN_UNITS, DEG_PER_UNIT, FIELD_UNITS, units_from_deg};
+use crate::task::geometry::{
+    BALL_RADIUS_RNN_UNITS, DEG_PER_UNIT, FIELD_UNITS, Geometry, WALL_WIDTH_DEG, units_from_deg,
+};
 
 /// Width and height, pixels.
 pub const SIZE: usize = 100;
@@ -63,9 +65,10 @@ impl GreyStyle {
         self.size_px as f64 / FIELD_UNITS
     }
 
-    /// First column of the occluder.
-    const fn occluder_column(&self) -> usize {
-        self.size_px / 4 * 3
+    /// The column or row that a place in degrees begins with, within the picture.
+    fn px(&self, deg: f64) -> usize {
+        let at = (units_from_deg(deg) * self.px_per_unit()).round();
+        (at.max(0.0) as usize).min(self.size_px)
     }
 
     fn behind(&self, grey: u8, alpha: f64) -> u8 {
@@ -88,10 +91,16 @@ type Run = (i64, i64, i64);
 #[derive(Clone, Debug)]
 pub(crate) struct Rnn100 {
     style: GreyStyle,
+    geometry: Geometry,
     picture: Vec<u8>,
-    /// The occluder of `picture`, and of `backdrop` a row.
+    /// The occluder of `picture` and `backdrop`, which is without the ball.
     occluder: Option<f64>,
     backdrop: Vec<u8>,
+    /// The pixels of each rectangle of the occluder, `[left, right, top, bottom]`, the ends not among
+    /// them, whether or not `picture` has an occluder.
+    rects: Vec<[usize; 4]>,
+    /// Which pixels are behind the occluder of `picture`.
+    behind: Vec<bool>,
     /// Rows and columns of the ball in `picture`, the ends among them.
     dirty: Option<[usize; 4]>,
     /// Discs drawn before, by width and height of their box: `(row, first, last)` from its corner.
@@ -102,9 +111,12 @@ impl Rnn100 {
     pub(crate) fn new(style: GreyStyle) -> Self {
         let mut new = Self {
             style,
+            geometry: Geometry::default(),
             picture: Vec::new(),
             occluder: None,
             backdrop: Vec::new(),
+            rects: Vec::new(),
+            behind: Vec::new(),
             dirty: None,
             discs: Vec::new(),
         };
@@ -112,18 +124,52 @@ impl Rnn100 {
         new
     }
 
-    fn set_occluder(&mut self, occluder: Option<f64>) {
-        let GreyStyle {
-            size_px,
-            background,
-            ..
-        } = self.style;
-        let mut row = vec![background; size_px];
-        if let Some(alpha) = occluder {
-            row[self.style.occluder_column()..].fill(self.style.behind(background, alpha));
+    pub(crate) fn set_geometry(&mut self, geometry: &Geometry) {
+        if self.geometry != *geometry {
+            self.geometry = geometry.clone();
+            self.set_occluder(self.occluder);
         }
-        self.picture = row.repeat(size_px);
-        self.backdrop = row;
+    }
+
+    fn set_occluder(&mut self, occluder: Option<f64>) {
+        let style = self.style;
+        let size = style.size_px;
+        let mut picture = vec![style.background; size * size];
+        let mut fill = |x: std::ops::Range<usize>,
+                        y: std::ops::Range<usize>,
+                        with: &mut dyn FnMut(usize, &mut u8)| {
+            for row in y {
+                for at in row * size + x.start..row * size + x.end {
+                    with(at, &mut picture[at]);
+                }
+            }
+        };
+        if self.geometry.draw_walls {
+            // At least one row, outside of the wall. Up is down.
+            let thick = WALL_WIDTH_DEG.max(DEG_PER_UNIT / style.px_per_unit());
+            let (low, high) = (self.geometry.wall_low_deg, self.geometry.wall_high_deg);
+            for (from, to) in [(low - thick, low), (high, high + thick)] {
+                let rows = style.px(from)..style.px(to);
+                fill(0..size, rows, &mut |_, px| *px = style.occluder);
+            }
+        }
+        let rects = self.geometry.occluders.iter();
+        self.rects = rects
+            .map(|rect| rect.reach().map(|deg| style.px(deg)))
+            .collect();
+        let mut behind = vec![false; size * size];
+        if let Some(alpha) = occluder {
+            for &[left, right, top, bottom] in &self.rects {
+                fill(left..right, top..bottom, &mut |at, px| {
+                    if !std::mem::replace(&mut behind[at], true) {
+                        *px = style.behind(*px, alpha);
+                    }
+                });
+            }
+        }
+        self.behind = behind;
+        self.picture.clone_from(&picture);
+        self.backdrop = picture;
         self.occluder = occluder;
         self.dirty = None;
     }
@@ -137,7 +183,8 @@ impl Rnn100 {
         if !(column.is_finite() && row.is_finite()) {
             return None;
         }
-        let r = BALL_RADIUS_RNN_UNITS * scale;
+        let own = self.geometry.ball_radius_deg.map(|deg| deg / DEG_PER_UNIT);
+        let r = own.unwrap_or(BALL_RADIUS_RNN_UNITS) * scale;
         // Cut towards zero, as Pillow does.
         let px = [column - r, row - r, column + r, row + r].map(|v| v as i64);
         let size = self.style.size_px as i64;
@@ -151,23 +198,35 @@ impl Rnn100 {
         let px = self.disc_box(scene)?;
         let [left, top, right, bottom] = px;
         let size = self.style.size_px as i64;
-        let end = match scene.occluder {
-            Some(alpha) if alpha >= 1.0 => self.style.occluder_column() as i64,
-            _ => size,
-        };
-        if left >= 0 && top >= 0 && right < end && bottom < size {
+        // `behind` is that of the last picture drawn, whose occluder may be another.
+        let opaque = scene.occluder.is_some_and(|alpha| alpha >= 1.0);
+        let rects = self.rects.iter().filter(|_| opaque);
+        let rects = rects.map(|rect| rect.map(|v| v as i64));
+        let apart = |[a, b, c, d]: [i64; 4]| right < a || left >= b || bottom < c || top >= d;
+        let inside = left >= 0 && top >= 0 && right < size && bottom < size;
+        if inside && rects.clone().all(apart) {
             // Each is within a picture's size.
             let pair = |a: i64, b: i64| (a.cast_unsigned() << 32) | b.cast_unsigned();
             return Some([pair(left, top), pair(right, bottom)]);
         }
+        let covers = |x: i64, y: i64| {
+            rects
+                .clone()
+                .any(|[a, b, c, d]| (a..b).contains(&x) && (c..d).contains(&y))
+        };
         // FNV-1a over what is seen.
         let (mut hash, mut seen) = (0xcbf2_9ce4_8422_2325_u64, false);
         for (row, from, to) in runs((right - left, bottom - top)) {
-            let (y, from, to) = (top + row, (left + from).max(0), (left + to).min(end - 1));
-            if (0..size).contains(&y) && from <= to {
-                seen = true;
-                for value in [y, from, to] {
-                    hash = (hash ^ value.cast_unsigned()).wrapping_mul(0x0100_0000_01b3);
+            let y = top + row;
+            if !(0..size).contains(&y) {
+                continue;
+            }
+            for x in (left + from).max(0)..=(left + to).min(size - 1) {
+                if !covers(x, y) {
+                    seen = true;
+                    for value in [y, x] {
+                        hash = (hash ^ value.cast_unsigned()).wrapping_mul(0x0100_0000_01b3);
+                    }
                 }
             }
         }
@@ -180,9 +239,9 @@ impl Rnn100 {
         if self.occluder != scene.occluder {
             self.set_occluder(scene.occluder);
         } else if let Some([x0, y0, x1, y1]) = self.dirty.take() {
-            let row = &self.backdrop[x0..=x1];
             for y in y0..=y1 {
-                self.picture[y * size + x0..=y * size + x1].copy_from_slice(row);
+                let part = y * size + x0..=y * size + x1;
+                self.picture[part.clone()].copy_from_slice(&self.backdrop[part]);
             }
         }
         let Some([left, top, right, bottom]) = self.disc_box(scene) else {
@@ -195,20 +254,19 @@ impl Rnn100 {
             self.discs.len() - 1
         });
         let open = self.style.ball;
-        let (edge, behind) = match self.occluder {
-            Some(alpha) => (self.style.occluder_column(), self.style.behind(open, alpha)),
-            None => (size, open),
-        };
+        let behind = self
+            .occluder
+            .map_or(open, |alpha| self.style.behind(open, alpha));
         let inside = |v: i64| v.clamp(0, size as i64) as usize;
         for &(row, from, to) in &self.discs[at].1 {
             let y = top + row;
             if y < 0 || y >= size as i64 {
                 continue;
             }
-            let line = &mut self.picture[y as usize * size..(y as usize + 1) * size];
-            let (from, to) = (inside(left + from), inside(left + to + 1));
-            line[from.min(edge)..to.min(edge)].fill(open);
-            line[from.max(edge)..to.max(edge)].fill(behind);
+            let line = y as usize * size;
+            for at in line + inside(left + from)..line + inside(left + to + 1) {
+                self.picture[at] = if self.behind[at] { behind } else { open };
+            }
         }
         let last = |v: i64| v.clamp(0, size as i64 - 1) as usize;
         self.dirty = Some([last(left), last(top), last(right), last(bottom)]);
@@ -225,7 +283,7 @@ impl Rnn100 {
         for y in y0..=y1 {
             for x in x0..=x1 {
                 let at = y * size + x;
-                if self.picture[at] != self.backdrop[x] {
+                if self.picture[at] != self.backdrop[at] {
                     take(at, &self.picture[at..=at]);
                 }
             }

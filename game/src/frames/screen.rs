@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::frames::canvas::{Canvas, Rgb};
 use crate::frames::{FrameScene, PaddleLook};
 use crate::task::geometry::{
-    FIELD_HALF_DEG, FIXATION_DIAMETER_DEG, INTERCEPT_X_DEG, OCCLUDER_X_DEG, PADDLE_HEIGHT_DEG,
-    PADDLE_WIDTH_DEG,
+    FIELD_HALF_DEG, FIXATION_DIAMETER_DEG, Geometry, PADDLE_HEIGHT_DEG, PADDLE_WIDTH_DEG,
+    WALL_WIDTH_DEG,
 };
 
 /// Colours and sizes of a screen.
@@ -28,7 +28,7 @@ pub struct ScreenStyle {
     pub ball: Rgb,
     /// Radius of the ball, degrees.
     pub ball_radius_deg: f64,
-    /// Colour of the occluder, x from 5° to 10° over the whole height of the field.
+    /// Colour of the occluders.
     pub occluder: Rgb,
     /// The paddle, where the preset has one.
     pub paddle: Option<PaddleStyle>,
@@ -36,7 +36,13 @@ pub struct ScreenStyle {
     pub fixation: Option<Rgb>,
     /// The line around the field, where the preset has one.
     pub frame: Option<FrameStyle>,
+    /// Where occluders and walls stand.
+    #[serde(default)]
+    pub geometry: Geometry,
 }
+
+/// Colour of walls that are drawn.
+const WALL: Rgb = Rgb::grey(128);
 
 /// Colours and sizes of the paddle, whose centre stands at x = 10°.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,6 +108,17 @@ impl ScreenStyle {
                 1.0,
             );
         }
+        if self.geometry.draw_walls {
+            let Geometry {
+                wall_low_deg: low,
+                wall_high_deg: high,
+                ..
+            } = self.geometry;
+            for (from, to) in [(low - WALL_WIDTH_DEG, low), (high, high + WALL_WIDTH_DEG)] {
+                let half = FIELD_HALF_DEG;
+                self.rect(canvas, (-half, from), (half, to), WALL, 1.0);
+            }
+        }
         if let Some(color) = self.fixation.filter(|_| scene.fixation) {
             let (column, row) = self.px_from_deg((0.0, 0.0));
             let r = 0.5 * FIXATION_DIAMETER_DEG * self.px_per_deg();
@@ -111,8 +128,10 @@ impl ScreenStyle {
             self.paint_ball(ball, canvas);
         }
         if let Some(alpha) = scene.occluder {
-            let (from, to) = occluder_corners();
-            self.rect(canvas, from, to, self.occluder, alpha);
+            for rect in &self.geometry.occluders {
+                let (from, to) = ((rect.x0_deg, rect.y0_deg), (rect.x1_deg, rect.y1_deg));
+                self.rect(canvas, from, to, self.occluder, alpha);
+            }
         }
         if let (Some(paddle), Some((y, look))) = (&self.paddle, scene.paddle) {
             let (height_deg, alpha) = match look {
@@ -120,7 +139,7 @@ impl ScreenStyle {
                 PaddleLook::Full => (paddle.height_deg, 1.0),
             };
             let (w, h) = (0.5 * paddle.width_deg, 0.5 * height_deg);
-            let x = INTERCEPT_X_DEG;
+            let x = self.geometry.intercept_x_deg;
             self.rect(canvas, (x - w, y - h), (x + w, y + h), paddle.color, alpha);
         }
     }
@@ -139,12 +158,4 @@ impl ScreenStyle {
         let (x1, y0) = self.px_from_deg(to);
         canvas.rect(x0, y0, x1, y1, color, alpha);
     }
-}
-
-/// Lower left and upper right corner of the occluder, degrees.
-pub(crate) const fn occluder_corners() -> ((f64, f64), (f64, f64)) {
-    (
-        (OCCLUDER_X_DEG, -FIELD_HALF_DEG),
-        (FIELD_HALF_DEG, FIELD_HALF_DEG),
-    )
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::stimuli::manifest::{FileEntry, Manifest};
 use crate::stimuli::write::open_set;
-use crate::task::condition::Condition;
+use crate::task::set::SetCondition;
 
 /// One thing that two sets differ in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,8 +54,8 @@ pub fn diff(first: impl AsRef<Path>, second: impl AsRef<Path>) -> Result<Vec<Dif
             note(name.clone(), None, Some(value.clone()));
         }
     }
-    let by_id = |of: &[Condition]| -> BTreeMap<u32, String> {
-        of.iter().map(|c| (c.id, start(c))).collect()
+    let by_id = |of: &[SetCondition]| -> BTreeMap<String, String> {
+        of.iter().map(|c| (c.id().to_owned(), about(c))).collect()
     };
     let (a_ids, b_ids) = (by_id(set_a.conditions()), by_id(set_b.conditions()));
     for id in union(a_ids.keys(), b_ids.keys()) {
@@ -65,10 +65,11 @@ pub fn diff(first: impl AsRef<Path>, second: impl AsRef<Path>) -> Result<Vec<Dif
             b_ids.get(id).cloned(),
         );
     }
-    let order = |of: &[Condition]| of.iter().map(|c| c.id).collect::<Vec<_>>();
+    let order =
+        |of: &[SetCondition]| -> Vec<String> { of.iter().map(|c| c.id().to_owned()).collect() };
     let (a_order, b_order) = (order(set_a.conditions()), order(set_b.conditions()));
     if a_order != b_order && a_ids == b_ids {
-        let say = |order: &[u32]| Some(format!("{:?} …", &order[..order.len().min(4)]));
+        let say = |order: &[String]| Some(format!("{:?} …", &order[..order.len().min(4)]));
         note("order of conditions".into(), say(&a_order), say(&b_order));
     }
     let by_path = |files: &[FileEntry]| -> BTreeMap<String, String> {
@@ -95,14 +96,27 @@ fn union<'a, T: Ord>(
     a.chain(b).collect()
 }
 
-fn start(c: &Condition) -> String {
-    format!(
-        "x0 {} y0 {} heading {} deg, {} deg/s",
-        c.x0_deg(),
-        c.y0_deg(),
-        c.heading0_deg(),
-        c.speed_deg_per_s()
-    )
+fn about(condition: &SetCondition) -> String {
+    let start = condition.start().map_or_else(
+        || {
+            let truth = condition.truth();
+            let last = truth.last().map_or((0.0, 0.0), |f| (f.x_deg, f.y_deg));
+            format!("{} recorded frames to {last:?} deg", truth.len())
+        },
+        |c| {
+            format!(
+                "x0 {} y0 {} heading {} deg, {} deg/s",
+                c.x0_deg(),
+                c.y0_deg(),
+                c.heading0_deg(),
+                c.speed_deg_per_s()
+            )
+        },
+    );
+    match condition.geometry() {
+        published if published.is_published() => start,
+        own => format!("{start}, {own:?}"),
+    }
 }
 
 /// The manifest's fields but for the files, as text.

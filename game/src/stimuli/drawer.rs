@@ -179,13 +179,13 @@ impl std::fmt::Display for Apart {
     }
 }
 
-/// Frames that were drawn beforehand: `[condition][frame]`, in the order of the conditions' ids.
+/// Frames that were drawn beforehand: `[frame]` by the condition's id.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Drawn(pub(crate) Arc<std::collections::BTreeMap<u32, Vec<Vec<u8>>>>);
+pub(crate) struct Drawn(pub(crate) Arc<std::collections::BTreeMap<String, Vec<Vec<u8>>>>);
 
 impl Drawn {
-    pub(crate) fn frame(&self, id: u32, n: usize) -> Option<&[u8]> {
-        self.0.get(&id)?.get(n).map(Vec::as_slice)
+    pub(crate) fn frame(&self, id: &str, n: usize) -> Option<&[u8]> {
+        self.0.get(id)?.get(n).map(Vec::as_slice)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::stimuli::manifest::{FileEntry, stays_inside};
 
 #[derive(Serialize, Deserialize)]
 struct Head {
-    set_sha256: String,
+    stimuli_sha256: String,
     generator: String,
 }
 
@@ -45,8 +45,8 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Opens the journal of a set, reading what an earlier run of the same set left.
-    pub(crate) fn open(path: PathBuf, set_sha256: &str, generator: &str) -> Result<Self> {
-        let done = read(&path, set_sha256, generator);
+    pub(crate) fn open(path: PathBuf, stimuli_sha256: &str, generator: &str) -> Result<Self> {
+        let done = read(&path, stimuli_sha256, generator);
         let fresh = done.is_none();
         let mut file = File::options()
             .create(true)
@@ -56,7 +56,7 @@ impl Journal {
         if fresh {
             file.set_len(0).map_err(Error::io("write", &path))?;
             let head = Head {
-                set_sha256: set_sha256.to_owned(),
+                stimuli_sha256: stimuli_sha256.to_owned(),
                 generator: generator.to_owned(),
             };
             append(&mut file, &path, &head)?;
@@ -97,11 +97,11 @@ fn append(file: &mut File, path: &Path, line: &impl Serialize) -> Result<()> {
 }
 
 /// The finished pieces; nothing where there is no journal of this set.
-fn read(path: &Path, set_sha256: &str, generator: &str) -> Option<BTreeMap<usize, Done>> {
+fn read(path: &Path, stimuli_sha256: &str, generator: &str) -> Option<BTreeMap<usize, Done>> {
     let bytes = std::fs::read(path).ok()?;
     let mut lines = bytes.split(|&b| b == b'\n');
     let head: Head = serde_json::from_slice(lines.next()?).ok()?;
-    if head.set_sha256 != set_sha256 || head.generator != generator {
+    if head.stimuli_sha256 != stimuli_sha256 || head.generator != generator {
         return None;
     }
     Some(

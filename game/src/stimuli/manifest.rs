@@ -11,11 +11,13 @@ use crate::error::{Error, Result};
 use crate::stimuli::drawer::Painted;
 use crate::stimuli::movie::Setting;
 use crate::stimuli::plan::Shard;
+use crate::task::geometry::Geometry;
+use crate::task::set::SetIdentity;
 
 /// The manifest's name in its folder.
 pub const FILE_NAME: &str = "manifest.json";
 /// The version of the manifest's layout. A reader refuses another.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 /// The crate and version that draws frames.
 pub(crate) const GENERATOR: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 
@@ -53,15 +55,22 @@ pub struct Manifest {
     /// Other programs that had a part, with their versions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<String, String>,
-    /// What names the set: the SHA-256 of its conditions and its setting.
-    pub set_sha256: String,
+    /// The condition set that the conditions are of, all of it or a part.
+    #[serde(flatten)]
+    pub set: SetIdentity,
+    /// The geometry that all conditions have; where they have several, `conditions.csv` gives them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geometry: Option<Geometry>,
+    /// What names the stimuli: the SHA-256 of their conditions, of the hash of their set, and of the
+    /// setting.
+    pub stimuli_sha256: String,
     /// Which part of the set this is; of a whole set nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
     /// Law, preset, occlusion, format and so on.
     #[serde(flatten)]
     pub setting: Setting,
-    /// Frames per second. Frame `n` stands `n · 1000 / rate_hz` ms after the frame at the start.
+    /// Frames per second. Frame `n` stands `n · 1000 / rate_hz` ms after motion onset.
     pub rate_hz: f64,
     /// Shape of a frame: `[y, x]` or `[y, x, channel]`.
     pub frame_shape: Vec<usize>,

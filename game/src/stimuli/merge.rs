@@ -145,12 +145,18 @@ fn collect(folders: &[PathBuf], out: &Path) -> Result<Vec<(PathBuf, Manifest)>> 
                     Some(painted) => painted.adapter.to_string(),
                     None => "the rasteriser".into(),
                 };
-                let compared: [(&'static str, String, String); 8] = [
+                let compared: [(&'static str, String, String); 10] = [
                     ("setting", setting(one), setting(&manifest)),
                     (
                         "set_sha256",
-                        one.set_sha256.clone(),
-                        manifest.set_sha256.clone(),
+                        one.set.sha256.clone(),
+                        manifest.set.sha256.clone(),
+                    ),
+                    ("set_name", one.set.name.clone(), manifest.set.name.clone()),
+                    (
+                        "stimuli_sha256",
+                        one.stimuli_sha256.clone(),
+                        manifest.stimuli_sha256.clone(),
                     ),
                     (
                         "generator",
@@ -231,14 +237,14 @@ fn refuse_another(out: &Path, first: &Manifest) -> Result<()> {
         return Ok(());
     }
     let there = Manifest::read(out)?;
-    if there.set_sha256 == first.set_sha256 {
+    if there.stimuli_sha256 == first.stimuli_sha256 {
         return Ok(());
     }
     Err(Error::ManifestMismatch {
         path,
-        field: "set_sha256",
-        expected: first.set_sha256.clone(),
-        found: there.set_sha256,
+        field: "stimuli_sha256",
+        expected: first.stimuli_sha256.clone(),
+        found: there.stimuli_sha256,
     })
 }
 

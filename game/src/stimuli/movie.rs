@@ -8,10 +8,11 @@ use crate::error::{Error, Result};
 use crate::frames::{FrameScene, Look, PaddleLook, PictureKey, Preset, Renderer};
 use crate::stimuli::drawer::{Drawer, Drawn};
 use crate::stimuli::truth::Truth;
+use crate::task::clock::frame_ms;
 use crate::task::condition::Condition;
-use crate::task::epochs::{Epoch, FrameStatus, frame_status};
-use crate::task::geometry::OCCLUDER_X_DEG;
-use crate::task::law::{Law, Trajectory, named, trajectory};
+use crate::task::epochs::{Epoch, FrameStatus};
+use crate::task::law::{Law, named};
+use crate::task::set::{SetCondition, SetLaw, Track};
 
 /// What stands before the ball on its last part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -130,15 +131,15 @@ const MAX_GIF_HZ: f64 = 50.0;
 /// What fixes the bytes of a stimulus set, its conditions apart.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
-    /// Law of motion.
-    pub law: Law,
+    /// Law of motion; `recorded` where the paths are given.
+    pub law: SetLaw,
     /// Kind of picture.
     pub preset: Preset,
     /// What stands before the ball.
     pub occlusion: Occlusion,
     /// File format.
     pub format: Format,
-    /// Frames per second; the law's own without it. Between two frames of the law the ball stands
+    /// Frames per second; without it the law's own, or that of recorded paths. Between two frames of the law the ball stands
     /// on the straight line between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frame_rate_hz: Option<f64>,
@@ -154,9 +155,9 @@ pub struct Setting {
 impl Setting {
     /// Opaque occluder, npy, the law's frame rate, the preset as it is.
     #[must_use]
-    pub fn new(law: Law, preset: Preset) -> Self {
+    pub fn new(law: impl Into<SetLaw>, preset: Preset) -> Self {
         Self {
-            law,
+            law: law.into(),
             preset,
             occlusion: Occlusion::Occluded,
             format: Format::Npy,
@@ -166,10 +167,10 @@ impl Setting {
         }
     }
 
-    /// Frames per second.
+    /// Frames per second; of recorded paths, whose set knows, 60 unless it is given.
     #[must_use]
     pub fn rate_hz(&self) -> f64 {
-        let own = self.law.hz();
+        let own = self.law.law().unwrap_or(Law::Display).hz();
         self.frame_rate_hz
             .unwrap_or(if self.format == Format::Gif && own > MAX_GIF_HZ {
                 own / 2.0
@@ -178,10 +179,10 @@ impl Setting {
             })
     }
 
-    /// When frame `n` stands, milliseconds after the frame at the start.
+    /// When frame `n` stands, milliseconds from motion onset.
     #[must_use]
     pub fn frame_ms(&self, n: usize) -> f64 {
-        n as f64 * 1000.0 / self.rate_hz()
+        frame_ms(n, self.rate_hz())
     }
 
     /// Width and height, pixels.
@@ -271,7 +272,8 @@ impl Setting {
 /// Where there is a paddle it waits at height 0, and the fixation point stays.
 #[derive(Clone, Debug)]
 pub struct Movie {
-    path: Trajectory,
+    condition: SetCondition,
+    track: Track,
     setting: Setting,
     renderer: Renderer,
     /// Frames that something else drew, in the place of the rasteriser's.
@@ -280,92 +282,118 @@ pub struct Movie {
 }
 
 impl Movie {
-    /// The frames of a condition.
+    /// The frames of a trial in the published geometry.
     ///
     /// # Errors
     /// [`Error::BadValue`] for a setting that cannot be.
-    pub fn new(condition: &Condition, setting: Setting) -> Result<Self> {
-        Ok(Self::with_renderer(condition, setting, setting.renderer()?))
+    pub fn new(trial: &Condition, setting: Setting) -> Result<Self> {
+        let law = setting.law.law().unwrap_or(Law::Display);
+        Self::of(
+            &SetCondition::own(trial.id.to_string(), *trial, law),
+            setting,
+        )
     }
 
-    pub(crate) fn with_renderer(
-        condition: &Condition,
-        setting: Setting,
-        renderer: Renderer,
-    ) -> Self {
-        Self {
-            path: trajectory(condition, setting.law),
+    /// The frames of a condition of a set, under the law and at the rate of the setting.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] for a setting that cannot be, or that is not that of a recorded path.
+    pub fn of(condition: &SetCondition, setting: Setting) -> Result<Self> {
+        let renderer = setting.renderer()?;
+        let mut movie = Self {
+            condition: condition.clone(),
+            track: condition.track(),
             setting,
             renderer,
             drawn: Drawn::default(),
             next: 0,
-        }
+        };
+        movie.turn_to(&condition.shown(setting.law, setting.rate_hz())?);
+        Ok(movie)
+    }
+
+    /// As [`of`](Self::of) for a condition that has the setting's law and rate.
+    pub(crate) fn with_renderer(
+        condition: &SetCondition,
+        setting: Setting,
+        renderer: Renderer,
+    ) -> Self {
+        let mut movie = Self {
+            condition: condition.clone(),
+            track: condition.track(),
+            setting,
+            renderer,
+            drawn: Drawn::default(),
+            next: 0,
+        };
+        movie.renderer.set_geometry(condition.geometry());
+        movie
     }
 
     pub(crate) fn drawn(self, drawn: Drawn) -> Self {
         Self { drawn, ..self }
     }
 
-    /// The movie of another condition, drawn by the same renderer.
-    pub(crate) fn turn_to(&mut self, condition: &Condition) {
-        self.path = trajectory(condition, self.setting.law);
+    /// The movie of another condition with the setting's law and rate, drawn by the same renderer.
+    pub(crate) fn turn_to(&mut self, condition: &SetCondition) {
+        self.condition = condition.clone();
+        self.track = condition.track();
+        self.renderer.set_geometry(condition.geometry());
         self.next = 0;
     }
 
     /// Number of frames.
     #[must_use]
     pub fn n_frames(&self) -> usize {
-        let last = self.path.len().saturating_sub(1) as f64;
-        (last * self.setting.rate_hz() / self.setting.law.hz()) as usize + 1
+        self.track.n_frames()
     }
 
-    /// Where frame `n` stands among those of the law: a whole frame and the part of the next.
-    fn place(&self, n: usize) -> (usize, f64) {
-        let at = n as f64 * self.setting.law.hz() / self.setting.rate_hz();
-        (at as usize, at - at.floor())
+    /// Lets the ball fly on beyond the end, up to and with frame `n`, so that it can be drawn there.
+    /// A recorded path ends with its last frame.
+    pub fn fly_to(&mut self, n: usize) {
+        self.track.fly_to(n);
     }
 
     /// Where the ball is in frame `n`, degrees; nothing where there is no such frame.
     #[must_use]
     pub fn ball_deg(&self, n: usize) -> Option<(f64, f64)> {
-        let (frame, part) = self.place(n);
-        let (x, y) = (&self.path.x_deg, &self.path.y_deg);
-        let here = (*x.get(frame)?, *y.get(frame)?);
-        if part <= 0.0 {
-            return Some(here);
+        self.track.ball_deg(n)
+    }
+
+    /// What can be seen in frame `n` of a ball with the radius that it is drawn with; nothing where
+    /// there is no such frame.
+    #[must_use]
+    pub fn status(&self, n: usize) -> Option<FrameStatus> {
+        let geometry = self.condition.geometry();
+        let drawn = self.setting.ball_radius_deg();
+        let radius = geometry.ball_radius_deg.unwrap_or(drawn);
+        if self.condition.law() == SetLaw::Recorded {
+            return self.track.status(n);
         }
-        let next = (*x.get(frame + 1)?, *y.get(frame + 1)?);
-        Some((
-            here.0 + part * (next.0 - here.0),
-            here.1 + part * (next.1 - here.1),
-        ))
+        Some(geometry.status(self.ball_deg(n)?, radius))
     }
 
     /// The truth of frame `n`; nothing where there is no such frame.
     #[must_use]
     pub fn truth(&self, n: usize) -> Option<Truth> {
         let (x_deg, y_deg) = self.ball_deg(n)?;
-        let (frame, _) = self.place(n);
-        // The move that leads out of the frame; out of the last one, the move into it.
-        let to = (frame + 1).min(self.path.len() - 1);
-        let from = to.saturating_sub(1);
-        let per_s = |of: &[f64]| (of[to] - of[from]) * self.setting.law.hz();
-        let status = frame_status(x_deg, self.setting.ball_radius_deg());
+        let (dx_deg_per_s, dy_deg_per_s) = self.track.velocity_deg_per_s(n);
         let opaque = self.setting.opacity().is_some_and(|alpha| alpha >= 1.0);
+        let hidden = self.status(n)? == FrameStatus::Hidden;
         Some(Truth {
-            id: self.path.id,
+            id: self.condition.id().to_owned(),
             frame: n as u32,
             time_ms: self.setting.frame_ms(n),
             x_deg,
             y_deg,
-            dx_deg_per_s: per_s(&self.path.x_deg),
-            dy_deg_per_s: per_s(&self.path.y_deg),
-            epoch: if x_deg < OCCLUDER_X_DEG {
-                Epoch::Visible
-            } else {
+            dx_deg_per_s,
+            dy_deg_per_s,
+            epoch: if self.track.is_behind(n) {
                 Epoch::Hidden
+            } else {
+                Epoch::Visible
             },
-            ball_visible: !(self.setting.look.no_ball || opaque && status == FrameStatus::Hidden),
+            ball_visible: !(self.setting.look.no_ball || opaque && hidden),
         })
     }
 
@@ -383,7 +411,7 @@ impl Movie {
     /// Draws frame `n` and lends it.
     pub fn draw(&mut self, n: usize) -> &[u8] {
         let scene = self.scene(n);
-        match self.drawn.frame(self.path.id, n) {
+        match self.drawn.frame(self.condition.id(), n) {
             Some(frame) => frame,
             None => self.renderer.draw(&scene),
         }

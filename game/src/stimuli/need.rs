@@ -18,9 +18,9 @@ const TRUTH_ROW: u64 = 200;
 /// The truth of a frame as JSON.
 const JSON_ROW: u64 = 320;
 /// A line of the condition table.
-const CONDITION_ROW: u64 = 200;
-/// Header and padding of two tar members, and the JSON.
-const TAR_SAMPLE: u64 = 2048;
+const CONDITION_ROW: u64 = 300;
+/// Header and padding of two tar members, and the JSON with a geometry.
+const TAR_SAMPLE: u64 = 3072;
 
 /// Bytes of some pieces; of the truth and tables too where the set is `whole`. A video that is tried
 /// goes through a temporary file in `scratch`.

@@ -16,6 +16,22 @@ const TAR_BYTES: usize = 256 << 20;
 /// Conditions in one tar shard at most.
 const TAR_CONDITIONS: usize = 512;
 
+/// An id as the name of a file: what a file system may not take is written as `%` and its byte.
+#[must_use]
+pub fn file_name(id: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let mut name = String::new();
+    for (k, byte) in id.bytes().enumerate() {
+        // No hidden file, and no way up.
+        if plain(byte) && !(k == 0 && byte == b'.') {
+            name.push(char::from(byte));
+        } else {
+            name += &format!("%{byte:02X}");
+        }
+    }
+    name
+}
+
 /// How the whole set is cut.
 #[derive(Clone, Debug)]
 pub(crate) struct Pieces {
@@ -65,7 +81,7 @@ impl Pieces {
     pub(crate) fn names(&self, set: &StimulusSet, piece: usize) -> Vec<String> {
         let setting = set.setting();
         let at = self.range(piece).start;
-        let id = || set.conditions()[at].id;
+        let id = || file_name(set.conditions()[at].id());
         match setting.format {
             Format::Pool => vec![format!("pool/{piece:06}.npy")],
             Format::Tar | Format::TarPng => vec![format!("frames-{piece:06}.tar")],

@@ -10,6 +10,7 @@ use crate::stimuli::manifest::{FILE_NAME, Manifest, SCHEMA_VERSION, read_json};
 use crate::stimuli::movie::Setting;
 use crate::stimuli::pieces::Pieces;
 use crate::stimuli::set::StimulusSet;
+use crate::task::set::SetIdentity;
 use mental_pong_base::files::write_atomic;
 
 /// The plan's name in its folder. It goes when the set is whole.
@@ -100,8 +101,11 @@ pub struct Plan {
     pub n_pieces: usize,
     /// Shards that it is cut into.
     pub n_shards: u32,
-    /// What names the set: [`StimulusSet::sha256`].
-    pub set_sha256: String,
+    /// The condition set that the conditions are of.
+    #[serde(flatten)]
+    pub set: SetIdentity,
+    /// What names the stimuli: [`StimulusSet::sha256`].
+    pub stimuli_sha256: String,
 }
 
 impl Plan {
@@ -120,7 +124,8 @@ impl Plan {
             n_frames: pieces.n_frames.iter().map(|&n| n as u64).sum(),
             n_pieces: pieces.n,
             n_shards,
-            set_sha256: set.sha256()?,
+            set: set.set().identity(),
+            stimuli_sha256: set.sha256()?,
         })
     }
 
@@ -167,7 +172,7 @@ impl Plan {
                 &Described {
                     setting: there.setting,
                     n_conditions: there.n_conditions,
-                    set_sha256: there.set_sha256,
+                    stimuli_sha256: there.stimuli_sha256,
                 },
                 &path,
             )?;
@@ -191,7 +196,7 @@ impl Plan {
         Described {
             setting: self.setting,
             n_conditions: self.n_conditions,
-            set_sha256: self.set_sha256,
+            stimuli_sha256: self.stimuli_sha256,
         }
     }
 
@@ -217,13 +222,13 @@ impl Plan {
                 say(there.n_conditions),
             );
         }
-        if there.set_sha256 != self.set_sha256 {
+        if there.stimuli_sha256 != self.stimuli_sha256 {
             return mismatch(
                 "conditions",
-                format!("those asked for (set {:.12})", self.set_sha256),
+                format!("those asked for ({:.12})", self.stimuli_sha256),
                 format!(
-                    "other conditions (set {:.12}): name another folder",
-                    there.set_sha256
+                    "other conditions ({:.12}): name another folder",
+                    there.stimuli_sha256
                 ),
             );
         }
@@ -234,7 +239,7 @@ impl Plan {
 struct Described {
     setting: Setting,
     n_conditions: usize,
-    set_sha256: String,
+    stimuli_sha256: String,
 }
 
 /// The shards of a folder's plan that have not finished: those without a manifest. None where the

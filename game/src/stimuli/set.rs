@@ -4,10 +4,13 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::frames::Renderer;
-use crate::stimuli::drawer::Drawn;
-use crate::stimuli::movie::{Movie, Setting};
+use crate::stimuli::drawer::{Drawer, Drawn};
+use crate::stimuli::movie::{Format, Movie, Setting};
+use crate::stimuli::table;
 use crate::stimuli::truth::Truth;
 use crate::task::condition::Condition;
+use crate::task::law::Law;
+use crate::task::set::{ConditionSet, SetCondition, SetLaw};
 use crate::task::table::write_csv;
 use mental_pong_base::files::sha256_hex;
 
@@ -18,10 +21,10 @@ use mental_pong_base::files::sha256_hex;
 /// ```
 /// use mental_pong_game::frames::Preset;
 /// use mental_pong_game::stimuli::{Setting, StimulusSet};
-/// use mental_pong_game::task::{Law, primate79};
+/// use mental_pong_game::task::{ConditionSet, Law};
 ///
 /// let setting = Setting::new(Law::Design, Preset::Rnn100);
-/// let set = StimulusSet::new(primate79(), setting)?;
+/// let set = StimulusSet::new(&ConditionSet::open("primate79")?, setting)?;
 /// let mut frames = set.frames();
 /// let mut lit = 0_usize;
 /// // Lends the pixels, without a copy; `for frame in frames` gives owned ones.
@@ -35,37 +38,56 @@ use mental_pong_base::files::sha256_hex;
 /// ```
 #[derive(Clone, Debug)]
 pub struct StimulusSet {
-    conditions: Vec<Condition>,
+    set: ConditionSet,
     setting: Setting,
     renderer: Renderer,
     drawn: Drawn,
 }
 
 impl StimulusSet {
-    /// A set of some conditions.
+    /// The conditions of a set under the law and at the rate of a setting. Recorded paths have a rate of
+    /// their own, which the setting takes over.
     ///
     /// # Errors
-    /// [`Error::BadValue`] for no condition at all or a setting that cannot be,
-    /// [`Error::DuplicateCondition`].
-    pub fn new(conditions: Vec<Condition>, setting: Setting) -> Result<Self> {
-        let mut ids: Vec<u32> = conditions.iter().map(|c| c.id).collect();
-        if ids.is_empty() {
+    /// [`Error::BadValue`] for a setting that cannot be, a law for recorded paths, or format `pool` for
+    /// conditions of different geometries.
+    pub fn new(set: &ConditionSet, setting: Setting) -> Result<Self> {
+        let mut setting = setting;
+        if set.law() == SetLaw::Recorded && setting.law == SetLaw::Recorded {
+            setting.frame_rate_hz.get_or_insert(set.rate_hz());
+        }
+        let renderer = setting.renderer()?;
+        let set = set.shown(setting.law, setting.rate_hz())?;
+        let several = set.geometry().is_none();
+        if setting.format == Format::Pool && several {
             return Err(Error::BadValue {
-                field: "conditions",
-                expected: "at least one".into(),
-                found: "none".into(),
+                field: "format",
+                expected: "another than pool, which tells pictures of one geometry apart".into(),
+                found: "pool for conditions of several geometries".into(),
             });
         }
-        ids.sort_unstable();
-        if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::DuplicateCondition { id: pair[0] });
+        if setting.drawn_by == Drawer::Bevy && set.geometry().is_none_or(|g| !g.is_published()) {
+            return Err(Error::BadValue {
+                field: "renderer",
+                expected: "rasteriser: bevy draws the published geometry".into(),
+                found: "bevy for a geometry of one's own".into(),
+            });
         }
         Ok(Self {
-            renderer: setting.renderer()?,
-            conditions,
+            renderer,
+            set,
             setting,
             drawn: Drawn::default(),
         })
+    }
+
+    /// A set of some trials in the published geometry; their ids are their numbers.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new) and [`ConditionSet::new`].
+    pub fn of_trials(trials: &[Condition], setting: Setting) -> Result<Self> {
+        let law = setting.law.law().unwrap_or(Law::Display);
+        Self::new(&ConditionSet::of_trials("trials", trials, law)?, setting)
     }
 
     /// The same set with frames that something else drew.
@@ -76,10 +98,16 @@ impl StimulusSet {
         }
     }
 
+    /// The conditions with their set's name and hash, under the law and at the rate of the setting.
+    #[must_use]
+    pub fn set(&self) -> &ConditionSet {
+        &self.set
+    }
+
     /// The conditions, in their order.
     #[must_use]
-    pub fn conditions(&self) -> &[Condition] {
-        &self.conditions
+    pub fn conditions(&self) -> &[SetCondition] {
+        self.set.conditions()
     }
 
     /// How they are drawn.
@@ -90,7 +118,7 @@ impl StimulusSet {
 
     /// The frames of one condition.
     #[must_use]
-    pub fn movie(&self, condition: &Condition) -> Movie {
+    pub fn movie(&self, condition: &SetCondition) -> Movie {
         Movie::with_renderer(condition, self.setting, self.renderer.clone())
             .drawn(self.drawn.clone())
     }
@@ -100,15 +128,15 @@ impl StimulusSet {
     #[must_use]
     pub fn frames(&self) -> Frames<'_> {
         Frames {
-            movie: self.conditions.first().map(|first| self.movie(first)),
-            rest: self.conditions.get(1..).unwrap_or_default(),
+            movie: self.conditions().first().map(|first| self.movie(first)),
+            rest: self.conditions().get(1..).unwrap_or_default(),
             frame: 0,
         }
     }
 
     /// The truth of every frame, in order, without drawing any.
     pub fn truth(&self) -> impl Iterator<Item = Truth> + '_ {
-        self.conditions.iter().flat_map(|condition| {
+        self.conditions().iter().flat_map(|condition| {
             let movie = self.movie(condition);
             (0..movie.n_frames()).map_while(move |n| movie.truth(n))
         })
@@ -117,27 +145,28 @@ impl StimulusSet {
     /// `[condition]`: number of frames.
     #[must_use]
     pub fn n_frames(&self) -> Vec<usize> {
-        let Some(first) = self.conditions.first() else {
-            return Vec::new();
-        };
-        let mut movie = self.movie(first);
-        self.conditions
-            .iter()
-            .map(|condition| {
-                movie.turn_to(condition);
-                movie.n_frames()
-            })
-            .collect()
+        let of = |condition: &SetCondition| condition.track().n_frames();
+        self.conditions().iter().map(of).collect()
     }
 
-    /// The conditions as a CSV whose numbers read back to the same bits.
+    /// The conditions as a CSV whose numbers read back to the same bits: the table of starts or paths
+    /// that [`ConditionSet::read_csv`] reads.
     pub(crate) fn conditions_csv(&self, path: &Path) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        write_csv(&self.conditions, &mut bytes).map_err(Error::io("write", path))?;
+        match (
+            self.set.law(),
+            self.set.geometry().is_some_and(|g| g.is_published()),
+        ) {
+            (SetLaw::Recorded, _) => table::paths(self.conditions(), &mut bytes),
+            (_, true) => write_csv(&table::starts(self.conditions()), &mut bytes),
+            (_, false) => write_csv(&table::starts_in(self.conditions()), &mut bytes),
+        }
+        .map_err(Error::io("write", path))?;
         Ok(bytes)
     }
 
-    /// What names the set: the SHA-256 of its conditions and its setting.
+    /// What names the stimuli: the SHA-256 of their conditions, of the set that these are of, and of the
+    /// setting.
     ///
     /// # Errors
     /// None in practice: writing to memory does not fail.
@@ -147,6 +176,7 @@ impl StimulusSet {
         let setting = serde_json::to_vec(&self.setting)
             .map_err(|source| Error::io("write", path)(source.into()))?;
         bytes.extend(setting);
+        bytes.extend(self.set.sha256().as_bytes());
         Ok(sha256_hex(&bytes))
     }
 }
@@ -165,7 +195,7 @@ pub struct Frame {
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     movie: Option<Movie>,
-    rest: &'a [Condition],
+    rest: &'a [SetCondition],
     frame: usize,
 }
 

@@ -7,13 +7,20 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::stimuli::encode::{self, failed};
 use crate::stimuli::movie::{Format, Setting};
+use crate::stimuli::pieces::file_name;
 use crate::stimuli::set::StimulusSet;
 use crate::stimuli::truth::Truth;
 use crate::task::condition::Condition;
+use crate::task::geometry::Geometry;
+use crate::task::set::SetCondition;
 
 #[derive(Serialize)]
 struct Sample<'a> {
-    condition: &'a Condition,
+    id: &'a str,
+    condition: Option<&'a Condition>,
+    /// Where it is not the published one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    geometry: Option<&'a Geometry>,
     #[serde(flatten)]
     setting: &'a Setting,
     rate_hz: f64,
@@ -25,7 +32,7 @@ struct Sample<'a> {
 /// bytes: owner, mode and time of every member are fixed.
 pub(crate) fn shard(
     set: &StimulusSet,
-    conditions: &[Condition],
+    conditions: &[SetCondition],
     path: &Path,
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<u8>>> {
@@ -41,19 +48,26 @@ pub(crate) fn shard(
             .collect();
         let about = |truth: &[Truth]| {
             serde_json::to_vec(&Sample {
-                condition,
+                id: condition.id(),
+                condition: condition.start(),
+                geometry: Some(condition.geometry()).filter(|g| !g.is_published()),
                 setting: &setting,
                 rate_hz: setting.rate_hz(),
                 truth,
             })
             .map_err(failed(path, "json"))
         };
-        let id = condition.id;
+        let id = file_name(condition.id());
         if setting.format == Format::TarPng {
             for (n, row) in truth.iter().enumerate() {
                 let name = format!("{id}_{n:04}");
                 let picture = encode::png(movie.draw(n), &setting, path)?;
-                add(&mut tar, &format!("{name}.json"), &about(&[*row])?, path)?;
+                add(
+                    &mut tar,
+                    &format!("{name}.json"),
+                    &about(std::slice::from_ref(row))?,
+                    path,
+                )?;
                 add(&mut tar, &format!("{name}.png"), &picture, path)?;
             }
         } else {

@@ -13,17 +13,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::stimuli::set::StimulusSet;
+use crate::stimuli::zarr;
 use crate::task::epochs::Epoch;
 use crate::task::table::write_csv;
 
 /// The truth of a frame. Field names are column names, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Truth {
     /// The condition.
-    pub id: u32,
+    pub id: String,
     /// The frame of the movie, from 0.
     pub frame: u32,
-    /// Milliseconds after the frame at the start.
+    /// Milliseconds from motion onset.
     pub time_ms: f64,
     /// Horizontal position of the ball's centre, degrees.
     pub x_deg: f64,
@@ -33,8 +34,8 @@ pub struct Truth {
     pub dx_deg_per_s: f64,
     /// Vertical velocity with which the ball leaves the frame, degrees per second.
     pub dy_deg_per_s: f64,
-    /// `visible` until the ball's centre reaches x = 5°, then `hidden`, whether or not there is an
-    /// occluder.
+    /// `hidden` while the ball's centre is where an occluder stands in its geometry, whether or not one
+    /// is shown, else `visible`.
     pub epoch: Epoch,
     /// Whether any of the ball can be seen: it is drawn and not wholly behind an opaque occluder.
     pub ball_visible: bool,
@@ -64,8 +65,17 @@ pub fn write_truth_csv(set: &StimulusSet, out: impl Write) -> std::io::Result<()
     out.flush()
 }
 
-const SCHEMA: &str = "message ground_truth {
-    required int64 id;
+/// The columns; an id is a number where all are, as the published ones.
+fn schema(numbers: bool) -> String {
+    let id = if numbers {
+        "int64 id"
+    } else {
+        "binary id (utf8)"
+    };
+    format!("message ground_truth {{ required {id}; {SCHEMA} }}")
+}
+
+const SCHEMA: &str = "
     required int32 frame;
     required double time_ms;
     required double x_deg;
@@ -73,8 +83,7 @@ const SCHEMA: &str = "message ground_truth {
     required double dx_deg_per_s;
     required double dy_deg_per_s;
     required binary epoch (utf8);
-    required boolean ball_visible;
-}";
+    required boolean ball_visible;";
 
 /// Rows of a row group.
 const GROUP: usize = 1 << 19;
@@ -89,7 +98,11 @@ pub fn write_truth_parquet(set: &StimulusSet, out: impl Write + Send, path: &Pat
         format: "parquet",
         message: e.to_string(),
     };
-    let schema = Arc::new(parse_message_type(SCHEMA).map_err(failed)?);
+    let numbers = set
+        .conditions()
+        .iter()
+        .all(|c| zarr::number(c.id()).is_some());
+    let schema = Arc::new(parse_message_type(&schema(numbers)).map_err(failed)?);
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_created_by(concat!("mental-pong-game ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -103,7 +116,7 @@ pub fn write_truth_parquet(set: &StimulusSet, out: impl Write + Send, path: &Pat
             break;
         }
         let mut group = writer.next_row_group().map_err(failed)?;
-        write_group(&mut group, &rows).map_err(failed)?;
+        write_group(&mut group, &rows, numbers).map_err(failed)?;
         group.close().map_err(failed)?;
     }
     writer.close().map_err(failed)?;
@@ -113,6 +126,7 @@ pub fn write_truth_parquet(set: &StimulusSet, out: impl Write + Send, path: &Pat
 fn write_group<W: Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
     rows: &[Truth],
+    numbers: bool,
 ) -> std::result::Result<(), parquet::errors::ParquetError> {
     fn column<T: parquet::data_type::DataType, W: Write + Send>(
         group: &mut SerializedRowGroupWriter<'_, W>,
@@ -125,8 +139,15 @@ fn write_group<W: Write + Send>(
         Ok(())
     }
     let doubles = |of: fn(&Truth) -> f64| rows.iter().map(of).collect::<Vec<f64>>();
-    let ids: Vec<i64> = rows.iter().map(|r| i64::from(r.id)).collect();
-    column::<Int64Type, W>(group, &ids)?;
+    if numbers {
+        let ids = rows
+            .iter()
+            .map(|r| zarr::number(&r.id).map_or(0, i64::from));
+        column::<Int64Type, W>(group, &ids.collect::<Vec<_>>())?;
+    } else {
+        let ids = rows.iter().map(|r| ByteArray::from(r.id.as_str()));
+        column::<ByteArrayType, W>(group, &ids.collect::<Vec<_>>())?;
+    }
     let frames: Vec<i32> = rows.iter().map(|r| r.frame.cast_signed()).collect();
     column::<Int32Type, W>(group, &frames)?;
     column::<DoubleType, W>(group, &doubles(|r| r.time_ms))?;

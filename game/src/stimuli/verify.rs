@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::stimuli::manifest::{FILE_NAME, FileEntry, Manifest};
 use crate::stimuli::plan::shard_manifests;
+use crate::stimuli::write::set_of;
 use mental_pong_base::Monitor;
 use mental_pong_base::files::sha256_file;
 
@@ -22,12 +23,13 @@ pub struct Verified {
 }
 
 /// Reads every file of a set and compares its length and SHA-256 with the manifest; where the set is
-/// not merged yet, with the manifests of its shards. The monitor counts files.
+/// not merged yet, with the manifests of its shards. Then the manifest is compared with what follows
+/// from the conditions and the setting. The monitor counts files.
 ///
 /// # Errors
 /// Those of [`Manifest::read`]; [`Error::Io`] for a file that is not there;
-/// [`Error::ManifestMismatch`] for the first file, in the manifest's order, with another content;
-/// [`Error::Interrupted`].
+/// [`Error::ManifestMismatch`] for the first file, in the manifest's order, with another content, or a
+/// field of the manifest that does not follow from the set; [`Error::Interrupted`].
 pub fn verify(folder: impl AsRef<Path>, monitor: &dyn Monitor) -> Result<Verified> {
     let folder = folder.as_ref();
     let shards = if folder.join(FILE_NAME).exists() || !folder.is_dir() {
@@ -64,12 +66,46 @@ pub fn verify(folder: impl AsRef<Path>, monitor: &dyn Monitor) -> Result<Verifie
     if done < total {
         return Err(Error::Interrupted { done, total });
     }
+    for manifest in &manifests {
+        describes(folder, manifest)?;
+    }
     let unlisted = unlisted(folder, &files)?;
     Ok(Verified {
         manifests,
         n_files: total,
         unlisted,
     })
+}
+
+/// Whether a manifest says of its set what the conditions beside it say.
+fn describes(folder: &Path, manifest: &Manifest) -> Result<()> {
+    let set = set_of(folder, manifest)?;
+    let setting = set.setting();
+    let n_frames: u64 = set.n_frames().iter().map(|&n| n as u64).sum();
+    let geometry = set.set().geometry().map(|g| (*g).clone());
+    let shape = setting.shape(0).split_off(1);
+    let say = |value: &dyn std::fmt::Debug| format!("{value:?}");
+    for (field, expected, found) in [
+        ("rate_hz", say(&setting.rate_hz()), say(&manifest.rate_hz)),
+        ("frame_shape", say(&shape), say(&manifest.frame_shape)),
+        (
+            "n_conditions",
+            say(&set.set().len()),
+            say(&manifest.n_conditions),
+        ),
+        ("n_frames", say(&n_frames), say(&manifest.n_frames)),
+        ("geometry", say(&geometry), say(&manifest.geometry)),
+    ] {
+        if expected != found {
+            return Err(Error::ManifestMismatch {
+                path: folder.join(FILE_NAME),
+                field,
+                expected,
+                found,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file has the length and the hash of its entry.
@@ -112,7 +148,8 @@ fn unlisted(folder: &Path, files: &[&FileEntry]) -> Result<Vec<PathBuf>> {
                     name == FILE_NAME
                         || name == super::plan::PLAN_NAME
                         || name == super::write::CONDITIONS_NAME
-                        || name.starts_with('.')
+                        || name.starts_with(".lock")
+                        || name.starts_with(".journal")
                         || (name.starts_with("shard-") && name.ends_with(".json"))
                 });
             let kind = entry.file_type().map_err(Error::io("read", &path))?;

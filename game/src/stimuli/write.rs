@@ -18,9 +18,8 @@ use crate::stimuli::pieces::Pieces;
 use crate::stimuli::plan::{PLAN_NAME, Plan, Shard};
 use crate::stimuli::set::StimulusSet;
 use crate::stimuli::truth::{write_truth_csv, write_truth_parquet};
-use crate::stimuli::{encode, need, video, zarr};
-use crate::task::condition::Condition;
-use crate::task::set::{ConditionSet, SetCondition};
+use crate::stimuli::{encode, leftovers, need, video, zarr};
+use crate::task::set::{ConditionSet, TableRules};
 use mental_pong_base::Monitor;
 use mental_pong_base::files::{create_folder, sha256_file, sha256_hex, write_atomic, write_whole};
 
@@ -127,6 +126,7 @@ fn write_with(
     let made = !folder.exists();
     create_folder(folder)?;
     let lock = Lock::take(folder, &format!(".lock{suffix}"))?;
+    leftovers::remove(folder, &format!(".lock{suffix}"))?;
     let plan = Plan::of(set, &pieces, job.command, n_shards)?;
     let claimed = folder.join(PLAN_NAME).exists();
     plan.claim(folder)?;
@@ -137,7 +137,7 @@ fn write_with(
     };
     let journal = Journal::open(
         folder.join(format!(".journal{suffix}.jsonl")),
-        &plan.set_sha256,
+        &plan.stimuli_sha256,
         &drawn_with,
     )?;
     if let Some(free_bytes) = job.free_bytes {
@@ -209,7 +209,9 @@ fn write_with(
         generator: plan.generator,
         command: plan.command,
         tools,
-        set_sha256: plan.set_sha256,
+        set: plan.set,
+        geometry: set.set().geometry().map(|g| (*g).clone()),
+        stimuli_sha256: plan.stimuli_sha256,
         shard: job.shard,
         setting: plan.setting,
         rate_hz: plan.setting.rate_hz(),
@@ -323,7 +325,7 @@ impl Run<'_> {
                 apart.add(&Apart::of(&frame, exact));
                 drawn.push(frame);
             }
-            frames.insert(condition.id, drawn);
+            frames.insert(condition.id().to_owned(), drawn);
         }
         Ok(Some((Drawn(frames.into()), apart)))
     }
@@ -376,63 +378,30 @@ pub fn open_set(folder: impl AsRef<Path>) -> Result<(Manifest, StimulusSet)> {
     Ok((manifest, set))
 }
 
-/// The conditions of a stimulus folder.
+/// The condition set of a stimulus folder.
 ///
 /// # Errors
 /// As [`open_set`].
 pub fn condition_set(folder: impl AsRef<Path>) -> Result<ConditionSet> {
-    let folder = folder.as_ref();
-    let (manifest, set) = open_set(folder)?;
-    let name = folder
-        .file_name()
-        .unwrap_or(folder.as_os_str())
-        .to_string_lossy();
-    let of = |c: &Condition| SetCondition::own(c.id.to_string(), *c, manifest.setting.law);
-    ConditionSet::new(&name, set.conditions().iter().map(of).collect())?.with_rate(manifest.rate_hz)
+    Ok(open_set(folder)?.1.set().clone())
 }
 
 /// The set of a manifest, whose condition table is in `folder`.
 pub(crate) fn set_of(folder: &Path, manifest: &Manifest) -> Result<StimulusSet> {
     let path = folder.join(CONDITIONS_NAME);
-    let mut reader = csv::Reader::from_path(&path)
-        .map_err(|e| Error::io("read", &path)(std::io::Error::other(e.to_string())))?;
-    let conditions = reader
-        .deserialize()
-        .zip(1..)
-        .map(|(row, n): (csv::Result<Condition>, u64)| {
-            row.map_err(|e| Error::BadRow {
-                path: path.clone(),
-                row: n,
-                field: "any".into(),
-                expected: "a condition".into(),
-                found: e.to_string(),
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    // Numbers that no flight can have would keep the law of motion busy for ever.
-    for (condition, row) in conditions.iter().zip(1..) {
-        let start = crate::task::own::Start {
-            x0: condition.x0,
-            y0: condition.y0,
-            heading0_rad: condition.heading0_rad,
-            speed0: condition.speed0,
-        };
-        crate::task::own::own_condition(condition.id, start, crate::task::own::Rule::Possible)
-            .map_err(|e| Error::BadRow {
-                path: path.clone(),
-                row,
-                field: "any".into(),
-                expected: "a trial that can be run".into(),
-                found: e.to_string(),
-            })?;
-    }
-    let set = StimulusSet::new(conditions, manifest.setting)?;
+    let rules = TableRules {
+        law: manifest.setting.law.law(),
+        ..TableRules::default()
+    };
+    let table = ConditionSet::read_csv(&path, rules)?;
+    let set = table.claimed(&manifest.set, &path)?;
+    let set = StimulusSet::new(&set, manifest.setting)?;
     let found = set.sha256()?;
-    if found != manifest.set_sha256 {
+    if found != manifest.stimuli_sha256 {
         return Err(Error::ManifestMismatch {
             path,
-            field: "set_sha256",
-            expected: manifest.set_sha256.clone(),
+            field: "stimuli_sha256",
+            expected: manifest.stimuli_sha256.clone(),
             found,
         });
     }
@@ -443,7 +412,7 @@ pub(crate) fn set_of(folder: &Path, manifest: &Manifest) -> Result<StimulusSet> 
 pub(crate) fn around(set: &StimulusSet, pieces: &Pieces, out: &mut Output) -> Result<()> {
     let setting = set.setting();
     if setting.format == Format::Zarr {
-        let ids: Vec<u32> = set.conditions().iter().map(|c| c.id).collect();
+        let ids = set.set().ids();
         let path = out.path(zarr::FOLDER);
         for (name, bytes) in zarr::around(&ids, &pieces.n_frames, &setting, &path)? {
             out.file(name, &bytes)?;

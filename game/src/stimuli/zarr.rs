@@ -36,7 +36,7 @@ pub(crate) fn chunk(
 
 /// The metadata and the small arrays: `(path, content)`.
 pub(crate) fn around(
-    ids: &[u32],
+    ids: &[&str],
     n_frames: &[usize],
     setting: &Setting,
     path: &Path,
@@ -78,6 +78,24 @@ pub(crate) fn around(
     let whole = [&[n], &frame[..]].concat();
     let one = [&[1], &frame[..]].concat();
     let counts = n_frames.iter().map(|&n| n as u32).collect();
+    // Numbers where all are, as the published ones; else texts of any length.
+    let numbers: Option<Vec<u32>> = ids.iter().map(|id| number(id)).collect();
+    let about_ids = "id of each condition";
+    let mut id_array = array(&[n], &[n], "uint32", about_ids);
+    let id_chunk = match numbers {
+        Some(numbers) => small(numbers)?,
+        None => {
+            id_array["data_type"] = json!("string");
+            id_array["fill_value"] = json!("");
+            id_array["codecs"][0] = json!({"name": "vlen-utf8"});
+            let mut raw = (n as u32).to_le_bytes().to_vec();
+            for id in ids {
+                raw.extend((id.len() as u32).to_le_bytes());
+                raw.extend(id.as_bytes());
+            }
+            zstd::bulk::compress(&raw, LEVEL).map_err(failed(path, "zarr"))?
+        }
+    };
     let name = |rest: &str| format!("{FOLDER}/{rest}");
     Ok(vec![
         (
@@ -97,11 +115,8 @@ pub(crate) fn around(
                 "frames of each condition; those from n_frames on are no frames and hold zeros",
             ))?,
         ),
-        (
-            name("id/zarr.json"),
-            text(array(&[n], &[n], "uint32", "id of each condition"))?,
-        ),
-        (name("id/c/0"), small(ids.to_vec())?),
+        (name("id/zarr.json"), text(id_array)?),
+        (name("id/c/0"), id_chunk),
         (
             name("n_frames/zarr.json"),
             text(array(
@@ -113,4 +128,10 @@ pub(crate) fn around(
         ),
         (name("n_frames/c/0"), small(counts)?),
     ])
+}
+
+/// The number that an id is, written as such.
+pub(crate) fn number(id: &str) -> Option<u32> {
+    let number: u32 = id.parse().ok()?;
+    (number.to_string() == id).then_some(number)
 }

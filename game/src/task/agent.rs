@@ -10,6 +10,7 @@ use crate::task::geometry::{
 use crate::task::law::{Law, trajectory};
 use crate::task::paddle::Direction;
 use crate::task::trial::{Input, Phase, Shown, Stamped, TrialRules, TrialSpec};
+use mental_pong_base::table::{Problems, Row, Table};
 
 /// What an agent can see in a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -175,6 +176,32 @@ impl PlannedAgent {
             now: None,
         }
     }
+
+    /// Reads a table of ends: `condition_id`, `y_deg`.
+    ///
+    /// # Errors
+    /// [`Error::Table`] with line and column.
+    pub fn read(name: String, path: impl AsRef<Path>) -> Result<Self> {
+        let table = Table::read(path)?;
+        let mut problems = Problems::of(table.path());
+        let at = ["condition_id", "y_deg"].map(|name| problems.take(table.need(&[name])));
+        let [Some(id), Some(y)] = at else {
+            return Ok(problems.or(Self::new(name, BTreeMap::new()))?);
+        };
+        let mut end_deg = BTreeMap::new();
+        for row in table.rows() {
+            let whole = row.whole(id).and_then(|id_here| {
+                u32::try_from(id_here).map_err(|_| row.bad(id, "a condition's id"))
+            });
+            let (whole, end) = (problems.take(whole), problems.take(row.number(y)));
+            if let (Some(whole), Some(end)) = (whole, end)
+                && end_deg.insert(whole, end).is_some()
+            {
+                problems.push(row.bad(id, "each condition once"));
+            }
+        }
+        Ok(problems.or(Self::new(name, end_deg))?)
+    }
 }
 
 impl Agent for PlannedAgent {
@@ -265,7 +292,7 @@ impl Hands for AgentHands {
 
 /// Inputs written down beforehand, by trial and time.
 ///
-/// As a file: tab-separated with the header `trial ms input`; `ms` counts from the trial's first
+/// As a file: a table with the columns `trial`, `ms` and `input`; `ms` counts from the trial's first
 /// frame; `input` is `up`, `down`, `neutral`, `fixate` or `release`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Script {
@@ -291,63 +318,40 @@ impl Script {
     /// Reads a script.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::BadRow`] with the row and the field.
+    /// [`Error::Table`] with line and column.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        Self::from_tsv(&text, path)
+        Self::of(&Table::read(path)?)
     }
 
     /// Reads a script from text; `path` names it in errors.
     ///
     /// # Errors
-    /// [`Error::BadRow`] with the row and the field.
+    /// [`Error::Table`] with line and column.
     pub fn from_tsv(text: &str, path: &Path) -> Result<Self> {
-        let bad = |row: usize, field: &str, expected: &str, found: &str| Error::BadRow {
-            path: path.to_path_buf(),
-            row: row as u64,
-            field: field.to_owned(),
-            expected: expected.to_owned(),
-            found: format!("`{found}`"),
+        Self::of(&Table::parse(text.as_bytes(), path)?)
+    }
+
+    fn of(table: &Table) -> Result<Self> {
+        let mut problems = Problems::of(table.path());
+        let at = ["trial", "ms", "input"].map(|name| problems.take(table.need(&[name])));
+        let [Some(trial), Some(ms), Some(input)] = at else {
+            return Ok(problems.or(Self::default())?);
         };
-        let mut lines = text.lines();
-        let header = lines.next().unwrap_or_default();
-        if header != "trial\tms\tinput" {
-            return Err(bad(
-                0,
-                "trial",
-                "the header trial, ms, input, tab-separated",
-                header,
-            ));
-        }
-        let mut rows = Vec::new();
-        for (line, row) in lines.zip(1..) {
-            let fields: Vec<&str> = line.split('\t').collect();
-            let [trial, ms, input] = fields[..] else {
-                return Err(bad(row, "trial", "three fields, tab-separated", line));
-            };
-            let number = trial
-                .parse()
-                .map_err(|_| bad(row, "trial", "a whole number", trial))?;
-            let at_ms = ms
-                .parse::<f64>()
-                .ok()
-                .filter(|v| v.is_finite())
-                .ok_or_else(|| bad(row, "ms", "a number", ms))?;
-            let input = match input {
+        let row = |row: Row<'_>| {
+            let number = row.whole(trial)?;
+            let number = u32::try_from(number).map_err(|_| row.bad(trial, "a whole number"))?;
+            let what = match row.text(input) {
                 "up" => Input::Paddle(Direction::Up),
                 "down" => Input::Paddle(Direction::Down),
                 "neutral" => Input::Paddle(Direction::Neutral),
                 "fixate" => Input::Fixate(true),
                 "release" => Input::Fixate(false),
-                other => {
-                    let known = "up, down, neutral, fixate or release";
-                    return Err(bad(row, "input", known, other));
-                }
+                _ => return Err(row.bad(input, "up, down, neutral, fixate or release")),
             };
-            rows.push((number, at_ms, input));
-        }
-        Ok(Self::new(rows))
+            Ok((number, row.number(ms)?, what))
+        };
+        let rows = table.rows().filter_map(|r| problems.take(row(r))).collect();
+        Ok(problems.or(Self::new(rows))?)
     }
 }
 

@@ -19,6 +19,8 @@ pub const INTERCEPT_X_DEG: f64 = 10.0;
 pub const BALL_RADIUS_DISPLAY_DEG: f64 = 0.2;
 /// Height at which the displayed ball is found beyond the wall, degrees.
 pub const WALL_DISPLAY_DEG: f64 = 9.8;
+/// Width of a wall that is drawn, degrees, outside of the field that it bounds.
+pub const WALL_WIDTH_DEG: f64 = 0.1;
 /// Width of the paddle, degrees.
 pub const PADDLE_WIDTH_DEG: f64 = 0.5;
 /// Height of the paddle after its first movement, degrees.

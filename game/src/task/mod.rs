@@ -31,7 +31,7 @@ pub use drawn::{Draw, draw};
 pub use epochs::{Epoch, Masks, TruthBins, truth_bins};
 pub use generator::{N_TRIALS, generate};
 pub use law::{Law, Trajectory, trajectory, trajectory_until};
-pub use own::{OWN_ID_FIRST, Rule, own_condition, read_own_csv};
+pub use own::{Rule, own_condition};
 pub use paddle::{Direction, Paddle, PaddleRule};
 pub use schedule::{Plan, Schedule, ScheduledTrial};
 pub use set::{Bounce, ConditionSet, SetCondition, SetIdentity, SetLaw};

@@ -16,6 +16,7 @@ use crate::task::table::{Set, select};
 use crate::task::trial::{TrialKind, TrialRules, TrialSpec};
 use mental_pong_base::Stream;
 use mental_pong_base::files::sha256_hex;
+use mental_pong_base::table::{Cell, MAX_BYTES, Row, Table, read_text};
 
 /// More trials than a session can have: a slip of the pen in a file is found before it runs.
 pub const MOST_TRIALS: usize = 100_000;
@@ -52,6 +53,42 @@ pub struct Entry {
     pub weight: Option<f64>,
     /// Occluded or visible always; without it as `visible_share` says.
     pub trial_type: Option<TrialKind>,
+}
+
+impl Entry {
+    /// A row of a table.
+    fn of(table: &Table, row: Row<'_>) -> std::result::Result<Self, Cell> {
+        let mut entry = Self::default();
+        let there = |(at, _): &(usize, &String)| row.value(*at).is_some();
+        for (at, name) in table.header().iter().enumerate().filter(there) {
+            let number = || row.number(at).map(Some);
+            let whole = || {
+                let small = u32::try_from(row.whole(at)?);
+                small.map(Some).map_err(|_| row.bad(at, "a whole number"))
+            };
+            match name.as_str() {
+                "condition_id" | "id" => entry.id = whole()?,
+                "repeats" => entry.repeats = whole()?,
+                "weight" => entry.weight = number()?,
+                "x0_deg" => entry.x0_deg = number()?,
+                "y0_deg" => entry.y0_deg = number()?,
+                "heading_deg" => entry.heading_deg = number()?,
+                "speed_deg_per_s" => entry.speed_deg_per_s = number()?,
+                "trial_type" => {
+                    let mut kinds = TrialKind::ALL.into_iter();
+                    let kind = kinds.find(|k| k.name() == row.text(at));
+                    entry.trial_type =
+                        Some(kind.ok_or_else(|| row.bad(at, "occluded or visible"))?);
+                }
+                _ => {
+                    let known = "a column condition_id, repeats, weight, trial_type, x0_deg, \
+                                 y0_deg, heading_deg or speed_deg_per_s";
+                    return Err(row.bad_found(at, known, format!("`{name}`")));
+                }
+            }
+        }
+        Ok(entry)
+    }
 }
 
 /// What a schedule file says. Every field has a default; an unknown one is an error.
@@ -134,13 +171,13 @@ impl Schedule {
     /// and the columns of [`Entry`] (`condition_id` or `id`).
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::BadSchedule`], or [`Error::BadRow`] with the row and the field.
+    /// [`Error::Io`], [`Error::BadSchedule`], or [`Error::Table`] with line and column.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = read_text(path, MAX_BYTES)?;
         if path
             .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("csv"))
+            .is_some_and(|e| e.eq_ignore_ascii_case("csv") || e.eq_ignore_ascii_case("tsv"))
         {
             Self::from_csv(&text, path)
         } else {
@@ -163,69 +200,14 @@ impl Schedule {
     /// errors.
     ///
     /// # Errors
-    /// [`Error::BadRow`] with the row and the field, [`Error::BadSchedule`] where there is no row.
+    /// [`Error::Table`] with line and column, [`Error::BadSchedule`] where there is no row.
     pub fn from_csv(text: &str, path: &Path) -> Result<Self> {
-        let bad = |row: u64, field: &str, expected: String, found: String| Error::BadRow {
-            path: path.to_path_buf(),
-            row,
-            field: field.to_owned(),
-            expected,
-            found,
-        };
-        let mut reader = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
-        let header = reader
-            .headers()
-            .map_err(|e| bad(0, "?", "a header".into(), e.to_string()))?
-            .clone();
+        let (table, mut problems) = Table::parse_with_problems(text.as_bytes(), path)?;
         let mut condition = Vec::new();
-        for (record, row) in reader.records().zip(1..) {
-            let record = record.map_err(|e| {
-                bad(
-                    row,
-                    "?",
-                    "as many fields as the header".into(),
-                    e.to_string(),
-                )
-            })?;
-            let mut entry = Entry::default();
-            for (name, value) in header.iter().zip(&record).filter(|(_, v)| !v.is_empty()) {
-                let expect = |what: &str| bad(row, name, what.to_owned(), format!("`{value}`"));
-                let number = || {
-                    value
-                        .parse::<f64>()
-                        .ok()
-                        .filter(|v| v.is_finite())
-                        .ok_or_else(|| expect("a number"))
-                };
-                let whole = || value.parse::<u32>().map_err(|_| expect("a whole number"));
-                match name {
-                    "condition_id" | "id" => entry.id = Some(whole()?),
-                    "repeats" => entry.repeats = Some(whole()?),
-                    "weight" => entry.weight = Some(number()?),
-                    "x0_deg" => entry.x0_deg = Some(number()?),
-                    "y0_deg" => entry.y0_deg = Some(number()?),
-                    "heading_deg" => entry.heading_deg = Some(number()?),
-                    "speed_deg_per_s" => entry.speed_deg_per_s = Some(number()?),
-                    "trial_type" => {
-                        let kind = TrialKind::ALL.into_iter().find(|k| k.name() == value);
-                        entry.trial_type = Some(kind.ok_or_else(|| expect("occluded or visible"))?);
-                    }
-                    _ => {
-                        return Err(bad(
-                            0,
-                            name,
-                            "condition_id, repeats, weight, trial_type, x0_deg, y0_deg, \
-                             heading_deg or speed_deg_per_s"
-                                .into(),
-                            format!("`{name}`"),
-                        ));
-                    }
-                }
-            }
-            condition.push(entry);
+        for row in table.rows() {
+            condition.extend(problems.take(Entry::of(&table, row)));
         }
+        let condition = problems.or(condition)?;
         if condition.is_empty() {
             return Err(Error::BadSchedule {
                 path: path.to_path_buf(),
@@ -669,13 +651,13 @@ mod tests {
         says(toml("[rules]\nstil_ms = 1"), &["stil_ms"]);
         says(
             csv("condition_id\nsix\n"),
-            &["schedule.csv, row 1", "condition_id", "`six`"],
+            &["schedule.csv: line 2, column 1", "condition_id", "`six`"],
         );
         says(csv("condition_id,colour\n3,red\n"), &["colour"]);
         says(csv("condition_id\n"), &["no condition"]);
         says(
             csv("condition_id,trial_type\n3,hidden\n"),
-            &["row 1", "trial_type", "`hidden`"],
+            &["line 2", "trial_type", "`hidden`"],
         );
         says(
             csv("x0_deg,y0_deg,heading_deg,speed_deg_per_s\n0,0,0,7.5\n6,0,0,7.5\n"),

@@ -1,6 +1,6 @@
 //! Conditions and paths as tables: which conditions a name means, and CSV and JSON of them.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -12,9 +12,11 @@ use crate::task::conditions79::{N_PRIMATE79, PRIMATE79_IDS, primate79};
 use crate::task::epochs::{Epoch, Masks};
 use crate::task::fresh400::FRESH400_IDS;
 use crate::task::generator::{N_TRIALS, generate, row};
-use crate::task::geometry::OCCLUDER_X_DEG;
 use crate::task::law::{Law, named, trajectory};
+use crate::task::set::read::occluders_text;
+use crate::task::set::{Bounce, ConditionSet, SetCondition, SetLaw};
 use crate::task::splits::train_test_split;
+use mental_pong_base::table::{Cell, Problems, Row, Table};
 
 /// The published part of the table that a trial belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -266,44 +268,116 @@ pub fn rows(conditions: &[Condition]) -> Result<Vec<TableRow>> {
         .collect()
 }
 
+/// One line of the table of a set of one's own. Field names are column names, in this order; those of
+/// the start read back as a table of one's own.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SetRow {
+    /// The id within the set.
+    pub id: String,
+    /// Start, degrees; nothing where the path was recorded, as the next three.
+    pub x0_deg: Option<f64>,
+    /// Start, degrees.
+    pub y0_deg: Option<f64>,
+    /// First heading, degrees.
+    pub heading_deg: Option<f64>,
+    /// Speed, degrees per second.
+    pub speed_deg_per_s: Option<f64>,
+    /// What the path follows.
+    pub law: SetLaw,
+    /// Frames per second.
+    pub rate_hz: f64,
+    /// Number of frames, from the ball at rest to the end.
+    pub n_frames: usize,
+    /// How often the ball bounces.
+    pub n_bounces: usize,
+    /// When it does.
+    pub bounce: Bounce,
+    /// How long its centre is behind an occluder, milliseconds.
+    pub hidden_ms: f64,
+    /// When it is at the interception plane, milliseconds from motion onset.
+    pub end_ms: f64,
+    /// Height there, degrees.
+    pub end_y_deg: f64,
+    /// Heights of the walls, radius, occluders and plane, as a table of one's own has them.
+    pub wall_low_deg: f64,
+    /// Height of the upper wall, degrees.
+    pub wall_high_deg: f64,
+    /// Radius of the ball, degrees; nothing for the published ones.
+    pub ball_radius_deg: Option<f64>,
+    /// Occluders, `x0:x1:y0:y1` with `|` between them.
+    pub occluders: String,
+    /// The interception plane, degrees.
+    pub intercept_x_deg: f64,
+}
+
+/// The table of a set, a row for each condition, in their order.
+#[must_use]
+pub fn set_rows(set: &ConditionSet) -> Vec<SetRow> {
+    let row = |condition: &SetCondition| {
+        let (start, track) = (condition.start(), condition.track());
+        let geometry = condition.geometry();
+        let (end_ms, end_y_deg) = track.end();
+        SetRow {
+            id: condition.id().to_owned(),
+            x0_deg: start.map(Condition::x0_deg),
+            y0_deg: start.map(Condition::y0_deg),
+            heading_deg: start.map(Condition::heading0_deg),
+            speed_deg_per_s: start.map(Condition::speed_deg_per_s),
+            law: condition.law(),
+            rate_hz: condition.rate_hz(),
+            n_frames: track.n_frames(),
+            n_bounces: track.bounces_ms().len(),
+            bounce: condition.bounce(),
+            hidden_ms: track.hidden_ms().iter().map(|(from, to)| to - from).sum(),
+            end_ms,
+            end_y_deg,
+            wall_low_deg: geometry.wall_low_deg,
+            wall_high_deg: geometry.wall_high_deg,
+            ball_radius_deg: geometry.ball_radius_deg,
+            occluders: occluders_text(geometry),
+            intercept_x_deg: geometry.intercept_x_deg,
+        }
+    };
+    set.conditions().iter().map(row).collect()
+}
+
 /// One frame of a path. Field names are column names, in this order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrajectoryRow {
-    /// Frame of the law.
+    /// Frame at the set's rate.
     pub frame: usize,
-    /// Milliseconds after the start.
+    /// Milliseconds from motion onset.
     pub time_ms: f64,
     /// Horizontal position, degrees.
     pub x_deg: f64,
     /// Height, degrees.
     pub y_deg: f64,
-    /// `visible` until the ball's centre reaches x = 5°, then `hidden`.
+    /// `hidden` while the ball's centre is behind an occluder, else `visible`.
     pub epoch: Epoch,
-    /// The law.
-    pub law: Law,
+    /// What the path follows.
+    pub law: SetLaw,
 }
 
-/// A condition's path, a row for each frame, to the first with x ≥ 10°.
+/// A condition's path, a row for each frame, to the first beyond the interception plane.
 #[must_use]
-pub fn trajectory_rows(condition: &Condition, law: Law) -> Vec<TrajectoryRow> {
-    let path = trajectory(condition, law);
-    path.x_deg
-        .iter()
-        .zip(&path.y_deg)
-        .enumerate()
-        .map(|(frame, (&x_deg, &y_deg))| TrajectoryRow {
+pub fn trajectory_rows(condition: &SetCondition) -> Vec<TrajectoryRow> {
+    let track = condition.track();
+    let row = |frame: usize| {
+        let (x_deg, y_deg) = track.ball_deg(frame)?;
+        Some(TrajectoryRow {
             frame,
-            time_ms: law.frame_ms(frame),
+            time_ms: track.frame_ms(frame),
             x_deg,
             y_deg,
-            epoch: if x_deg < OCCLUDER_X_DEG {
-                Epoch::Visible
-            } else {
+            epoch: if track.is_behind(frame) {
                 Epoch::Hidden
+            } else {
+                Epoch::Visible
             },
-            law,
+            law: condition.law(),
         })
-        .collect()
+    };
+    (0..track.n_frames()).map_while(row).collect()
 }
 
 /// Writes rows ([`TableRow`], [`TrajectoryRow`]) as CSV with a header; numbers read back to the
@@ -345,80 +419,94 @@ pub fn write_json<R: Serialize>(rows: &[R], mut out: impl Write) -> std::io::Res
 /// the others may be absent, and further ones are left alone.
 ///
 /// # Errors
-/// [`Error::Io`], or [`Error::BadRow`] with the row and the column that cannot be read.
+/// [`Error::Table`] with line, column, what was expected and what was found.
 pub fn read_csv(path: impl AsRef<Path>) -> Result<Vec<TableRow>> {
-    let path = path.as_ref();
-    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
-    read_csv_from(std::io::BufReader::new(file), path)
+    let (table, problems) = Table::read_with_problems(path)?;
+    rows_of(&table, problems)
 }
 
-/// Reads a condition table from `input`; `path` names it in errors.
+/// Reads a condition table from bytes; `path` names them in errors.
 ///
 /// # Errors
 /// As [`read_csv`].
-pub fn read_csv_from(input: impl Read, path: &Path) -> Result<Vec<TableRow>> {
+pub fn parse_csv(bytes: &[u8], path: &Path) -> Result<Vec<TableRow>> {
+    let (table, problems) = Table::parse_with_problems(bytes, path)?;
+    rows_of(&table, problems)
+}
+
+fn rows_of(table: &Table, mut problems: Problems) -> Result<Vec<TableRow>> {
     const NEEDED: [&str; 10] = [
         "id", "x0", "y0", "heading0", "speed0", "n_bounce", "y_final", "t_end", "t_occ", "split",
     ];
-    let mut reader = csv::Reader::from_reader(input);
-    let header = reader
-        .headers()
-        .map_err(|e| bad_row(e, path, 0, None, None))?
-        .clone();
-    if let Some(missing) = NEEDED
-        .iter()
-        .find(|name| !header.iter().any(|there| there == **name))
-    {
-        return Err(Error::BadRow {
-            path: path.to_path_buf(),
-            row: 0,
-            field: (*missing).to_owned(),
-            expected: format!("the columns {}", NEEDED.join(",")),
-            found: header.iter().collect::<Vec<_>>().join(","),
-        });
-    }
-    reader
-        .records()
-        .zip(1..)
-        .map(|(record, number)| {
-            let record = record.map_err(|e| bad_row(e, path, number, Some(&header), None))?;
-            record
-                .deserialize(Some(&header))
-                .map_err(|e| bad_row(e, path, number, Some(&header), Some(&record)))
+    let at = NEEDED.map(|name| problems.take(table.need(&[name])));
+    let optional = |name: &str| table.column(name);
+    let [
+        Some(id),
+        Some(x0),
+        Some(y0),
+        Some(heading0),
+        Some(speed0),
+        Some(n_bounce),
+        Some(y_final),
+        Some(t_end),
+        Some(t_occ),
+        Some(split),
+    ] = at
+    else {
+        return Ok(problems.or(Vec::new())?);
+    };
+    let (epoch, y10, t10) = (
+        optional("bounce_epoch"),
+        optional("display_y_at_x10_deg"),
+        optional("display_t_at_x10_ms"),
+    );
+    let (bounce, masks, x_final) = (
+        optional("display_bounce_ms"),
+        optional("mask_bins_se_so_oe"),
+        optional("x_final"),
+    );
+    let row = |row: Row<'_>| -> std::result::Result<TableRow, Cell> {
+        let whole = |column| {
+            let number = row.whole(column)?;
+            u32::try_from(number).map_err(|_| row.bad(column, "a whole number below 2^32"))
+        };
+        let maybe = |column: Option<usize>| match column {
+            Some(column) => row.optional_number(column),
+            None => Ok(None),
+        };
+        Ok(TableRow {
+            id: whole(id)?,
+            x0: row.number(x0)?,
+            y0: row.number(y0)?,
+            heading0: row.number(heading0)?,
+            speed0: row.number(speed0)?,
+            n_bounce: whole(n_bounce)?,
+            y_final: row.number(y_final)?,
+            t_end: whole(t_end)?,
+            t_occ: whole(t_occ)?,
+            split: match row.text(split) {
+                "train" => Part::Train,
+                "valid" => Part::Valid,
+                _ => return Err(row.bad(split, "train or valid")),
+            },
+            bounce_epoch: match epoch.and_then(|column| row.value(column)) {
+                None => None,
+                Some("vis") => Some(BounceEpoch::Vis),
+                Some("occ") => Some(BounceEpoch::Occ),
+                Some(_) => return Err(row.bad(epoch.unwrap_or_default(), "vis, occ or nothing")),
+            },
+            display_y_at_x10_deg: maybe(y10)?,
+            display_t_at_x10_ms: maybe(t10)?,
+            display_bounce_ms: maybe(bounce)?,
+            mask_bins_se_so_oe: masks.and_then(|m| row.value(m)).map(str::to_owned),
+            x_final: maybe(x_final)?,
         })
-        .collect()
-}
-
-fn bad_row(
-    error: csv::Error,
-    path: &Path,
-    row: u64,
-    header: Option<&csv::StringRecord>,
-    record: Option<&csv::StringRecord>,
-) -> Error {
-    let message = error.to_string();
-    match error.into_kind() {
-        csv::ErrorKind::Io(source) => Error::io("read", path)(source),
-        csv::ErrorKind::Deserialize { err, .. } => {
-            let column = err.field().and_then(|i| usize::try_from(i).ok());
-            let text =
-                |of: Option<&csv::StringRecord>| column.and_then(|i| of?.get(i).map(str::to_owned));
-            Error::BadRow {
-                path: path.to_path_buf(),
-                row,
-                field: text(header).unwrap_or_else(|| "?".into()),
-                expected: err.kind().to_string(),
-                found: text(record).map_or_else(|| "nothing".into(), |t| format!("`{t}`")),
-            }
-        }
-        _ => Error::BadRow {
-            path: path.to_path_buf(),
-            row,
-            field: "?".into(),
-            expected: "a line of CSV with as many fields as the header".into(),
-            found: message,
-        },
+    };
+    let mut rows = Vec::with_capacity(table.len());
+    for read in table.rows() {
+        rows.extend(problems.take(row(read)));
     }
+    Ok(problems.or(rows)?)
 }
 
 #[cfg(test)]
@@ -426,7 +514,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Vec<TableRow>> {
-        read_csv_from(text.as_bytes(), Path::new("conditions.csv"))
+        parse_csv(text.as_bytes(), Path::new("conditions.csv"))
     }
 
     fn written(rows: &[TableRow]) -> String {
@@ -458,15 +546,19 @@ mod tests {
         assert_ne!(damaged, text);
         let message = parse(&damaged).unwrap_err().to_string();
         assert!(
-            message.contains("conditions.csv, row 3, field `x0`") && message.contains("`six"),
+            message.contains("conditions.csv: line 4, column 2 (`x0`)") && message.contains("`six"),
             "{message}"
         );
         let message = parse(&text.replacen("t_occ", "t_off", 1))
             .unwrap_err()
             .to_string();
-        assert!(message.contains("row 0, field `t_occ`"), "{message}");
+        assert!(
+            message.contains("line 1 (`t_occ`)") && message.contains("`t_off`?"),
+            "{message}"
+        );
         let short = text.trim_end().rsplit_once(',').unwrap().0;
-        assert!(matches!(parse(short), Err(Error::BadRow { row: 3, .. })));
+        let message = parse(short).unwrap_err().to_string();
+        assert!(message.contains("line 4 (`row`)"), "{message}");
     }
 
     #[test]
@@ -491,13 +583,14 @@ mod tests {
 
     #[test]
     fn a_path_is_visible_then_hidden() {
-        let condition = primate79()[0];
+        let trial = primate79()[0];
         for law in Law::ALL {
-            let path = trajectory_rows(&condition, law);
+            let set = ConditionSet::published(Set::Primate79, law);
+            let path = trajectory_rows(&set.conditions()[0]);
             let hidden = path.iter().position(|r| r.epoch == Epoch::Hidden).unwrap();
-            assert_eq!(hidden, trajectory(&condition, law).occlusion_frame);
+            assert_eq!(hidden, trajectory(&trial, law).occlusion_frame);
             assert!(path[hidden..].iter().all(|r| r.epoch == Epoch::Hidden));
+            assert_eq!(path.len(), if law == Law::Design { 62 } else { 153 });
         }
-        assert_eq!(trajectory_rows(&condition, Law::Design).len(), 62);
     }
 }

@@ -16,11 +16,11 @@ use mental_pong_game::frames::{Look, Preset};
 use mental_pong_game::stimuli::{
     Drawer, Format, Job, Occlusion, Setting, Shard, StimulusSet, Written, write_set,
 };
-use mental_pong_game::task::{Condition, Law, primate79};
+use mental_pong_game::task::{Condition, SetLaw, primate79};
 
 /// Small pictures under the display law.
 pub(crate) const SMALL: Setting = Setting {
-    law: Law::Display,
+    law: SetLaw::Display,
     preset: Preset::Rnn100,
     occlusion: Occlusion::Occluded,
     format: Format::Npy,
@@ -54,7 +54,7 @@ pub(crate) fn few() -> Vec<Condition> {
 }
 
 pub(crate) fn set(conditions: &[Condition], setting: Setting) -> StimulusSet {
-    StimulusSet::new(conditions.to_vec(), setting).unwrap()
+    StimulusSet::of_trials(conditions, setting).unwrap()
 }
 
 pub(crate) fn job() -> Job<'static> {

@@ -241,6 +241,10 @@ impl SetCondition {
         &self.geometry
     }
 
+    pub(super) fn geometry_arc(&self) -> &Arc<Geometry> {
+        &self.geometry
+    }
+
     /// What the path follows.
     #[must_use]
     pub fn law(&self) -> SetLaw {
@@ -310,6 +314,11 @@ impl SetCondition {
         self.track().end().1
     }
 
+    /// The height at the interception plane that was given with a recorded path, degrees.
+    pub(crate) fn given_end_deg(&self) -> Option<f64> {
+        self.recorded.as_ref()?.end_y_deg
+    }
+
     /// When the ball bounces: of a published condition by the published rule, of others by the path
     /// under their law, of a recorded one where its vertical motion turns.
     #[must_use]
@@ -329,6 +338,17 @@ impl SetCondition {
             Bounce::Hidden
         } else {
             Bounce::Visible
+        }
+    }
+
+    /// The condition under another law and at another rate; nothing is changed where both are its own.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] where the path was recorded, and follows neither.
+    pub(crate) fn shown(&self, law: SetLaw, rate_hz: f64) -> Result<Self> {
+        match law.law() {
+            Some(law) if SetLaw::from(law) != self.law => self.with_law(law)?.with_rate(rate_hz),
+            _ => self.with_rate(rate_hz),
         }
     }
 
@@ -494,6 +514,45 @@ impl Track {
             ball: self.ball_deg(n),
             occluder: occluded.then_some(1.0),
             ..FrameScene::default()
+        }
+    }
+
+    /// The velocity with which the ball leaves frame `n`, of the last frame that with which it came,
+    /// `(dx, dy)`, degrees per second: by the law's own frames.
+    #[must_use]
+    pub fn velocity_deg_per_s(&self, n: usize) -> (f64, f64) {
+        match &self.kind {
+            Kind::Law { law, path, .. } => {
+                let frame = (n as f64 * law.hz() / self.rate_hz) as usize;
+                // The move that leads out of the frame; out of the last one, the move into it.
+                let to = (frame + 1).min(path.end_frame);
+                let from = to.saturating_sub(1);
+                let per_s = |of: &[f64]| (of[to] - of[from]) * law.hz();
+                (per_s(&path.x_deg), per_s(&path.y_deg))
+            }
+            Kind::Recorded(recorded) => {
+                let to = (n + 1).min(recorded.frames.len().saturating_sub(1));
+                let pair = recorded
+                    .frames
+                    .get(to.saturating_sub(1))
+                    .zip(recorded.frames.get(to));
+                pair.map_or((0.0, 0.0), |(a, b)| {
+                    let s = (b.time_ms - a.time_ms) / 1000.0;
+                    ((b.x_deg - a.x_deg) / s, (b.y_deg - a.y_deg) / s)
+                })
+            }
+        }
+    }
+
+    /// Whether the ball's centre is behind an occluder in frame `n`; of a recorded path whether less
+    /// than half of the ball can be seen.
+    #[must_use]
+    pub fn is_behind(&self, n: usize) -> bool {
+        match &self.kind {
+            Kind::Law { .. } => self
+                .ball_deg(n)
+                .is_some_and(|ball| self.geometry.hides(ball)),
+            Kind::Recorded(recorded) => recorded.frames.get(n).is_some_and(|f| f.visible < 0.5),
         }
     }
 

@@ -7,20 +7,22 @@
 mod bins;
 mod condition;
 mod identity;
+pub(crate) mod read;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 pub use bins::Binned;
-pub use condition::{Bounce, SetCondition, SetLaw, TruthFrame};
+pub use condition::{Bounce, SetCondition, SetLaw, Track, TruthFrame};
 pub use identity::SetIdentity;
+pub use read::TableRules;
 
 use crate::error::{Error, Result};
 use crate::task::condition::Condition;
 use crate::task::generator::N_TRIALS;
+use crate::task::geometry::Geometry;
 use crate::task::law::Law;
-use crate::task::own::{Rule, read_own_csv};
 use crate::task::table::{Set, select};
 
 /// Conditions with ids of their own, what flies in each, and the hash that names them.
@@ -132,7 +134,7 @@ impl ConditionSet {
         }
         let path = Path::new(spec);
         if path.is_file() {
-            return Self::read_csv(path);
+            return Self::read_csv(path, TableRules::default());
         }
         #[cfg(not(target_family = "wasm"))]
         if path.is_dir() {
@@ -186,17 +188,24 @@ impl ConditionSet {
     /// A set of conditions of one's own.
     ///
     /// # Errors
-    /// [`Error::BadValue`] for no condition at all or an empty id, [`Error::DuplicateId`].
+    /// [`Error::BadValue`] for no condition at all, an empty id, or several laws or rates,
+    /// [`Error::DuplicateId`].
     pub fn new(name: &str, conditions: Vec<SetCondition>) -> Result<Self> {
         let bad = |field, expected: &str, found: String| Error::BadValue {
             field,
             expected: expected.to_owned(),
             found,
         };
-        if conditions.is_empty() {
+        let Some(first) = conditions.first() else {
             return Err(bad("conditions", "at least one", "none".into()));
-        }
+        };
         check_ids(conditions.iter().map(SetCondition::id))?;
+        let of = |c: &SetCondition| (c.law(), c.rate_hz());
+        if let Some(other) = conditions.iter().find(|c| of(c) != of(first)) {
+            let say = |(law, rate): (SetLaw, f64)| format!("{law} at {rate} Hz");
+            let one = format!("one in a set, {}", say(of(first)));
+            return Err(bad("law", &one, say(of(other))));
+        }
         Ok(Self {
             name: name.into(),
             rate_hz: None,
@@ -206,14 +215,55 @@ impl ConditionSet {
         })
     }
 
-    fn read_csv(path: &Path) -> Result<Self> {
-        let name = path
-            .file_stem()
-            .unwrap_or(path.as_os_str())
-            .to_string_lossy();
-        let trials = read_own_csv(path, Rule::Possible)?;
-        let of = |trial: Condition| SetCondition::own(trial.id.to_string(), trial, Law::Display);
-        Self::new(&name, trials.into_iter().map(of).collect())
+    /// A set from a table of starts or of paths; its name is the file's. For the columns see
+    /// [`TableRules`] and the manual.
+    ///
+    /// # Errors
+    /// [`Error::Table`] with line, column, what was expected and what was found, of every bad cell.
+    pub fn read_csv(path: impl AsRef<Path>, rules: TableRules) -> Result<Self> {
+        read::read(path.as_ref(), rules)
+    }
+
+    /// Trials of one's own in the published geometry; their ids are their numbers.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_trials(name: &str, trials: &[Condition], law: Law) -> Result<Self> {
+        let of = |trial: &Condition| SetCondition::own(trial.id.to_string(), *trial, law);
+        Self::new(name, trials.iter().map(of).collect())
+    }
+
+    /// The conditions of a file that says which set they are of, all of it or a part. Of a published set
+    /// they have to be its own.
+    ///
+    /// # Errors
+    /// [`Error::ManifestMismatch`] with `path`, where they are not.
+    pub(crate) fn claimed(self, claim: &SetIdentity, path: &Path) -> Result<Self> {
+        let found = identity::hash(self.conditions());
+        let Some((set, law)) = claim.published() else {
+            let sha256 = OnceLock::new();
+            let _ = sha256.set(claim.sha256.clone());
+            return Ok(Self {
+                sha256: Arc::new(sha256),
+                ..self.named(&claim.name)
+            });
+        };
+        let whole = Self::published(set, law);
+        let own = if found == claim.sha256 {
+            whole
+        } else {
+            whole.narrowed(&self.ids())?
+        };
+        let expected = identity::hash(own.conditions());
+        if found != expected {
+            return Err(Error::ManifestMismatch {
+                path: path.to_path_buf(),
+                field: "conditions",
+                expected: format!("those of {claim}"),
+                found: "others".into(),
+            });
+        }
+        own.named(&claim.name).with_rate(self.rate_hz())
     }
 
     /// The set's name.
@@ -289,6 +339,58 @@ impl ConditionSet {
             name: self.name().to_owned(),
             sha256: self.sha256().to_owned(),
         }
+    }
+
+    /// What its paths follow: one law in a set.
+    #[must_use]
+    pub fn law(&self) -> SetLaw {
+        match self.list.source {
+            Source::Published(_, law) | Source::Rows(_, law) => law.into(),
+            Source::Given => self
+                .conditions()
+                .first()
+                .map_or(SetLaw::Display, SetCondition::law),
+        }
+    }
+
+    /// Frames per second: one rate in a set.
+    #[must_use]
+    pub fn rate_hz(&self) -> f64 {
+        match self.list.source {
+            Source::Published(_, law) | Source::Rows(_, law) => self.rate_hz.unwrap_or(law.hz()),
+            Source::Given => self
+                .conditions()
+                .first()
+                .map_or(60.0, SetCondition::rate_hz),
+        }
+    }
+
+    /// The geometry that all of its conditions have, where they have one.
+    #[must_use]
+    pub fn geometry(&self) -> Option<Arc<Geometry>> {
+        match self.list.source {
+            Source::Published(..) | Source::Rows(..) => Some(Geometry::published()),
+            Source::Given => {
+                let mut all = self.conditions().iter().map(SetCondition::geometry_arc);
+                let first = all.next()?;
+                all.all(|one| one == first).then(|| Arc::clone(first))
+            }
+        }
+    }
+
+    /// The set under a law and at a rate; the same where both are its own.
+    ///
+    /// # Errors
+    /// As [`with_law`](Self::with_law) and [`with_rate`](Self::with_rate).
+    pub fn shown(&self, law: SetLaw, rate_hz: f64) -> Result<Self> {
+        let by_law = match law.law() {
+            Some(law) if SetLaw::from(law) != self.law() => self.with_law(law)?,
+            _ => self.clone(),
+        };
+        if by_law.rate_hz() == rate_hz {
+            return Ok(by_law);
+        }
+        by_law.with_rate(rate_hz)
     }
 
     /// Whether it is a published set or a part of one.

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use mental_pong_game::stimuli::{StimulusSet, open_set};
+use mental_pong_game::stimuli::{StimulusSet, file_name, open_set};
 
 use super::{Clips, last_part, no_frame};
 use crate::Result;
@@ -39,7 +39,7 @@ impl Clips for StimulusClips {
     }
 
     fn id(&self, clip: usize) -> String {
-        self.set.conditions()[clip].id.to_string()
+        self.set.conditions()[clip].id().to_owned()
     }
 
     fn n_frames(&self, clip: usize) -> Result<usize> {
@@ -54,7 +54,7 @@ impl Clips for StimulusClips {
         at.iter()
             .map(|&frame| {
                 if frame >= n_frames {
-                    let place = self.folder.join(condition.id.to_string());
+                    let place = self.folder.join(file_name(condition.id()));
                     return Err(no_frame(&place, frame, n_frames));
                 }
                 let pixels = movie.draw(frame);
