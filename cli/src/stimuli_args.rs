@@ -27,6 +27,36 @@ pub(crate) enum StimuliWhat {
     Diff(DiffArgs),
     /// Put shards together: the set that one run would have written, byte for byte.
     Merge(MergeArgs),
+    /// Make a set of frames of your own: pictures, arrays or videos, and the conditions that they show.
+    Import(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The frames: a folder of folders of PNG or JPEG files, of .npy, .gif or videos, named by id; a .npz
+    /// with an array for each id; a .npy in the order of the conditions; or a .tar (WebDataset).
+    pub(crate) frames: PathBuf,
+    /// What they show: a table of paths frame by frame or of starts, a stimulus folder, or a published set.
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub(crate) conditions: String,
+    /// Those with these ids alone, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "ID,ID…")]
+    pub(crate) ids: Vec<String>,
+    /// The law of published conditions: design or display.
+    #[arg(long)]
+    pub(crate) law: Option<Law>,
+    /// Frames per second; those of the conditions without it.
+    #[arg(long, value_name = "HZ")]
+    pub(crate) rate: Option<f64>,
+    /// Folder of the set.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// The ffmpeg that decodes videos; the one on the path without it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ffmpeg: Option<PathBuf>,
+    /// Print the manifest as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -190,7 +190,7 @@ fn a_set_made_here_is_taken_wherever_conditions_are_asked_for() {
     assert_eq!(hash(&out), hash(&part));
     // Fresh conditions are in the published table, and own ids mean nothing there.
     assert_eq!(
-        works(mpong("conditions --conditions fresh400 --format json"))
+        works(&mut mpong("conditions --conditions fresh400 --format json"))
             .matches("\"split\":\"valid\"")
             .count(),
         400

@@ -92,6 +92,18 @@ pub enum Error {
         /// What stands there.
         found: String,
     },
+    /// Frames of another program that are none, or that do not fit the set.
+    #[error("{path}: {field}: expected {expected}, found {found}", path = path.display())]
+    BadFrames {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        field: String,
+        /// What it has to be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
     /// A text table that cannot be read.
     #[error(transparent)]
     Table(#[from] TableError),

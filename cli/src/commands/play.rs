@@ -1,7 +1,6 @@
 use std::path::{Path, PathBuf};
 
 use mental_pong_base::Quiet;
-use mental_pong_base::table::{MAX_BYTES, read_text};
 use mental_pong_game::records::{Display, Other, Recorder, Run, SessionName, Summary, read_trials};
 use mental_pong_game::task::Law;
 use mental_pong_game::task::agent::{
@@ -253,6 +252,7 @@ mod window {
 
     use mental_pong_base::Monitor;
     use mental_pong_base::files::{create_folder, write_atomic};
+    use mental_pong_base::table::{MAX_BYTES, read_text};
     use mental_pong_game::task::companion::Companion;
     use mental_pong_game::task::session::Finished;
     use mental_pong_play::window::app::{Game, Sink, WindowSize, run as run_app};

@@ -5,7 +5,7 @@ use mental_pong_game::Error;
 use mental_pong_game::frames::{Look, Preset};
 use mental_pong_game::stimuli::{
     Drawer, Format, Job, Manifest, Setting, Shard, StimulusSet, Written, diff, ffmpeg_version,
-    merge, missing_shards, needed_bytes, plan_shards, verify, write_set,
+    import, merge, missing_shards, needed_bytes, plan_shards, verify, write_set,
 };
 use mental_pong_game::task::set::TableRules;
 use mental_pong_game::task::{ConditionSet, Draw, Law, Rule, SetLaw, draw};
@@ -16,8 +16,8 @@ use crate::Done;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::stimuli_args::{
-    DiffArgs, FolderArgs, MergeArgs, MissingArgs, PlanArgs, RenderArgs, ShardsArgs, ShardsWhat,
-    StimuliArgs, StimuliWhat, Switch,
+    DiffArgs, FolderArgs, ImportArgs, MergeArgs, MissingArgs, PlanArgs, RenderArgs, ShardsArgs,
+    ShardsWhat, StimuliArgs, StimuliWhat, Switch,
 };
 
 pub(crate) fn stimuli(args: &StimuliArgs, progress: &Progress) -> Done {
@@ -27,7 +27,48 @@ pub(crate) fn stimuli(args: &StimuliArgs, progress: &Progress) -> Done {
         Some(StimuliWhat::Verify(args)) => check(args, progress),
         Some(StimuliWhat::Diff(args)) => compare(args),
         Some(StimuliWhat::Merge(args)) => put_together(args, progress),
+        Some(StimuliWhat::Import(args)) => take_in(args, progress),
     }
+}
+
+fn take_in(args: &ImportArgs, progress: &Progress) -> Done {
+    let mut set = ConditionSet::chosen(Some(&args.conditions), &args.ids)?;
+    if let Some(law) = args.law {
+        set = set.with_law(law)?;
+    }
+    if let Some(rate) = args.rate {
+        set = set.with_rate(rate)?;
+    }
+    let named = args.frames.file_name().unwrap_or(args.frames.as_os_str());
+    let command = format!("mpong stimuli import {}", named.to_string_lossy());
+    let ffmpeg = args.ffmpeg.clone().or_else(on_path);
+    let job = Job {
+        command: &command,
+        ffmpeg: ffmpeg.as_deref(),
+        ..Job::default()
+    };
+    let written = import(&args.out, &args.frames, &set, &job, progress)?;
+    let manifest = &written.manifest;
+    if args.json {
+        return output_json(manifest);
+    }
+    output(|out| {
+        writeln!(
+            out,
+            "{}: {} conditions of {}, {} frames at {} Hz",
+            args.out.display(),
+            manifest.n_conditions,
+            manifest.set,
+            manifest.n_frames,
+            manifest.rate_hz
+        )
+    })
+}
+
+/// The ffmpeg on the path, where there is one.
+fn on_path() -> Option<PathBuf> {
+    let name = PathBuf::from("ffmpeg");
+    ffmpeg_version(&name).is_ok().then_some(name)
 }
 
 pub(crate) fn shards(args: &ShardsArgs, progress: &Progress) -> Done {
@@ -310,10 +351,7 @@ fn ffmpeg(args: &RenderArgs) -> Option<PathBuf> {
     if args.format != Format::Mp4 {
         return None;
     }
-    args.ffmpeg.clone().or_else(|| {
-        let name = PathBuf::from("ffmpeg");
-        ffmpeg_version(&name).is_ok().then_some(name)
-    })
+    args.ffmpeg.clone().or_else(on_path)
 }
 
 /// Bytes that are free where a folder is or will be; nothing where the system does not tell.

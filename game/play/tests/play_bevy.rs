@@ -556,7 +556,7 @@ fn a_set_drawn_by_bevy_says_so_and_how_far_it_is_from_the_rasteriser() {
             .into_iter()
             .map(|d| d.what)
             .collect();
-        for what in ["painted", "drawn_by", "set_sha256"] {
+        for what in ["painted", "drawn_by", "stimuli_sha256"] {
             assert!(told.iter().any(|t| t == what), "{what}: {told:?}");
         }
         assert!(write_set_with(&exact, &set, &job, &mut painter, &Quiet).is_err());

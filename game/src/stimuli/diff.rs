@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::stimuli::manifest::{FileEntry, Manifest};
-use crate::stimuli::write::open_set;
+use crate::stimuli::write::set_of;
 use crate::task::set::SetCondition;
 
 /// One thing that two sets differ in.
@@ -26,10 +26,15 @@ pub struct Difference {
 /// does that. Nothing where the sets are the same.
 ///
 /// # Errors
-/// As [`open_set`].
+/// As [`open_set`](super::open_set), but for imported frames.
 pub fn diff(first: impl AsRef<Path>, second: impl AsRef<Path>) -> Result<Vec<Difference>> {
-    let (a, set_a) = open_set(first)?;
-    let (b, set_b) = open_set(second)?;
+    let read = |folder: &Path| {
+        let manifest = Manifest::read(folder)?;
+        let set = set_of(folder, &manifest)?;
+        Ok::<_, crate::Error>((manifest, set))
+    };
+    let (a, set_a) = read(first.as_ref())?;
+    let (b, set_b) = read(second.as_ref())?;
     let mut found = Vec::new();
     let mut note = |what: String, first: Option<String>, second: Option<String>| {
         if first != second {

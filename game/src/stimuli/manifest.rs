@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::stimuli::drawer::Painted;
+use crate::stimuli::import::Imported;
 use crate::stimuli::movie::Setting;
 use crate::stimuli::plan::Shard;
 use crate::task::geometry::Geometry;
@@ -84,6 +85,9 @@ pub struct Manifest {
     /// The pictures, where each is stored once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolInfo>,
+    /// What the frames are, where they were imported and not drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
     /// Every file but this one: those of the frames in the set's order, then the tables.
     pub files: Vec<FileEntry>,
 }

@@ -15,9 +15,11 @@
 //! OUT/index.npy                the number of each frame's picture, in the order of the truth
 //! ```
 
+pub mod decode;
 pub mod diff;
 pub mod drawer;
 mod encode;
+pub mod import;
 mod journal;
 mod leftovers;
 mod lock;
@@ -37,8 +39,10 @@ mod video;
 pub mod write;
 mod zarr;
 
+pub use decode::{Decoded, decode_picture, read_video};
 pub use diff::{Difference, diff};
 pub use drawer::{Adapter, Apart, Drawer, Painted, Painter};
+pub use import::{Imported, import};
 pub use manifest::{FileEntry, Manifest};
 pub use merge::merge;
 pub use movie::{Format, Movie, Occlusion, Setting};

@@ -83,7 +83,10 @@ fn describes(folder: &Path, manifest: &Manifest) -> Result<()> {
     let setting = set.setting();
     let n_frames: u64 = set.n_frames().iter().map(|&n| n as u64).sum();
     let geometry = set.set().geometry().map(|g| (*g).clone());
-    let shape = setting.shape(0).split_off(1);
+    let shape = match &manifest.imported {
+        Some(imported) => imported.shape(0).split_off(1),
+        None => setting.shape(0).split_off(1),
+    };
     let say = |value: &dyn std::fmt::Debug| format!("{value:?}");
     for (field, expected, found) in [
         ("rate_hz", say(&setting.rate_hz()), say(&manifest.rate_hz)),

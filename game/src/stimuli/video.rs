@@ -35,6 +35,20 @@ pub fn ffmpeg_version(ffmpeg: &Path) -> Result<String> {
     }
 }
 
+/// Frames per second of a video, as ffmpeg says it; nothing where it does not.
+pub(crate) fn rate_hz(ffmpeg: &Path, file: &Path) -> Option<f64> {
+    let output = Command::new(ffmpeg)
+        .args(["-nostdin", "-hide_banner", "-i"])
+        .arg(file)
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let line = text.lines().find(|line| line.contains("Video:"))?;
+    let (before, _) = line.split_once(" fps")?;
+    before.rsplit([' ', ',']).next()?.parse().ok()
+}
+
 /// A whole movie as MP4: H.264, yuv420p, constant quality 18, one thread and no dates, so that one
 /// ffmpeg always gives the same bytes.
 pub(crate) fn mp4(

@@ -14,12 +14,12 @@ use crate::stimuli::manifest::{
     FILE_NAME, FileEntry, GENERATOR, Manifest, PoolInfo, SCHEMA_VERSION,
 };
 use crate::stimuli::movie::Format;
-use crate::stimuli::pieces::Pieces;
+use crate::stimuli::pieces::{Pieces, file_name};
 use crate::stimuli::plan::{PLAN_NAME, Plan, Shard};
 use crate::stimuli::set::StimulusSet;
 use crate::stimuli::truth::{write_truth_csv, write_truth_parquet};
 use crate::stimuli::{encode, leftovers, need, video, zarr};
-use crate::task::set::{ConditionSet, TableRules};
+use crate::task::set::{ConditionSet, Pictures, TableRules};
 use mental_pong_base::Monitor;
 use mental_pong_base::files::{create_folder, sha256_file, sha256_hex, write_atomic, write_whole};
 
@@ -222,6 +222,7 @@ fn write_with(
             n_pictures: pool.pictures.len(),
             per_file: pool.per_file,
         }),
+        imported: None,
         painted,
         files: drawn.into_iter().flat_map(|piece| piece.files).collect(),
     };
@@ -374,16 +375,35 @@ pub fn plan_shards(
 pub fn open_set(folder: impl AsRef<Path>) -> Result<(Manifest, StimulusSet)> {
     let folder = folder.as_ref();
     let manifest = Manifest::read(folder)?;
+    if manifest.imported.is_some() {
+        return Err(Error::ManifestMismatch {
+            path: folder.join(FILE_NAME),
+            field: "imported",
+            expected: "frames that are drawn".into(),
+            found: "imported frames, which are read from the folder: it is a condition set".into(),
+        });
+    }
     let set = set_of(folder, &manifest)?;
     Ok((manifest, set))
 }
 
-/// The condition set of a stimulus folder.
+/// The condition set of a stimulus folder. The conditions of an imported one have their pictures.
 ///
 /// # Errors
-/// As [`open_set`].
+/// As [`open_set`], but for imported frames.
 pub fn condition_set(folder: impl AsRef<Path>) -> Result<ConditionSet> {
-    Ok(open_set(folder)?.1.set().clone())
+    let folder = folder.as_ref();
+    let manifest = Manifest::read(folder)?;
+    let set = set_of(folder, &manifest)?;
+    Ok(match &manifest.imported {
+        None => set.set().clone(),
+        Some(imported) => set.set().with_pictures(|id| {
+            Pictures::new(
+                folder.join(format!("{}.npy", file_name(id))),
+                [imported.height, imported.width, imported.channels],
+            )
+        }),
+    })
 }
 
 /// The set of a manifest, whose condition table is in `folder`.
@@ -480,7 +500,7 @@ fn standing(folder: &Path, journal: &Journal) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
-fn need_ffmpeg(ffmpeg: Option<&Path>) -> Result<&Path> {
+pub(crate) fn need_ffmpeg(ffmpeg: Option<&Path>) -> Result<&Path> {
     ffmpeg.ok_or_else(|| Error::Tool {
         tool: "ffmpeg",
         message: "not found, and MP4 needs it: install it (Debian and Ubuntu `apt install ffmpeg`, \

@@ -590,7 +590,7 @@ mod tests {
             let hidden = path.iter().position(|r| r.epoch == Epoch::Hidden).unwrap();
             assert_eq!(hidden, trajectory(&trial, law).occlusion_frame);
             assert!(path[hidden..].iter().all(|r| r.epoch == Epoch::Hidden));
-            assert_eq!(path.len(), if law == Law::Design { 62 } else { 153 });
+            assert_eq!(path.len(), if law == Law::Design { 62 } else { 154 });
         }
     }
 }

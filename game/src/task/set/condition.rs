@@ -14,6 +14,8 @@ use crate::task::geometry::Geometry;
 use crate::task::law::{Law, Trajectory, named, path_in};
 use crate::task::table::{BounceEpoch, bounce_epoch};
 
+use super::pictures::Pictures;
+
 /// What the paths of a condition follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -138,6 +140,7 @@ pub struct SetCondition {
     rate_hz: f64,
     recorded: Option<Arc<Recorded>>,
     published: bool,
+    pictures: Option<Arc<Pictures>>,
 }
 
 impl SetCondition {
@@ -162,6 +165,7 @@ impl SetCondition {
             rate_hz: law.hz(),
             recorded: None,
             published: false,
+            pictures: None,
         }
     }
 
@@ -219,6 +223,7 @@ impl SetCondition {
             rate_hz,
             recorded: Some(Arc::new(Recorded { frames, end_y_deg })),
             published: false,
+            pictures: None,
         })
     }
 
@@ -255,6 +260,21 @@ impl SetCondition {
     #[must_use]
     pub fn rate_hz(&self) -> f64 {
         self.rate_hz
+    }
+
+    /// The frames that were imported with the condition: the occluded video, as many as its truth has.
+    /// Where there are some, they and no drawn ones are what the condition shows.
+    #[must_use]
+    pub fn pictures(&self) -> Option<&Pictures> {
+        self.pictures.as_deref()
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    pub(super) fn with_pictures(self, pictures: Pictures) -> Self {
+        Self {
+            pictures: Some(Arc::new(pictures)),
+            ..self
+        }
     }
 
     /// Whether it is a trial of the published table, in a published set.

@@ -7,6 +7,7 @@
 mod bins;
 mod condition;
 mod identity;
+mod pictures;
 pub(crate) mod read;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 pub use bins::Binned;
 pub use condition::{Bounce, SetCondition, SetLaw, Track, TruthFrame};
 pub use identity::SetIdentity;
+pub use pictures::Pictures;
 pub use read::TableRules;
 
 use crate::error::{Error, Result};
@@ -391,6 +393,20 @@ impl ConditionSet {
             return Ok(by_law);
         }
         by_law.with_rate(rate_hz)
+    }
+
+    /// The set with the pictures of each of its conditions, by id.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn with_pictures(&self, of: impl Fn(&str) -> Pictures) -> Self {
+        let conditions = self.conditions().iter();
+        let list = conditions
+            .map(|c| c.clone().with_pictures(of(c.id())))
+            .collect();
+        Self {
+            list: List::given(list),
+            whole: Some(self.whole.clone().unwrap_or_else(|| Arc::clone(&self.list))),
+            ..self.clone()
+        }
     }
 
     /// Whether it is a published set or a part of one.

@@ -329,7 +329,7 @@ fn starts(
     };
     let mut line_of_id = BTreeMap::new();
     let (mut conditions, mut last, mut law) = (Vec::new(), Geometry::published(), None);
-    for (row, number) in table.rows().zip(0..) {
+    for row in table.rows() {
         let text = row.text(id);
         if text.is_empty() {
             problems.push(row.bad_found(id, "a name or number", "nothing".into()));
@@ -343,7 +343,7 @@ fn starts(
         let (Some(start), Some(there), Some(law)) = (start, there, law) else {
             continue;
         };
-        let read = one(row, number, &columns, start, law, &there, rules.rule);
+        let read = one(row, &columns, start, law, &there, rules.rule);
         if let Some(trial) = problems.take(read) {
             let own = SetCondition::own(text.to_owned(), trial, law);
             conditions.push(own.with_geometry(there));
@@ -355,7 +355,6 @@ fn starts(
 /// The trial of a row.
 fn one(
     row: Row<'_>,
-    number: u32,
     columns: &StartColumns,
     start: Start,
     law: Law,
@@ -363,7 +362,7 @@ fn one(
     rule: Rule,
 ) -> Read<crate::task::Condition> {
     // In a published set an id is the number of its row; elsewhere this one means nothing.
-    let id = row.text(columns.id).parse().unwrap_or(number);
+    let id = row.text(columns.id).parse().unwrap_or(0);
     let checked = match geometry.is_published() {
         true => check(id, start, rule),
         false => check_in(id, start, geometry),

@@ -1,8 +1,10 @@
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::decode::check_size;
+use mental_pong_game::stimuli::read_video;
+
+use super::decode::picture;
 use super::{Clips, Tools, bad, checked, last_part, no_frame, relative};
 use crate::encoders::Picture;
 use crate::{Error, Result};
@@ -109,89 +111,19 @@ impl Clips for VideoFiles {
         let Some(&last) = at.last() else {
             return Ok(Vec::new());
         };
-        // A stream of PPM pictures: raw RGB with the size before each.
-        let mut child = self.start(
-            self.command(file)
-                .args([
-                    "-fps_mode",
-                    "passthrough",
-                    "-frames:v",
-                    &(last + 1).to_string(),
-                ])
-                .args([
-                    "-sws_flags",
-                    "bilinear+accurate_rnd+full_chroma_int+bitexact",
-                ])
-                .args(["-pix_fmt", "rgb24", "-c:v", "ppm", "-f", "image2pipe", "-"]),
-        )?;
-        let mut pictures = Vec::with_capacity(at.len());
-        let mut read = Ok(());
-        if let Some(out) = child.stdout.take() {
-            let mut out = BufReader::with_capacity(1 << 20, out);
-            let mut wanted = at.iter().peekable();
-            for frame in 0..=last {
-                match ppm(&mut out, file) {
-                    Ok(Some(picture)) => {
-                        while wanted.next_if(|w| **w == frame).is_some() {
-                            pictures.push(picture.clone());
-                        }
-                    }
-                    Ok(None) => {
-                        read = Err(no_frame(file, last, frame));
-                        break;
-                    }
-                    Err(error) => {
-                        read = Err(error);
-                        break;
-                    }
-                }
+        let (mut decoded, mut frame) = (Vec::with_capacity(at.len()), 0);
+        let mut wanted = at.iter().peekable();
+        read_video(&self.ffmpeg, file, last + 1, |picture| {
+            while wanted.next_if(|w| **w == frame).is_some() {
+                decoded.push(picture.clone());
             }
+            frame += 1;
+            Ok(())
+        })?;
+        if frame <= last {
+            return Err(no_frame(file, last, frame));
         }
-        if read.is_err() {
-            // It may still be writing to a pipe that nobody reads.
-            let _ = child.kill();
-        }
-        let status = child.wait().map_err(|e| Error::io(file, e))?;
-        read?;
-        if !status.success() {
-            return Err(broken(file, status.to_string()));
-        }
-        checked(file, pictures)
+        let pictures = decoded.into_iter().map(picture);
+        checked(file, pictures.collect::<Result<_>>()?)
     }
-}
-
-/// The next binary PPM of a stream; none at its end.
-fn ppm(out: &mut impl BufRead, file: &Path) -> Result<Option<Picture>> {
-    let mut line = || -> Result<String> {
-        let mut text = Vec::new();
-        out.by_ref()
-            .take(64)
-            .read_until(b'\n', &mut text)
-            .map_err(|e| Error::io(file, e))?;
-        Ok(String::from_utf8_lossy(&text).trim().to_string())
-    };
-    let magic = line()?;
-    if magic.is_empty() {
-        return Ok(None);
-    }
-    let (sides, most) = (line()?, line()?);
-    let side = |k: usize| {
-        sides
-            .split(' ')
-            .nth(k)
-            .and_then(|s| s.parse::<usize>().ok())
-    };
-    let (Some(width), Some(height), "P6", "255") =
-        (side(0), side(1), magic.as_str(), most.as_str())
-    else {
-        return Err(broken(
-            file,
-            format!("a frame that begins {magic} {sides} {most}"),
-        ));
-    };
-    check_size(file, width, height)?;
-    let mut pixels = vec![0; 3 * width * height];
-    out.read_exact(&mut pixels)
-        .map_err(|e| broken(file, e.to_string()))?;
-    Picture::new(width, height, pixels).map(Some)
 }
