@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mental_pong_game::task::{Law, Set};
+use mental_pong_game::task::Law;
 use mental_pong_predictor::dynamics::Rollout;
 use mental_pong_predictor::latents::{Clock, Format};
 

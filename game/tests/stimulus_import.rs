@@ -202,7 +202,12 @@ fn ids_numbers_sizes_and_rates_that_do_not_fit_are_said() {
     // A GIF of every second frame, half as fast.
     let from = source(folder.path(), &set, setting(Format::Gif));
     refused(&set, &from, &["frames of condition `29337`"]);
-    taken(&folder.path().join("gif"), &from, &set.with_rate(30.0).unwrap()).unwrap();
+    taken(
+        &folder.path().join("gif"),
+        &from,
+        &set.with_rate(30.0).unwrap(),
+    )
+    .unwrap();
     // Frames that are not of one size.
     let from = source(folder.path(), &set, setting(Format::Png));
     std::fs::copy(

@@ -17,19 +17,9 @@ pub(crate) mod weights;
 
 use std::io::{BufWriter, Write};
 
-use mental_pong_game::task::{Condition, Set, select};
 use serde::Serialize;
 
 use crate::failure::Failure;
-
-/// The conditions that `--ids` or `--set` name.
-fn chosen(set: Set, ids: &[u32]) -> Result<Vec<Condition>, Failure> {
-    Ok(if ids.is_empty() {
-        set.conditions()?
-    } else {
-        select(ids)?
-    })
-}
 
 /// Writes data to standard output.
 fn output(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
