@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use mental_pong_game::frames::{Preset, Renderer};
 use mental_pong_game::task::epochs::FrameStatus;
+use mental_pong_game::task::set::Pictures;
 use mental_pong_game::task::{BinAxis, Epoch, Law, SetCondition, SetLaw};
 use serde::{Deserialize, Serialize};
 
@@ -216,6 +217,9 @@ impl Video {
     /// As [`Timeline::of`].
     pub fn of(condition: &SetCondition, shown: Shown, clock: Clock) -> Result<Self> {
         let timeline = Timeline::of(condition, clock)?;
+        if let Some(pictures) = condition.pictures() {
+            return Self::stored(condition, pictures, timeline, shown, clock);
+        }
         let condition = shown_under(condition, clock)?;
         let mut track = condition.track();
         let last = timeline.steps.last().map_or(0, |step| step.frame);
@@ -225,6 +229,7 @@ impl Video {
             Clock::Bins | Clock::Display => Preset::Model224,
         };
         let mut renderer = Renderer::new(preset);
+        renderer.set_geometry(condition.geometry());
         let mut draw = |frame: usize| {
             let mut out = Vec::new();
             renderer.render_into(&track.scene(frame, shown == Shown::Occluded), &mut out);
@@ -234,6 +239,47 @@ impl Video {
         Ok(Self {
             lead,
             frames: timeline.steps.iter().map(|step| draw(step.frame)).collect(),
+            timeline,
+        })
+    }
+
+    /// The frames that were imported with a condition, where an encoder takes them as they are.
+    fn stored(
+        condition: &SetCondition,
+        pictures: &Pictures,
+        timeline: Timeline,
+        shown: Shown,
+        clock: Clock,
+    ) -> Result<Self> {
+        let bad = |field: &str, expected: &str, found: String| Error::Config {
+            place: pictures.path().display().to_string(),
+            field: field.into(),
+            expected: expected.into(),
+            found,
+        };
+        if pictures.size() != [FRAME_SIZE, FRAME_SIZE, 3] {
+            let [height, width, channels] = pictures.size();
+            let expected = "imported frames of 224 x 224 with 3 channels";
+            let found = format!("{width} x {height} with {channels}");
+            return Err(bad("size", expected, found));
+        }
+        if shown == Shown::Visible {
+            let found = "the video without the occluder".into();
+            return Err(bad("frames", "the imported video as it is", found));
+        }
+        let rate_hz = shown_under(condition, clock)?.rate_hz();
+        if rate_hz != condition.rate_hz() {
+            let expected = format!("{} Hz, as the imported frames", condition.rate_hz());
+            return Err(bad("clock", &expected, format!("{rate_hz} Hz")));
+        }
+        let frame = |n: usize| Ok(pictures.frame(n)?);
+        Ok(Self {
+            lead: (clock == Clock::Bins).then(|| frame(0)).transpose()?,
+            frames: timeline
+                .steps
+                .iter()
+                .map(|step| frame(step.frame))
+                .collect::<Result<_>>()?,
             timeline,
         })
     }
