@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::stimuli::drawer::{Apart, Drawer, Drawn, Painted, Painter};
+use crate::stimuli::drawer::{Adapter, Apart, Drawer, Drawn, Painted, Painter};
 use crate::stimuli::journal::{Done, Journal};
 use crate::stimuli::lock::Lock;
 use crate::stimuli::manifest::{
@@ -101,21 +101,7 @@ fn write_with(
     painter: Option<&mut dyn Painter>,
     monitor: &dyn Monitor,
 ) -> Result<Written> {
-    if let Some(shard) = job.shard {
-        shard.check()?;
-    }
-    if painter.is_none() && set.setting().drawn_by != Drawer::Rasteriser {
-        return Err(Error::BadValue {
-            field: "renderer",
-            expected: "one that draws here (bevy: feature `play`)".into(),
-            found: set.setting().drawn_by.name().into(),
-        });
-    }
-    let mut tools = BTreeMap::new();
-    if set.setting().format == Format::Mp4 {
-        let version = video::ffmpeg_version(need_ffmpeg(job.ffmpeg)?)?;
-        tools.insert("ffmpeg".to_owned(), version);
-    }
+    let tools = tools(set, job, painter.is_some())?;
     let pieces = Pieces::of(set);
     let n_shards = job.shard.map_or(1, |shard| shard.of);
     let mine = job.shard.map_or(0..pieces.n, |s| s.pieces(pieces.n));
@@ -125,11 +111,12 @@ fn write_with(
 
     let made = !folder.exists();
     create_folder(folder)?;
-    let lock = Lock::take(folder, &format!(".lock{suffix}"))?;
-    leftovers::remove(folder, &format!(".lock{suffix}"))?;
+    let lock_name = format!(".lock{suffix}");
+    let lock = Lock::take(folder, &lock_name)?;
     let plan = Plan::of(set, &pieces, job.command, n_shards)?;
     let claimed = folder.join(PLAN_NAME).exists();
     plan.claim(folder)?;
+    leftovers::remove(folder, &lock_name)?;
     let adapter = painter.as_ref().map(|painter| painter.adapter());
     let drawn_with = match &adapter {
         Some(adapter) => format!("{GENERATOR}, {adapter}"),
@@ -140,27 +127,22 @@ fn write_with(
         &plan.stimuli_sha256,
         &drawn_with,
     )?;
-    if let Some(free_bytes) = job.free_bytes {
-        let whole = job.shard.is_none();
-        let all = need::bytes(set, &pieces, mine.clone(), whole, job.ffmpeg, folder)?;
-        let need_bytes = all.saturating_sub(standing(folder, &journal));
-        if need_bytes > free_bytes {
-            if !claimed {
-                // Nothing was drawn: the folder is free for another set.
-                journal.remove()?;
-                remove(&folder.join(PLAN_NAME))?;
-                drop(lock);
-                if made {
-                    // Only where it is empty: what is in it by now is somebody's.
-                    let _ = std::fs::remove_dir(folder);
-                }
+    if let Some((need_bytes, free_bytes)) = lacking(folder, set, job, &pieces, &journal)? {
+        if !claimed {
+            // Nothing was drawn: the folder is free for another set.
+            journal.remove()?;
+            remove(&folder.join(PLAN_NAME))?;
+            drop(lock);
+            if made {
+                // Only where it is empty: what is in it by now is somebody's.
+                let _ = std::fs::remove_dir(folder);
             }
-            return Err(Error::NoSpace {
-                path: folder.to_path_buf(),
-                need_bytes,
-                free_bytes,
-            });
         }
+        return Err(Error::NoSpace {
+            path: folder.to_path_buf(),
+            need_bytes,
+            free_bytes,
+        });
     }
 
     let total = mine.len() as u64;
@@ -193,52 +175,7 @@ fn write_with(
             total,
         });
     };
-    let painted = adapter.map(|adapter| {
-        let mut difference = Apart::default();
-        for piece in drawn.iter().filter_map(|piece| piece.difference.as_ref()) {
-            difference.add(piece);
-        }
-        Painted {
-            adapter,
-            difference,
-        }
-    });
-
-    let mut manifest = Manifest {
-        schema_version: SCHEMA_VERSION,
-        generator: plan.generator,
-        command: plan.command,
-        tools,
-        set: plan.set,
-        geometry: set.set().geometry().map(|g| (*g).clone()),
-        stimuli_sha256: plan.stimuli_sha256,
-        shard: job.shard,
-        setting: plan.setting,
-        rate_hz: plan.setting.rate_hz(),
-        frame_shape: plan.setting.shape(0).split_off(1),
-        n_conditions: plan.n_conditions,
-        n_frames: plan.n_frames,
-        pool: pieces.pool.as_ref().map(|pool| PoolInfo {
-            n_pictures: pool.pictures.len(),
-            per_file: pool.per_file,
-        }),
-        imported: None,
-        painted,
-        files: drawn.into_iter().flat_map(|piece| piece.files).collect(),
-    };
-    let mut out = Output::new(folder, job.ffmpeg, monitor, &counts);
-    match job.shard {
-        None => {
-            around(set, &pieces, &mut out)?;
-            manifest.files.append(&mut out.files);
-            put_manifest(&manifest, &folder.join(FILE_NAME))?;
-            remove(&folder.join(PLAN_NAME))?;
-        }
-        Some(shard) => {
-            conditions_table(set, &mut out)?;
-            put_manifest(&manifest, &folder.join(shard.manifest_name()))?;
-        }
-    }
+    let manifest = run.finish(plan, tools, adapter, drawn)?;
     journal.remove()?;
     drop(lock);
     Ok(Written {
@@ -246,6 +183,44 @@ fn write_with(
         n_written: counts.written.into_inner(),
         n_kept: counts.kept.into_inner(),
     })
+}
+
+/// The programs that a set needs, with their versions, where it can be drawn as asked.
+fn tools(set: &StimulusSet, job: &Job<'_>, painted: bool) -> Result<BTreeMap<String, String>> {
+    if let Some(shard) = job.shard {
+        shard.check()?;
+    }
+    if !painted && set.setting().drawn_by != Drawer::Rasteriser {
+        return Err(Error::BadValue {
+            field: "renderer",
+            expected: "one that draws here (bevy: feature `play`)".into(),
+            found: set.setting().drawn_by.name().into(),
+        });
+    }
+    let mut tools = BTreeMap::new();
+    if set.setting().format == Format::Mp4 {
+        let version = video::ffmpeg_version(need_ffmpeg(job.ffmpeg)?)?;
+        tools.insert("ffmpeg".to_owned(), version);
+    }
+    Ok(tools)
+}
+
+/// Bytes that a run needs and that are free, where these are too few.
+fn lacking(
+    folder: &Path,
+    set: &StimulusSet,
+    job: &Job<'_>,
+    pieces: &Pieces,
+    journal: &Journal,
+) -> Result<Option<(u64, u64)>> {
+    let Some(free_bytes) = job.free_bytes else {
+        return Ok(None);
+    };
+    let mine = job.shard.map_or(0..pieces.n, |s| s.pieces(pieces.n));
+    let whole = job.shard.is_none();
+    let all = need::bytes(set, pieces, mine, whole, job.ffmpeg, folder)?;
+    let need_bytes = all.saturating_sub(standing(folder, journal));
+    Ok((need_bytes > free_bytes).then_some((need_bytes, free_bytes)))
 }
 
 /// A call of [`write_set`] at work.
@@ -261,6 +236,63 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Puts what stands beside the frames, and last the manifest.
+    fn finish(
+        &self,
+        plan: Plan,
+        tools: BTreeMap<String, String>,
+        adapter: Option<Adapter>,
+        drawn: Vec<Done>,
+    ) -> Result<Manifest> {
+        let painted = adapter.map(|adapter| {
+            let mut difference = Apart::default();
+            for piece in drawn.iter().filter_map(|piece| piece.difference.as_ref()) {
+                difference.add(piece);
+            }
+            Painted {
+                adapter,
+                difference,
+            }
+        });
+        let mut manifest = Manifest {
+            schema_version: SCHEMA_VERSION,
+            generator: plan.generator,
+            command: plan.command,
+            tools,
+            set: plan.set,
+            geometry: self.set.set().geometry().map(|g| (*g).clone()),
+            stimuli_sha256: plan.stimuli_sha256,
+            shard: self.job.shard,
+            setting: plan.setting,
+            rate_hz: plan.setting.rate_hz(),
+            frame_shape: plan.setting.shape(0).split_off(1),
+            n_conditions: plan.n_conditions,
+            n_frames: plan.n_frames,
+            pool: self.pieces.pool.as_ref().map(|pool| PoolInfo {
+                n_pictures: pool.pictures.len(),
+                per_file: pool.per_file,
+            }),
+            imported: None,
+            painted,
+            files: drawn.into_iter().flat_map(|piece| piece.files).collect(),
+        };
+        let (folder, job) = (self.folder, self.job);
+        let mut out = Output::new(folder, job.ffmpeg, self.monitor, self.counts);
+        match job.shard {
+            None => {
+                around(self.set, self.pieces, &mut out)?;
+                manifest.files.append(&mut out.files);
+                put_manifest(&manifest, &folder.join(FILE_NAME))?;
+                remove(&folder.join(PLAN_NAME))?;
+            }
+            Some(shard) => {
+                conditions_table(self.set, &mut out)?;
+                put_manifest(&manifest, &folder.join(shard.manifest_name()))?;
+            }
+        }
+        Ok(manifest)
+    }
+
     /// Draws a piece unless it stands already; nothing when asked to stop before it was whole.
     fn piece(&self, piece: usize, painter: Option<&mut dyn Painter>) -> Result<Option<Done>> {
         let mut out = Output::new(self.folder, self.job.ffmpeg, self.monitor, self.counts);
