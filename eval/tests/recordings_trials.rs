@@ -407,6 +407,18 @@ fn what_is_simulated_says_so_wherever_it_is() {
                 conditions: (conditions.name() == "own").then(|| own.clone()),
                 ..Opening::default()
             };
+            if opening.conditions.is_none() {
+                let other = Opening {
+                    conditions: Some(own.clone()),
+                    ..Opening::default()
+                };
+                let error = Recording::open_as(&path, &other, &Quiet).unwrap_err();
+                let error = error.to_string();
+                assert!(
+                    error.contains("`own`") && error.contains(conditions.name()),
+                    "{error}"
+                );
+            }
             if opening.conditions.is_some() {
                 let error = Recording::open(&path).unwrap_err().to_string();
                 assert!(

@@ -474,9 +474,9 @@ fn hostile_and_wrong_files_are_errors_that_say_what_is_wrong() {
     refused(&missing, &shapes, &["tensor w", "no entry a/data/9"]);
     // Code is named, never run.
     let code = b"cos\nsystem\n(X\x04\x00\x00\x00truetR".to_vec();
-    refused(&with(code.clone()), &shapes, &["os system", "w"]);
+    refused(&with(code.clone()), &shapes, &["os.system", "w"]);
     let whole = file(&code, &six());
-    refused(&whole, &shapes, &["os system", "dict of tensors"]);
+    refused(&whole, &shapes, &["os.system", "dict of tensors"]);
     // Two levels of wrapping, several keys, none, the same name twice.
     let inner = dict(&[("w", good.clone())]);
     let nested = file(
@@ -611,7 +611,7 @@ fn a_file_with_all_that_pytorch_writes_is_read() {
     assert_eq!(values(&got.parts[0]["scalar"]), [2.5]);
     for name in [
         "bn.num_batches_tracked",
-        "args (argparse Namespace)",
+        "args (argparse.Namespace)",
         "optimizer (dict)",
     ] {
         assert!(

@@ -6,6 +6,7 @@ use std::io::{Read, Seek};
 
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
+use zip::read::{ArchiveOffset, Config};
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::error::{Error, Result, quoted};
@@ -42,7 +43,12 @@ impl<R: Read + Seek> Archive<R> {
     /// Read the directory. [`Error::Format`] if it is damaged, names an entry twice or one that is encrypted;
     /// [`Error::Limit`] for more than `most` entries.
     pub fn open(source: R, most: usize) -> Result<Self> {
-        let mut zip = ZipArchive::new(source).map_err(|error| wrong(error.to_string()))?;
+        // Looking for an archive behind other bytes, zip 9.4 takes the wrong directory of some of PyTorch's files.
+        let from_the_start = Config {
+            archive_offset: ArchiveOffset::Known(0),
+        };
+        let mut zip = ZipArchive::with_config(from_the_start, source)
+            .map_err(|error| wrong(error.to_string()))?;
         check_count("entries of the zip file", zip.len(), most)?;
         if zip.has_duplicate_names() {
             return Err(wrong("an entry is there twice"));

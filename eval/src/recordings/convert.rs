@@ -460,6 +460,10 @@ pub fn read(folder: &Path, limits: &Limits) -> Result<Value> {
             notes: manifest.notes.clone(),
         };
         root.insert(&[AXES], axes.to_value())?;
+    } else if let Some(set) = &manifest.set {
+        for (key, text) in [("set_name", &set.name), ("set_sha256", &set.sha256)] {
+            root.insert(&[key], Value::Str(text.as_str().into()))?;
+        }
     }
     Ok(root.into_value())
 }

@@ -467,7 +467,7 @@ impl Recording {
         let expected = opening.expected.unwrap_or_default();
         let (stated, first_bin_ms, set, notes) = match axes {
             Some(axes) => (axes.expected, axes.first_bin_ms, axes.set, axes.notes),
-            None => (expected, FIRST_BIN_MS, None, Vec::new()),
+            None => (expected, FIRST_BIN_MS, set_of(root), Vec::new()),
         };
         Checker {
             expected: stated,

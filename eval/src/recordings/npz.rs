@@ -123,11 +123,12 @@ pub(super) fn write_recording(
         ] {
             floats.push((format!("axes/{name}"), vec![1], vec![value]));
         }
-        if let Some(set) = recording.set() {
-            let set = set.identity();
-            texts.push(("axes/set_name".into(), vec![set.name]));
-            texts.push(("axes/set_sha256".into(), vec![set.sha256]));
-        }
+    }
+    if let Some(set) = recording.set() {
+        let set = set.identity();
+        let within = if recording.released { "" } else { "axes/" };
+        texts.push((format!("{within}set_name"), vec![set.name]));
+        texts.push((format!("{within}set_sha256"), vec![set.sha256]));
     }
     let said = [true];
     let mut arrays = Vec::new();

@@ -119,6 +119,42 @@ struct Trial {
     stop: f64,
 }
 
+/// The table of trials, `[trial]`.
+struct Trials {
+    /// When the ball starts to move, s.
+    onsets: Vec<f64>,
+    /// End of the trial, s; infinite if not stated.
+    stops: Vec<f64>,
+    ids: Vec<Option<String>>,
+    kinds: Vec<TrialType>,
+    excluded: Vec<bool>,
+}
+
+impl Trials {
+    fn usable(&self, trial: usize) -> bool {
+        !self.excluded[trial] && self.onsets[trial].is_finite()
+    }
+
+    /// The usable trials of a kind and of the conditions that have a place.
+    fn chosen(
+        &self,
+        kind: TrialType,
+        places: &BTreeMap<&str, usize>,
+        options: &NwbOptions,
+    ) -> Vec<Trial> {
+        (0..self.onsets.len())
+            .filter(|&t| self.usable(t) && self.kinds[t] == kind)
+            .filter_map(|t| {
+                Some(Trial {
+                    condition: *places.get(self.ids[t].as_deref()?)?,
+                    start: self.onsets[t] + options.first_bin_ms / 1000.0,
+                    stop: self.stops[t],
+                })
+            })
+            .collect()
+    }
+}
+
 impl Reader {
     fn new(limits: &Limits) -> Self {
         Self {
@@ -158,59 +194,11 @@ impl Reader {
             let text = text.to_lowercase();
             text.contains("synthetic") || text.contains("simulated")
         });
-        let trials = group(file, "intervals/trials")?;
-        let names = trials
-            .datasets()
-            .map_err(|error| broken("intervals/trials", error))?;
-        let first_of = |stated: &Option<String>, known: &[&str]| {
-            stated.clone().or_else(|| {
-                let found = known.iter().find(|name| names.iter().any(|n| n == *name));
-                found.map(|name| (*name).to_owned())
-            })
-        };
-        let onset = first_of(&options.onset, &ONSET_COLUMNS).ok_or_else(|| {
-            Error::field(
-                "intervals/trials",
-                format!(
-                    "the time at which the ball starts to move ({}), or its column named",
-                    ONSET_COLUMNS.join(", ")
-                ),
-                format!("only {}", names.join(", ")),
-            )
-        })?;
-        let onsets = self.numbers(&trials, &names, &onset)?;
-        let count = onsets.len();
-        let ids = self.column(&trials, &names, &options.condition)?;
-        let ids = condition_ids(&ids, options)?;
-        let kinds = match first_of(&options.trial_type, &TYPE_COLUMNS) {
-            Some(name) => types(&name, &self.column(&trials, &names, &name)?)?,
-            None => {
-                notes.push("intervals/trials: no trial type; all count as occluded".into());
-                vec![TrialType::Occ; count]
-            }
-        };
-        let excluded = match first_of(&options.exclude, &["ignore"]) {
-            Some(name) => self
-                .numbers(&trials, &names, &name)?
-                .iter()
-                .map(|&v| v != 0.0)
-                .collect(),
-            None => vec![false; count],
-        };
-        let stops = if names.iter().any(|name| name == "stop_time") {
-            self.numbers(&trials, &names, "stop_time")?
-        } else {
-            vec![f64::INFINITY; count]
-        };
-        let found = [ids.len(), kinds.len(), excluded.len(), stops.len()];
-        if found.iter().any(|&n| n != count) {
-            let why = format!("columns of different lengths: {count} and {found:?} rows");
-            return Err(broken("intervals/trials", why));
-        }
-        let usable = |t: usize| !excluded[t] && onsets[t].is_finite();
+        let trials = self.trials(file, options, &mut notes)?;
+        let usable = |t: usize| trials.usable(t);
         let condition_ids = options.conditions.clone().unwrap_or_else(|| {
-            let found = (0..count).filter(|&t| usable(t));
-            in_order(found.filter_map(|t| ids[t].clone()).collect())
+            let found = (0..trials.onsets.len()).filter(|&t| usable(t));
+            in_order(found.filter_map(|t| trials.ids[t].clone()).collect())
         });
         let places: BTreeMap<&str, usize> =
             condition_ids.iter().map(String::as_str).zip(0..).collect();
@@ -218,18 +206,23 @@ impl Reader {
             return Err(Error::invalid("conditions", "an id is listed twice"));
         }
         let left_out = [
-            ("are excluded", (0..count).filter(|&t| excluded[t]).count()),
+            (
+                "are excluded",
+                (0..trials.onsets.len())
+                    .filter(|&t| trials.excluded[t])
+                    .count(),
+            ),
             (
                 "have no time of motion onset",
-                (0..count)
-                    .filter(|&t| !excluded[t] && !onsets[t].is_finite())
+                (0..trials.onsets.len())
+                    .filter(|&t| !trials.excluded[t] && !trials.onsets[t].is_finite())
                     .count(),
             ),
             (
                 "have no condition, or one that is not asked for",
-                (0..count)
+                (0..trials.onsets.len())
                     .filter(|&t| {
-                        let id = ids[t].as_deref();
+                        let id = trials.ids[t].as_deref();
                         usable(t) && id.is_none_or(|id| !places.contains_key(id))
                     })
                     .count(),
@@ -237,60 +230,27 @@ impl Reader {
         ];
         for (why, number) in left_out {
             if number > 0 {
+                let count = trials.onsets.len();
                 notes.push(format!("{number} of {count} trials {why}"));
             }
         }
         let units = self.units(file)?;
-        let width = options.bin_ms / 1000.0;
         let mut responses = Vec::new();
         let mut per_type = BTreeMap::new();
         for kind in TrialType::ALL {
-            let chosen: Vec<Trial> = (0..count)
-                .filter(|&t| usable(t) && kinds[t] == kind)
-                .filter_map(|t| {
-                    Some(Trial {
-                        condition: *places.get(ids[t].as_deref()?)?,
-                        start: onsets[t] + options.first_bin_ms / 1000.0,
-                        stop: stops[t],
-                    })
-                })
-                .collect();
+            let chosen = trials.chosen(kind, &places, options);
             if chosen.is_empty() {
                 continue;
             }
-            // Sums of three kinds, and the means that are made of them.
-            let cells = (units.len() as u64)
-                .saturating_mul(condition_ids.len() as u64)
-                .saturating_mul(options.bins as u64);
-            self.budget.take(cells.saturating_mul(8 * 5))?;
-            let mut means = Means::new(units.len(), condition_ids.len(), options.bins);
-            let mut of_condition = vec![Vec::new(); condition_ids.len()];
-            for (at, trial) in chosen.iter().enumerate() {
-                of_condition[trial.condition].push(at);
-            }
-            let mut unobserved = 0_usize;
-            #[allow(clippy::cast_precision_loss, reason = "a few hundred bins")]
-            let window = options.bins as f64 * width;
-            for (place, unit) in units.iter().enumerate() {
-                for (condition, trials) in of_condition.iter().enumerate() {
-                    let seen: Vec<usize> = trials
-                        .iter()
-                        .copied()
-                        .filter(|&at| unit.observed(&chosen[at], window))
-                        .collect();
-                    unobserved += trials.len() - seen.len();
-                    means.add(place, condition, &seen, |at| {
-                        unit.rates(chosen[at].start, options).into()
-                    })?;
-                }
-            }
-            if unobserved > 0 {
-                notes.push(format!(
-                    "{}: {unobserved} pairs of unit and trial lie outside of obs_intervals and are left out",
-                    kind.key()
-                ));
-            }
             per_type.insert(kind, vec![i64::try_from(chosen.len()).unwrap_or(i64::MAX)]);
+            let means = self.means(
+                kind,
+                &units,
+                &chosen,
+                condition_ids.len(),
+                options,
+                &mut notes,
+            )?;
             let (arrays, more) = means.finish(kind, missing)?;
             responses.extend(arrays);
             notes.extend(more);
@@ -311,6 +271,116 @@ impl Reader {
             notes,
         }
         .into_recording()
+    }
+
+    /// The columns of the table of trials that are used.
+    fn trials(
+        &mut self,
+        file: &File,
+        options: &NwbOptions,
+        notes: &mut Vec<String>,
+    ) -> Result<Trials> {
+        let table = group(file, "intervals/trials")?;
+        let names = table
+            .datasets()
+            .map_err(|error| broken("intervals/trials", error))?;
+        let first_of = |stated: &Option<String>, known: &[&str]| {
+            stated.clone().or_else(|| {
+                let found = known.iter().find(|name| names.iter().any(|n| n == *name));
+                found.map(|name| (*name).to_owned())
+            })
+        };
+        let onset = first_of(&options.onset, &ONSET_COLUMNS).ok_or_else(|| {
+            Error::field(
+                "intervals/trials",
+                format!(
+                    "the time at which the ball starts to move ({}), or its column named",
+                    ONSET_COLUMNS.join(", ")
+                ),
+                format!("only {}", names.join(", ")),
+            )
+        })?;
+        let onsets = self.numbers(&table, &names, &onset)?;
+        let count = onsets.len();
+        let ids = self.column(&table, &names, &options.condition)?;
+        let ids = condition_ids(&ids, options)?;
+        let kinds = match first_of(&options.trial_type, &TYPE_COLUMNS) {
+            Some(name) => types(&name, &self.column(&table, &names, &name)?)?,
+            None => {
+                notes.push("intervals/trials: no trial type; all count as occluded".into());
+                vec![TrialType::Occ; count]
+            }
+        };
+        let excluded = match first_of(&options.exclude, &["ignore"]) {
+            Some(name) => self
+                .numbers(&table, &names, &name)?
+                .iter()
+                .map(|&v| v != 0.0)
+                .collect(),
+            None => vec![false; count],
+        };
+        let stops = if names.iter().any(|name| name == "stop_time") {
+            self.numbers(&table, &names, "stop_time")?
+        } else {
+            vec![f64::INFINITY; count]
+        };
+        let found = [ids.len(), kinds.len(), excluded.len(), stops.len()];
+        if found.iter().any(|&n| n != count) {
+            let why = format!("columns of different lengths: {count} and {found:?} rows");
+            return Err(broken("intervals/trials", why));
+        }
+        Ok(Trials {
+            onsets,
+            stops,
+            ids,
+            kinds,
+            excluded,
+        })
+    }
+
+    /// Sums of the chosen trials of one kind, unit by unit.
+    fn means(
+        &mut self,
+        kind: TrialType,
+        units: &[Unit],
+        chosen: &[Trial],
+        conditions: usize,
+        options: &NwbOptions,
+        notes: &mut Vec<String>,
+    ) -> Result<Means> {
+        // Sums of three kinds, and the means that are made of them.
+        let cells = (units.len() as u64)
+            .saturating_mul(conditions as u64)
+            .saturating_mul(options.bins as u64);
+        self.budget.take(cells.saturating_mul(8 * 5))?;
+        let mut means = Means::new(units.len(), conditions, options.bins);
+        let mut of_condition = vec![Vec::new(); conditions];
+        for (at, trial) in chosen.iter().enumerate() {
+            of_condition[trial.condition].push(at);
+        }
+        let mut unobserved = 0_usize;
+        #[allow(clippy::cast_precision_loss, reason = "a few hundred bins")]
+        let window = options.bins as f64 * options.bin_ms / 1000.0;
+        for (place, unit) in units.iter().enumerate() {
+            for (condition, trials) in of_condition.iter().enumerate() {
+                let seen: Vec<usize> = trials
+                    .iter()
+                    .copied()
+                    .filter(|&at| unit.observed(&chosen[at], window))
+                    .collect();
+                unobserved += trials.len() - seen.len();
+                means.add(place, condition, &seen, |at| {
+                    unit.rates(chosen[at].start, options).into()
+                })?;
+            }
+        }
+        if unobserved > 0 {
+            notes.push(format!(
+                "{}: {unobserved} pairs of unit and trial lie outside of obs_intervals and are left out",
+                kind.key()
+            ));
+        }
+        Ok(means)
     }
 
     fn column(&mut self, table: &Group, names: &[String], name: &str) -> Result<Content> {

@@ -463,6 +463,51 @@ fn poisson(stream: &mut Stream, mean: f64) -> f64 {
     }
 }
 
+/// What is true of each unit; true means, means over trials and means of the halves, `[unit, condition, bin]`.
+fn population(settings: &Settings, ball: &Ball, size: usize) -> (Vec<UnitTruth>, [Vec<f64>; 4]) {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of a small count"
+    )]
+    let untuned = (settings.untuned * settings.units as f64).round() as usize;
+    let total = settings.units * size;
+    let mut arrays: [Vec<f64>; 4] = std::array::from_fn(|_| vec![f64::NAN; total]);
+    let [means, full, first, second] = &mut arrays;
+    let halves = half_counts(settings.trials);
+    let units: Vec<UnitTruth> = means
+        .par_chunks_exact_mut(size)
+        .zip(full.par_chunks_exact_mut(size))
+        .zip(first.par_chunks_exact_mut(size))
+        .zip(second.par_chunks_exact_mut(size))
+        .enumerate()
+        .map(|(index, (((means, full), first), second))| {
+            // The last units are those without tuning.
+            let tuned = index + untuned < settings.units;
+            let (truth, true_means) = unit(settings, ball, index, tuned);
+            let mut stream = Stream::new(settings.seed, "simulated noise", index as u64);
+            for (at, &rate) in true_means.iter().enumerate() {
+                means[at] = rate;
+                // The last bin is NaN in the release.
+                if at % BINS == BINS - 1 {
+                    continue;
+                }
+                let mut draw = |trials: f64| match truth.noise_sd {
+                    None => poisson(&mut stream, trials * rate * BIN_MS) / (trials * BIN_MS),
+                    Some(sd) => rate + sd / trials.sqrt() * stream.normal(),
+                };
+                first[at] = draw(halves[0]);
+                second[at] = draw(halves[1]);
+                full[at] =
+                    (halves[0] * first[at] + halves[1] * second[at]) / (halves[0] + halves[1]);
+            }
+            truth
+        })
+        .collect();
+    (units, arrays)
+}
+
 /// From the first to behind the last bin of a trial.
 fn span(binned: &Binned) -> std::ops::Range<usize> {
     let bins = binned.bins(Epoch::All);
@@ -488,46 +533,7 @@ pub fn simulate(settings: &Settings, set: &ConditionSet) -> Result<Simulated> {
     }
     let ball = Ball::new(&binned);
     let size = conditions.len() * BINS;
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a share of a small count"
-    )]
-    let untuned = (settings.untuned * settings.units as f64).round() as usize;
-    let total = settings.units * size;
-    let mut arrays: [Vec<f64>; 4] = std::array::from_fn(|_| vec![f64::NAN; total]);
-    let [means, full, first, second] = &mut arrays;
-    let halves = half_counts(settings.trials);
-    let units: Vec<UnitTruth> = means
-        .par_chunks_exact_mut(size)
-        .zip(full.par_chunks_exact_mut(size))
-        .zip(first.par_chunks_exact_mut(size))
-        .zip(second.par_chunks_exact_mut(size))
-        .enumerate()
-        .map(|(index, (((means, full), first), second))| {
-            // The last units are those without tuning.
-            let tuned = index + untuned < settings.units;
-            let (truth, true_means) = unit(settings, &ball, index, tuned);
-            let mut stream = Stream::new(settings.seed, "simulated noise", index as u64);
-            for (at, &rate) in true_means.iter().enumerate() {
-                means[at] = rate;
-                // The last bin is NaN in the release.
-                if at % BINS == BINS - 1 {
-                    continue;
-                }
-                let mut draw = |trials: f64| match truth.noise_sd {
-                    None => poisson(&mut stream, trials * rate * BIN_MS) / (trials * BIN_MS),
-                    Some(sd) => rate + sd / trials.sqrt() * stream.normal(),
-                };
-                first[at] = draw(halves[0]);
-                second[at] = draw(halves[1]);
-                full[at] =
-                    (halves[0] * first[at] + halves[1] * second[at]) / (halves[0] + halves[1]);
-            }
-            truth
-        })
-        .collect();
+    let (units, arrays) = population(settings, &ball, size);
     let shape = vec![settings.units, conditions.len(), BINS];
     let [means, full, first, second] = arrays;
     let means = Responses::new(settings.units, conditions.len(), BINS, "spikes/ms", means)?;
@@ -576,6 +582,55 @@ pub fn simulate(settings: &Settings, set: &ConditionSet) -> Result<Simulated> {
     for (name, values) in behaviors(settings, &binned, &trials) {
         root.insert(&["behavioral_responses", occ, name], matrix(&values)?)?;
     }
+    tables(&mut root, settings, set, &trials)?;
+    let number = settings.trials * conditions.len();
+    root.insert(
+        &["ntr_occ"],
+        ints(vec![i64::try_from(number).unwrap_or(i64::MAX)]),
+    )?;
+    root.insert(&[NAME], Value::Bool(true))?;
+    let expected = Expected {
+        conditions: conditions.len(),
+        bins: BINS,
+        bin_ms: BIN_MS,
+    };
+    let recorded = ConditionSet::published(Set::Primate79, Law::Display);
+    if expected != Expected::default() || set.sha256() != recorded.sha256() {
+        let axes = Axes {
+            expected,
+            first_bin_ms: FIRST_BIN_MS,
+            set: Some(set.identity()),
+            notes: Vec::new(),
+        };
+        root.insert(&[AXES], axes.to_value())?;
+    }
+    let opening = Opening {
+        conditions: Some(set.clone()),
+        ..Opening::default()
+    };
+    let mut recording = Recording::of_value(&root.into_value(), &opening)?;
+    recording.notes.insert(
+        0,
+        format!("SIMULATED by this program, seed {}", settings.seed),
+    );
+    Ok(Simulated {
+        recording,
+        set: set.identity(),
+        settings: settings.clone(),
+        units,
+        means,
+        paddle_mean_deg,
+    })
+}
+
+/// The tables by condition and by trial.
+fn tables(
+    root: &mut Branch,
+    settings: &Settings,
+    set: &ConditionSet,
+    trials: &[Vec<f64>],
+) -> Result<()> {
+    let conditions = set.conditions();
     let vector = |values: &[f64]| -> Result<Value> {
         Ok(Value::Array(Arc::new(Array::from_f64(
             vec![values.len()],
@@ -615,47 +670,10 @@ pub fn simulate(settings: &Settings, set: &ConditionSet) -> Result<Simulated> {
     let rows: Vec<usize> = (0..settings.trials).flat_map(|_| every.clone()).collect();
     let (name, values) = ids(&rows)?;
     root.insert(&["trial_meta", name], values)?;
-    for (name, values) in trial_table(settings, &ends, &trials) {
+    for (name, values) in trial_table(settings, &ends, trials) {
         root.insert(&["trial_meta", name], vector(&values)?)?;
     }
-    let number = settings.trials * conditions.len();
-    root.insert(
-        &["ntr_occ"],
-        ints(vec![i64::try_from(number).unwrap_or(i64::MAX)]),
-    )?;
-    root.insert(&[NAME], Value::Bool(true))?;
-    let expected = Expected {
-        conditions: conditions.len(),
-        bins: BINS,
-        bin_ms: BIN_MS,
-    };
-    let recorded = ConditionSet::published(Set::Primate79, Law::Display);
-    if expected != Expected::default() || set.sha256() != recorded.sha256() {
-        let axes = Axes {
-            expected,
-            first_bin_ms: FIRST_BIN_MS,
-            set: Some(set.identity()),
-            notes: Vec::new(),
-        };
-        root.insert(&[AXES], axes.to_value())?;
-    }
-    let opening = Opening {
-        conditions: Some(set.clone()),
-        ..Opening::default()
-    };
-    let mut recording = Recording::of_value(&root.into_value(), &opening)?;
-    recording.notes.insert(
-        0,
-        format!("SIMULATED by this program, seed {}", settings.seed),
-    );
-    Ok(Simulated {
-        recording,
-        set: set.identity(),
-        settings: settings.clone(),
-        units,
-        means,
-        paddle_mean_deg,
-    })
+    Ok(())
 }
 
 /// Where the ball of a condition arrives by the design law where one is given, degrees: what the published criterion of a
