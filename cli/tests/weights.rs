@@ -582,3 +582,120 @@ fn a_file_of_any_kind_is_checked() {
     );
     assert!(message.contains("preprocess.safetensors"), "{message}");
 }
+
+#[test]
+fn a_checksum_has_to_be_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(content(), Manner::Whole);
+    for digits in ["a", "", &"g".repeat(64), &sha256(&content())[..63]] {
+        let message = fails(&mut fetch(&server, folder.path(), digits), 2);
+        assert!(message.contains("all64hexadecimaldigits"), "{message}");
+    }
+    assert!(server.requests.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_damaged_beginning_is_fetched_anew_in_the_same_run() {
+    let (folder, content) = (tempfile::tempdir().unwrap(), content());
+    let server = serve(content.clone(), Manner::Breaks(100_000));
+    let digits = sha256(&content);
+    fails(&mut fetch(&server, folder.path(), &digits), 75);
+    let part = folder.path().join(format!("{NAME}.part"));
+    let mut damaged = std::fs::read(&part).unwrap();
+    damaged[7] ^= 1;
+    std::fs::write(&part, damaged).unwrap();
+    stdout(&mut fetch(&server, folder.path(), &digits));
+    assert_eq!(std::fs::read(folder.path().join(NAME)).unwrap(), content);
+    assert_eq!(files(folder.path()), [NAME]);
+}
+
+#[test]
+fn what_comes_without_a_known_checksum_is_recorded() {
+    let (folder, content) = (tempfile::tempdir().unwrap(), content());
+    let server = serve(content.clone(), Manner::Whole);
+    let fetch = || {
+        let mut command = mpong();
+        command
+            .args(["weights", "fetch", NAME, "--base-url", &server.url, "--out"])
+            .arg(folder.path());
+        command
+    };
+    let output = fetch().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("not known beforehand"), "{said}");
+    let recorded = folder.path().join(format!("{NAME}.sha256"));
+    let text = std::fs::read_to_string(recorded).unwrap();
+    assert_eq!(text, format!("{}  {NAME}\n", sha256(&content)));
+    // Another file of that name is not taken for it.
+    std::fs::write(folder.path().join(NAME), b"other").unwrap();
+    let message = fails(&mut fetch(), 2);
+    assert!(message.contains("sha256"), "{message}");
+}
+
+#[test]
+fn a_checkpoint_converts_whole_and_is_the_same_predictor() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = tiny(folder.path(), "frozen_vc1_lstm_tiny", &vc1(24, 1, 2, true));
+    let converted = folder.path().join("both.safetensors");
+    let convert = |file: &Path, out: &Path| {
+        let mut command = mpong();
+        command
+            .args(["weights", "convert"])
+            .arg(file)
+            .arg("--out")
+            .arg(out);
+        stdout(&mut command);
+    };
+    convert(&checkpoint, &converted);
+    let said = stdout(mpong().args(["weights", "check"]).arg(&converted));
+    assert!(
+        said.contains("encoder vc1-tiny and dynamics lstm"),
+        "{said}"
+    );
+    let latents = |model: &Path, name: &str| {
+        let out = folder.path().join(name);
+        let mut command = mpong();
+        command
+            .args(["predict", "--ids", "29337", "--subsample", "6", "--model"])
+            .arg(model)
+            .arg("--out")
+            .arg(&out);
+        stdout(&mut command);
+        let set = mental_pong_game::task::ConditionSet::open("primate79").unwrap();
+        let set = set.narrowed(&["29337"]).unwrap();
+        mental_pong_predictor::latents::Latents::open(&out, Some(&set)).unwrap()
+    };
+    let (a, b) = (latents(&checkpoint, "a.npz"), latents(&converted, "b.npz"));
+    assert_eq!(a, b);
+    // Dynamics alone.
+    let dynamics = folder.path().join("dynamics.safetensors");
+    convert(&data("dyn_ctrnn_small.pth"), &dynamics);
+    let said = stdout(mpong().args(["weights", "check"]).arg(&dynamics));
+    assert!(said.contains("dynamics ctrnn"), "{said}");
+}
+
+#[test]
+fn an_example_of_a_description_is_whole_and_errors_in_one_are_named() {
+    let example = stdout(mpong().args(["weights", "convert", "--example", "vc1-base"]));
+    let value: Value = serde_json::from_str(&example).unwrap();
+    assert_eq!(value["name"], "vc1-base");
+    let folder = tempfile::tempdir().unwrap();
+    let file = tiny(folder.path(), "frozen_vc1_lstm_tiny", &vc1(24, 1, 2, true));
+    let beside = folder.path().join("frozen_vc1_lstm_tiny.pth.json");
+    let whole = serde_json::to_string_pretty(&vc1(24, 1, 2, true)).unwrap();
+    for (from, to, words) in [
+        ("\"dim\": 24", "\"dim\": \"24\"", ["dim", "usize"]),
+        ("\"depth\": 1,", "", ["depth", "nothing"]),
+        ("\"depth\": 1", "\"layers\": 1", ["layers", "depth"]),
+        ("{", "", ["pth.json", "JSON"]),
+    ] {
+        let text = whole.replacen(from, to, 1);
+        assert_ne!(text, whole);
+        std::fs::write(&beside, text).unwrap();
+        let message = fails(mpong().args(["weights", "check"]).arg(&file), 2);
+        for word in words {
+            assert!(message.contains(word), "{word}: {message}");
+        }
+    }
+}

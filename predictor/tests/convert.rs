@@ -497,7 +497,8 @@ fn hostile_and_wrong_files_are_errors_that_say_what_is_wrong() {
     );
     // Other kinds of file.
     refused(b"", &shapes, &["empty"]);
-    refused(b"<html>", &shapes, &["begins with"]);
+    refused(b"<html>", &shapes, &["HTML page"]);
+    refused(b"<htm", &shapes, &["begins with"]);
     refused(&zip(&[("a/other", b"x")]), &shapes, &["data.pkl"]);
     let script = zip(&[("a/constants.pkl", b""), ("a/data.pkl", b"\x80\x02}.")]);
     refused(&script, &shapes, &["TorchScript"]);
@@ -621,4 +622,59 @@ fn a_file_with_all_that_pytorch_writes_is_read() {
         );
     }
     assert_eq!(got.source_key.as_deref(), Some("model"));
+}
+
+// torch.compile, DistributedDataParallel, and either in the other.
+#[test]
+fn prefixes_of_wrappers_are_understood_in_any_order() {
+    let shapes = [("w", vec![2, 3])];
+    let w = || tensor("FloatStorage", "0", 6, 0, &[2, 3], &[3, 1]);
+    let plain = read(&file(&dict(&[("w", w())]), &six()), &shapes).unwrap();
+    for prefix in [
+        "module.",
+        "_orig_mod.",
+        "module._orig_mod.",
+        "_orig_mod.module.",
+        "module.module.",
+    ] {
+        let name = format!("{prefix}w");
+        let bytes = file(&dict(&[(name.as_str(), w())]), &six());
+        let found = read(&bytes, &shapes).unwrap();
+        let values = |c: &Converted| c.parts[0]["w"].flatten_all().unwrap().to_vec1::<f32>();
+        assert_eq!(values(&found).unwrap(), values(&plain).unwrap(), "{prefix}");
+    }
+    // A refusal shows what is there.
+    let names = ["net.a", "net.b", "net.c", "net.d"].map(|name| (name, w()));
+    let bytes = file(&dict(&names), &six());
+    let words = ["4 tensors (net.a, net.b, net.c, …)", "begin with net."];
+    refused(&bytes, &shapes, &words);
+}
+
+#[test]
+fn a_tensor_named_twice_is_refused_in_safetensors() {
+    let head = br#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let mut bytes = (head.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(head);
+    bytes.extend([0; 4]);
+    refused(&bytes, &[("w", vec![1])], &["w twice"]);
+    let error = mental_pong_predictor::weights::from_bytes("x".as_ref(), &bytes).unwrap_err();
+    assert!(error.to_string().contains("w twice"), "{error}");
+}
+
+#[test]
+fn what_is_often_found_in_place_of_weights_is_called_by_name() {
+    let shapes = [("w", vec![1])];
+    for (bytes, words) in [
+        (
+            &b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"[..],
+            "Git LFS pointer",
+        ),
+        (b"\x1f\x8b\x08\x00", "gzip"),
+        (b"\x08\x08\x12\x07pytorch\x1a", "ONNX"),
+        (b"{\"weight_map\": {}}", "JSON"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"  <!DOCTYPE html>", "HTML page"),
+    ] {
+        refused(bytes, &shapes, &[words]);
+    }
 }

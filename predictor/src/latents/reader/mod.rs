@@ -1,6 +1,7 @@
 //! Latents of any origin: what a file holds, whose conditions they are, and whether its clock is the set's.
 
 mod clock;
+mod netcdf;
 mod source;
 
 use std::path::{Path, PathBuf};

@@ -57,6 +57,10 @@ impl Held {
 enum Place {
     /// As it is in the file, from this byte on.
     At(u64),
+    /// A row of the first axis from this byte on, the next so many bytes later.
+    Rows(u64, u64),
+    /// A dataset of an HDF5 file.
+    Hdf5(String),
     /// Unpacked.
     Memory(std::sync::Arc<Vec<u8>>),
 }
@@ -68,6 +72,7 @@ pub(super) struct Arrays {
     /// Texts that stand in a header.
     pub(super) notes: BTreeMap<String, String>,
     file: File,
+    hdf5: Option<hdf5_pure::File>,
 }
 
 pub(super) fn wrong(path: &Path, field: &str, expected: &str, found: impl Into<String>) -> Error {
@@ -79,7 +84,7 @@ pub(super) fn wrong(path: &Path, field: &str, expected: &str, found: impl Into<S
     }
 }
 
-const READ: &str = "latents as .npz, .npy, safetensors, or a PyTorch dict of tensors";
+const READ: &str = "latents as .npz, .npy, safetensors, HDF5, NetCDF, or a PyTorch dict of tensors";
 
 impl Arrays {
     /// Opens a file by its content.
@@ -101,6 +106,12 @@ impl Arrays {
             }
             return Self::npz(path, &mut zip);
         }
+        if start.starts_with(b"\x89HDF\r\n\x1a\n") {
+            return Self::hdf5(path, file);
+        }
+        if start.starts_with(b"CDF\x01") || start.starts_with(b"CDF\x02") {
+            return super::netcdf::read(path, file);
+        }
         if start.get(8) == Some(&b'{') {
             return Self::safetensors(path, file);
         }
@@ -111,12 +122,65 @@ impl Arrays {
         Err(wrong(path, "file", READ, found))
     }
 
-    fn of(format: &'static str, file: File) -> Self {
+    /// The datasets of an HDF5 file's root (NetCDF 4 is one).
+    fn hdf5(path: &Path, file: File) -> Result<Self> {
+        let bad = |e: hdf5_pure::Error| wrong(path, "file", "a readable HDF5 file", e.to_string());
+        let hdf5 = hdf5_pure::File::open_streaming(path).map_err(bad)?;
+        let mut arrays = Self::of("HDF5", file);
+        for name in hdf5.root().datasets().map_err(bad)? {
+            let dataset = hdf5.dataset(&name).map_err(bad)?;
+            let shape = dataset.shape().map_err(bad)?;
+            let kind = match dataset.dtype().map_err(bad)? {
+                hdf5_pure::DType::F32 => Kind::Number(4, f4),
+                hdf5_pure::DType::F64 => Kind::Number(8, f4),
+                hdf5_pure::DType::I64 | hdf5_pure::DType::U64 => Kind::Long,
+                hdf5_pure::DType::I32
+                | hdf5_pure::DType::U32
+                | hdf5_pure::DType::I16
+                | hdf5_pure::DType::U16
+                | hdf5_pure::DType::I8
+                | hdf5_pure::DType::U8 => Kind::Number(4, f4),
+                _ => Kind::Narrow(1),
+            };
+            let held = Held {
+                shape: shape.into_iter().map(|n| n as usize).collect(),
+                kind,
+                fortran: false,
+                place: Place::Hdf5(name.clone()),
+            };
+            arrays.held.insert(name, held);
+        }
+        for (name, value) in hdf5.root().attrs().map_err(bad)? {
+            let text = match value {
+                hdf5_pure::AttrValue::String(text) | hdf5_pure::AttrValue::AsciiString(text) => {
+                    text
+                }
+                hdf5_pure::AttrValue::F64(value) => value.to_string(),
+                hdf5_pure::AttrValue::I64(value) => value.to_string(),
+                _ => continue,
+            };
+            arrays.notes.insert(name, text);
+        }
+        arrays.hdf5 = Some(hdf5);
+        Ok(arrays)
+    }
+
+    /// A dataset's rows `from..to` of its first axis as numbers, and its texts.
+    fn dataset(&self, name: &str) -> std::io::Result<hdf5_pure::Dataset> {
+        let file = self
+            .hdf5
+            .as_ref()
+            .ok_or_else(|| std::io::Error::other("no HDF5 file"))?;
+        file.dataset(name).map_err(std::io::Error::other)
+    }
+
+    pub(super) fn of(format: &'static str, file: File) -> Self {
         Self {
             format,
             held: BTreeMap::new(),
             notes: BTreeMap::new(),
             file,
+            hdf5: None,
         }
     }
 
@@ -271,6 +335,19 @@ impl Arrays {
         let width = held.kind.width();
         match &held.place {
             Place::Memory(bytes) => Ok(bytes[from * width..to * width].to_vec()),
+            Place::Hdf5(name) => Err(std::io::Error::other(format!("{name}: not as bytes"))),
+            Place::Rows(at, stride) => {
+                // Whole rows, one after the other.
+                let length = held.shape.iter().skip(1).product::<usize>().max(1);
+                let mut bytes = Vec::with_capacity((to - from) * width);
+                for row in from / length..to / length {
+                    let mut piece = vec![0; length * width];
+                    self.file.seek(SeekFrom::Start(at + row as u64 * stride))?;
+                    self.file.read_exact(&mut piece)?;
+                    bytes.extend(piece);
+                }
+                Ok(bytes)
+            }
             Place::At(at) => {
                 let mut bytes = vec![0; (to - from) * width];
                 self.file
@@ -283,6 +360,14 @@ impl Arrays {
 
     /// One row of the first axis, row-major, as numbers; nothing for text.
     pub(super) fn row(&mut self, held: &Held, row: usize) -> std::io::Result<Option<Vec<f64>>> {
+        if let (Place::Hdf5(name), true) = (&held.place, held.numeric()) {
+            let dataset = self.dataset(name)?;
+            let values = match held.shape.is_empty() {
+                true => dataset.read_f64(),
+                false => dataset.read_f64_rows(row as u64, 1),
+            };
+            return values.map(Some).map_err(std::io::Error::other);
+        }
         let decode = match held.kind {
             Kind::Number(_, decode) => decode,
             Kind::Long => |b: &[u8]| long(b) as f64,
@@ -340,6 +425,17 @@ impl Arrays {
         let Some(held) = self.held.get(name).cloned() else {
             return Ok(None);
         };
+        if let Place::Hdf5(place) = &held.place {
+            return match held.numeric() {
+                true => Ok(self
+                    .numbers(name)?
+                    .map(|v| v.iter().map(f64::to_string).collect())),
+                false => {
+                    let texts = self.dataset(place)?.read_string();
+                    texts.map(Some).map_err(std::io::Error::other)
+                }
+            };
+        }
         let n = held.shape.iter().product();
         let bytes = self.bytes(&held, 0, n)?;
         let each = bytes.chunks_exact(held.kind.width().max(1));
@@ -359,6 +455,16 @@ impl Arrays {
         };
         Ok(Some(each.map(text).collect()))
     }
+}
+
+/// An array whose rows stand apart in the file; `kind` as NumPy names it.
+pub(super) fn rows_at(shape: Vec<usize>, kind: &str, at: u64, stride: u64) -> Option<Held> {
+    Some(Held {
+        shape,
+        kind: kind_of(kind)?,
+        fortran: false,
+        place: Place::Rows(at, stride),
+    })
 }
 
 fn bytes_of(shape: &[usize], kind: Kind) -> Option<u64> {
@@ -391,6 +497,8 @@ fn kind_of(descr: &str) -> Option<Kind> {
         ">f8" => (8, |b| f64::from_be_bytes(take(b))),
         ">f4" => (4, |b| f64::from(f32::from_be_bytes(take(b)))),
         "<i4" => (4, |b| f64::from(i32::from_le_bytes(take(b)))),
+        ">i4" => (4, |b| f64::from(i32::from_be_bytes(take(b)))),
+        ">i2" => (2, |b| f64::from(i16::from_be_bytes(take(b)))),
         "<u4" => (4, |b| f64::from(u32::from_le_bytes(take(b)))),
         "<i2" => (2, |b| f64::from(i16::from_le_bytes(take(b)))),
         "<u2" => (2, |b| f64::from(u16::from_le_bytes(take(b)))),
