@@ -16,8 +16,8 @@ const LAGS_MS: [f64; 13] = [
 ];
 /// Penalty of the read-out, as a share of the mean variance of a unit.
 const RIDGE: f64 = 1e-3;
-/// Another lag has to be better by this to be one.
-const CLEARLY: f64 = 0.02;
+/// At another lag at most this share of what is left unexplained at none may be left.
+const CLEARLY: f64 = 0.7;
 
 /// One layer as it was understood.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -178,7 +178,7 @@ impl LatentsFile {
         let best = (0..LAGS_MS.len()).fold(LAGS_MS.len() / 2, |best, k| {
             if found[k] > found[best] { k } else { best }
         });
-        let best = if found[best] > none + CLEARLY {
+        let best = if 1.0 - found[best] < CLEARLY * (1.0 - none) {
             best
         } else {
             LAGS_MS.len() / 2
