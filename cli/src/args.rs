@@ -78,6 +78,35 @@ pub(crate) struct ConfigArgs {
     pub(crate) sets: Vec<String>,
 }
 
+/// What is asked for by name, alike on `run` and `eval`.
+#[derive(Debug, Args)]
+pub(crate) struct StudyArgs {
+    /// The conditions: a built-in set by name, a stimulus folder, or a CSV; the recording's, else primate79, without it.
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub(crate) conditions: Option<String>,
+    /// Conditions of the set by id, separated by commas; all without it.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) ids: Vec<String>,
+    /// Analyses by name, separated by commas; all that the inputs allow without it.
+    #[arg(long, value_delimiter = ',', value_name = "NAME", value_parser = analysis_parser())]
+    pub(crate) analyses: Vec<String>,
+    /// Nulls that every model has to be above, in x, y and at the end, or the exit code is 1; separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "NULL", value_parser = ["inertia", "straight-line", "straight-line-walls", "last-seen"])]
+    pub(crate) require: Vec<String>,
+    /// Folder for what is needed to compute every row again elsewhere: features, truth, masks, splits, predictions.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) export: Option<PathBuf>,
+    /// Print the card as JSON instead of a summary.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+fn analysis_parser() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(mental_pong_study::analysis::names())
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// Name of the run; results go to OUT/NAME.
@@ -86,37 +115,32 @@ pub(crate) struct RunArgs {
     /// Folder of runs.
     #[arg(long, default_value = "out")]
     pub(crate) out: PathBuf,
-    /// Conditions by id, separated by commas; the 79 recorded ones without it.
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) ids: Vec<u32>,
-    /// Print the card as JSON instead of a summary.
-    #[arg(long)]
-    pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) config: ConfigArgs,
+    pub(crate) study: StudyArgs,
 }
 
+/// Files and folders that go into a study.
 #[derive(Debug, Args)]
-pub(crate) struct EvalArgs {
-    /// Recordings: the released file, one of its layout, or a converted folder. Read as data, never executed.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) dmfc: Option<PathBuf>,
-    /// Bundled models, separated by commas: ctrnn, lstm. Both if neither this nor --latents is given.
-    #[arg(long = "model", value_delimiter = ',', value_name = "NAME")]
-    pub(crate) models: Vec<String>,
-    /// Latents in an .npz, as `mpong predict` writes them or made elsewhere, with a name for the tables; may be repeated.
+pub(crate) struct FileArgs {
+    /// Recording: the released file, one of its layout, NWB, npz, MAT, Parquet, or a converted folder. Read as data, never
+    /// executed.
+    #[arg(long, alias = "dmfc", value_name = "PATH")]
+    pub(crate) recording: Option<PathBuf>,
+    /// Recording of another animal on the same conditions: how well one brain predicts the other, as a ceiling.
+    #[arg(
+        long,
+        alias = "other-dmfc",
+        value_name = "PATH",
+        requires = "recording"
+    )]
+    pub(crate) other_recording: Option<PathBuf>,
+    /// Latents in a file, as `mpong predict` writes them or made elsewhere, with a name for the tables; may be repeated.
     #[arg(long, value_name = "[NAME=]FILE")]
     pub(crate) latents: Vec<String>,
     /// Trials of people or animals (TSV, CSV or Parquet, as `mpong play` writes them or mapped by --columns), with a name for
     /// the tables; may be repeated.
     #[arg(long, value_name = "[NAME=]FILE")]
     pub(crate) behavior: Vec<String>,
-    /// Columns of --behavior by role, for example condition=py_meta_index,paddle=paddle_y.
-    #[arg(long, value_name = "ROLE=COLUMN,...")]
-    pub(crate) columns: Option<String>,
-    /// Recording of another animal on the same conditions: how well one brain predicts the other, as a ceiling.
-    #[arg(long, value_name = "PATH", requires = "dmfc")]
-    pub(crate) other_dmfc: Option<PathBuf>,
     /// CSV of numbers that describe the rows: a column `row` with their names, and a column for each attribute (sizes,
     /// training, ...), to be regressed on the scores.
     #[arg(long, value_name = "FILE")]
@@ -124,26 +148,35 @@ pub(crate) struct EvalArgs {
     /// Folder of object contact (Physion): train.npy, train.csv, test.npy, test.csv, and people/ where there are people.
     #[arg(long, value_name = "DIR")]
     pub(crate) contact: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+    /// Models by name, separated by commas. The bundled ones if neither this nor --latents is given.
+    #[arg(long = "model", value_delimiter = ',', value_name = "NAME")]
+    pub(crate) models: Vec<String>,
+    /// Columns of --behavior by role, for example condition=py_meta_index,paddle=paddle_y.
+    #[arg(long, value_name = "ROLE=COLUMN,...")]
+    pub(crate) columns: Option<String>,
     /// Evaluate no model: recordings, behaviour and controls alone.
     #[arg(long, conflicts_with_all = ["models", "latents"])]
     pub(crate) no_models: bool,
-    /// Which analyses, separated by commas; all that the inputs allow without it.
-    #[arg(long, value_delimiter = ',', value_name = "NAME")]
-    pub(crate) analyses: Vec<String>,
     /// Folder for the card, tables, figures and report.
     #[arg(long, default_value = "out/eval")]
     pub(crate) out: PathBuf,
-    /// Print the card as JSON instead of a summary.
-    #[arg(long)]
-    pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) config: ConfigArgs,
+    pub(crate) study: StudyArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// The card.
     pub(crate) card: PathBuf,
+    /// The files that went in, where they were not built in: the same flags as on `eval`.
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
     /// Print the differences as JSON.
     #[arg(long)]
     pub(crate) json: bool,

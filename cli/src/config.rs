@@ -97,24 +97,24 @@ fn merge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mental_pong_study::chain::RunConfig;
+    use mental_pong_study::StudyConfig;
 
-    fn with(sets: &[&str]) -> Result<RunConfig, Failure> {
+    fn with(sets: &[&str]) -> Result<StudyConfig, Failure> {
         let args = ConfigArgs {
             config: None,
             sets: sets.iter().map(ToString::to_string).collect(),
         };
-        load(&RunConfig::default(), &args)
+        load(&StudyConfig::default(), &args)
     }
 
     #[test]
     fn a_setting_overrides_its_default_alone() {
         let config = with(&["splits=7", "headline=lstm", "train=1"]).unwrap();
-        let expected = RunConfig {
+        let expected = StudyConfig {
             splits: 7,
             headline: "lstm".into(),
             train: 1.0,
-            ..RunConfig::default()
+            ..StudyConfig::default()
         };
         assert_eq!(config, expected);
     }

@@ -47,7 +47,7 @@ fn small_run(out: &Path, threads: &str) -> Vec<u8> {
         .env("RAYON_NUM_THREADS", threads)
         .output()
         .unwrap();
-    // On twenty conditions a null check may say no (1); anything else is a failure.
+    // On twenty conditions a validity check may say no (1); anything else is a failure.
     assert!(
         matches!(status.status.code(), Some(0 | 1)),
         "{}",
@@ -238,7 +238,7 @@ fn a_run_gives_the_same_card_with_any_number_of_threads_and_verifies() {
     stdout(mpong().args(["verify", "--quiet"]).arg(&card));
     let wrong = String::from_utf8(first)
         .unwrap()
-        .replacen("\"mean\": 0.9", "\"mean\": 0.8", 1);
+        .replacen("\"value\": 0.9", "\"value\": 0.8", 1);
     std::fs::write(&card, wrong).unwrap();
     let message = fails(mpong().args(["verify", "--quiet"]).arg(&card), 1);
     assert!(message.contains("recomputed"), "{message}");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use mental_pong_base::Quiet;
-use mental_pong_game::task::{primate79, select};
+use mental_pong_game::task::ConditionSet;
 use mental_pong_predictor::encoders::{
     Architecture, GaborPca, PixelPca, PublishedEncoder, ResnetConfig,
 };
@@ -111,14 +111,9 @@ fn predict(folder: &Path, name: &str, more: &[&str]) -> (usize, usize) {
     let dynamics = name != "encoder";
     let layer = if dynamics { "dynamics" } else { "encoder" };
     let ids = more.iter().position(|m| *m == "--ids").map(|k| more[k + 1]);
-    let conditions = match ids {
-        Some(ids) => {
-            let ids: Vec<u32> = ids.split(',').map(|id| id.parse().unwrap()).collect();
-            select(&ids).unwrap()
-        }
-        None => primate79(),
-    };
-    let layers = read_layers(&out, &conditions).unwrap();
+    let ids: Vec<&str> = ids.map_or_else(Vec::new, |ids| ids.split(',').collect());
+    let set = ConditionSet::chosen(None, &ids).unwrap();
+    let layers = read_layers(&out, &set, false).unwrap();
     let layer = layers.iter().find(|l| l.name == layer).unwrap();
     for trial in &layer.trials {
         let rows = || trial.latents.chunks_exact(trial.dim);

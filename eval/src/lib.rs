@@ -8,7 +8,8 @@
 //!    [`encoding`] goes the other way: what single units respond to.
 //! 3. [`behavior`] takes the last decoded height as the model's paddle and looks at its errors.
 //! 4. [`controls`] makes features that must do badly, and checks that a model does better.
-//! 5. [`recordings`] reads neural recordings, data only, and checks them against the released schema.
+//! 5. [`nulls`] says what needs no simulation, and how much better a forecast is.
+//! 6. [`recordings`] reads neural recordings, data only, and checks them against the released schema.
 //! 6. [`reliability`] says how well any model could do, [`dimensionality`] how many dimensions a population spans, and
 //!    [`predictivity`] how much of each unit a model's features predict.
 //! 7. [`rsa`] compares a model's states with recorded ones by their distances.
@@ -61,6 +62,7 @@ pub mod encoding;
 pub mod error;
 pub mod linear;
 pub mod nan_as_null;
+pub mod nulls;
 pub mod predictivity;
 pub mod recordings;
 pub mod reliability;

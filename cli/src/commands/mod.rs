@@ -10,6 +10,7 @@ pub(crate) mod predict;
 pub(crate) mod recordings;
 pub(crate) mod run;
 pub(crate) mod stimuli;
+mod study;
 pub(crate) mod task;
 pub(crate) mod train;
 mod train_published;

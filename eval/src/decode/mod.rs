@@ -6,6 +6,7 @@ mod layout;
 mod online;
 mod partial;
 mod parts;
+mod refit;
 mod scoring;
 mod sweeps;
 pub mod variables;

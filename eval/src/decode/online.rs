@@ -301,7 +301,7 @@ pub struct OnlineDecoder<'a> {
     truth: Vec<Truth>,
     /// First stacked row of each condition, and the end.
     starts: Vec<usize>,
-    sums: GramTable,
+    pub(crate) sums: GramTable,
 }
 
 /// What one split gives back.
@@ -433,11 +433,31 @@ impl<'a> OnlineDecoder<'a> {
         })
     }
 
+    /// Held-out predictions of every split by maps that were fitted on the rows of `fitted`, for example on visible bins alone.
+    ///
+    /// Errors as [`OnlineDecoder::run`]; [`Error::Shape`] for features of another width.
+    pub fn held_out_by(
+        &self,
+        fitted: &OnlineDecoder<'_>,
+        splits: &[Split],
+        readout: Readout,
+    ) -> Result<HeldOut> {
+        Split::check_all(splits, self.layout.conditions().len())?;
+        let done = splits
+            .par_iter()
+            .map(|split| self.read(&fitted.sums.fit(&split.train, readout)?, split))
+            .collect::<Result<_>>()?;
+        Ok(HeldOut {
+            splits: done,
+            rows: self.kept.rows.clone(),
+        })
+    }
+
     fn predict(&self, split: &Split, readout: Readout) -> Result<SplitPredictions> {
         self.read(&self.sums.fit(&split.train, readout)?, split)
     }
 
-    fn read(&self, fit: &LeastSquares, split: &Split) -> Result<SplitPredictions> {
+    pub(crate) fn read(&self, fit: &LeastSquares, split: &Split) -> Result<SplitPredictions> {
         let mut conditions = split.test.clone();
         conditions.sort_unstable();
         let mut starts = vec![0];

@@ -757,7 +757,8 @@ pub fn behavior_unit(name: &str) -> Option<&'static str> {
         | "hand_dx_postmean"
         | "hand_dy_postmean"
         | "hand_dspeed_postmean" => "deg/bin",
-        "eye_dv" | "eye_dh" | "eye_dspeed" => "deg/s",
+        // The authors divide by milliseconds.
+        "eye_dv" | "eye_dh" | "eye_dspeed" => "deg/ms",
         "ball_pos_x" | "ball_pos_y" | "paddle_pos_y" | "eye_v" | "eye_h" | "ball_pos_y_rel"
         | "ball_final_y" | "ball_initial_y" | "ball_occ_start_y" | "target_y"
         | "target_y_relative" | "ball_pos_ego_x" | "ball_pos_ego_y" => "deg",

@@ -61,6 +61,25 @@ impl Recording {
         self.responses.contains_key(&(trials, population, half))
     }
 
+    /// Factors of some units of a population, fitted as [`Recording::with_factors`] does; `None` where there are not more units
+    /// or bins than factors.
+    ///
+    /// # Errors
+    /// Of responses that are not there, of the mask and of the factor analysis.
+    pub fn factors_of(
+        &self,
+        trials: TrialType,
+        responses: &Responses,
+        factors: usize,
+    ) -> Result<Option<Responses>> {
+        let Some(array) = self.fit_factors(trials, responses, factors)? else {
+            return Ok(None);
+        };
+        let values = array.to_f64().unwrap_or_default();
+        let (conditions, bins) = (responses.conditions(), responses.bins());
+        Responses::new(factors, conditions, bins, "1", values).map(Some)
+    }
+
     fn fit_factors(
         &self,
         trials: TrialType,

@@ -65,8 +65,15 @@ impl Consistency {
     }
 }
 
-/// Correlation of x and y with z taken out of both: `(r_xy - r_xz r_yz) / sqrt((1 - r_xz²)(1 - r_yz²))`.
+/// What is left of a variance below this is rounding: a correlation with it is 0 / 0.
+const NOTHING_LEFT: f64 = 1e-10;
+
+/// Correlation of x and y with z taken out of both: `(r_xy - r_xz r_yz) / sqrt((1 - r_xz²)(1 - r_yz²))`. NaN where z leaves
+/// nothing of x or of y.
 pub(super) fn partial(r_xy: f64, r_xz: f64, r_yz: f64) -> f64 {
+    if (1.0 - r_xz * r_xz).min(1.0 - r_yz * r_yz) < NOTHING_LEFT {
+        return f64::NAN;
+    }
     (r_xy - r_xz * r_yz) / ((1.0 - r_xz * r_xz) * (1.0 - r_yz * r_yz)).sqrt()
 }
 
@@ -108,6 +115,12 @@ mod tests {
         // They are not the same thing: all three correlations 0.5.
         assert!((partial(0.5, 0.5, 0.5) - 1.0 / 3.0).abs() < 1e-15);
         assert!((partial_as_published(0.5, 0.5, 0.5) - 5.0 / 6.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_partial_correlation_of_what_the_ball_explains_wholly_is_undefined() {
+        assert!(partial(0.7, 1.0 - 1e-15, 0.7).is_nan());
+        assert!(partial(0.7, 0.7, -1.0).is_nan());
     }
 
     #[test]

@@ -1,104 +1,152 @@
-//! The card as short Markdown.
+//! The card as Markdown: the answer, the table at the top of the page, then every number.
 
 use std::fmt::Write as _;
 
-use super::{Card, RowKind};
-use crate::report::number;
-use mental_pong_eval::decode::Epoch;
+use super::{Card, Score};
+use crate::report::number::fixed;
+use crate::report::side::{SideBySide, side_by_side};
+use crate::words;
 
-/// Short Markdown: the hidden epoch, the checks, the provenance. Same bytes for the same card.
+/// Text of a cell or a sentence: what Markdown or HTML would take for a mark is escaped.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\n' | '\r' => out.push(' '),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The card as Markdown. Same bytes for the same card.
 #[must_use]
-pub fn card_markdown(card: &Card) -> String {
+pub fn markdown(card: &Card) -> String {
     let mut out = String::new();
     // Writing into a String cannot fail.
     let _ = write(card, &mut out);
     out
 }
 
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
-}
-
 fn write(card: &Card, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "# Score card\n\n{}\n", card.data_statement)?;
-    writeln!(
-        out,
-        "{} · {} conditions ({}, law `{}`), {} bins, {} splits by condition ({:.0} % to fit, seed {}), read-out `{}`.\n",
-        card.program,
-        card.n_conditions,
-        card.inputs.conditions,
-        card.inputs.law,
-        card.n_bins,
-        card.splits.n,
-        100.0 * card.splits.train,
-        card.splits.seed,
-        card.primary_readout
-    )?;
-    writeln!(
-        out,
-        "## Hidden epoch\n\nMean ± SD over splits. Splits overlap: the SD is a spread, not a standard error. An empty cell is undefined.\n"
-    )?;
-    writeln!(
-        out,
-        "| row | kind | r x | r y | MAE x (deg) | MAE y (deg) |"
-    )?;
-    writeln!(out, "|---|---|---|---|---|---|")?;
-    for row in card
-        .rows
-        .iter()
-        .filter(|r| r.readout == card.primary_readout)
-    {
-        let kind = match row.kind {
-            RowKind::Model => "model",
-            RowKind::Reference => "reference",
-            RowKind::Control => "control",
-            RowKind::Published => "published",
-        };
-        write!(out, "| {} | {kind} |", cell(&row.name))?;
-        for (target, mae) in [("x", false), ("y", false), ("x", true), ("y", true)] {
-            let text = row.get(Epoch::Hidden, target).map_or(String::new(), |s| {
-                let (summary, digits) = if mae { (s.mae, 2) } else { (s.r, 3) };
-                number::mean_sd(summary.mean, summary.sd, digits)
-            });
-            write!(out, " {text} |")?;
-        }
-        writeln!(out)?;
+    writeln!(out, "# Score card\n")?;
+    for sentence in &card.answer {
+        writeln!(out, "{}\n", plain(sentence))?;
     }
-    if !card.behavior.is_empty() {
+    writeln!(out, "{}\n", plain(&card.data_statement))?;
+    let SideBySide { columns, rows } = side_by_side(card);
+    if !columns.is_empty() {
+        write!(out, "| |")?;
+        for column in &columns {
+            write!(out, " {} |", plain(column.heading))?;
+        }
+        writeln!(out, "\n|---{}|", "|---".repeat(columns.len()))?;
+        for row in &rows {
+            write!(out, "| {} |", plain(&row.name))?;
+            for score in &row.scores {
+                let text = score.map_or(String::new(), |s| fixed(s.value, 3));
+                write!(out, " {text} |")?;
+            }
+            writeln!(out)?;
+        }
+    }
+    for section in &card.sections {
         writeln!(
             out,
-            "\n## End height\n\n| row | conditions | r | MAE over trials (deg) | MAE of the mean (deg) |\n|---|---|---|---|---|"
+            "\n## {}\n\n{}\n",
+            plain(&section.title),
+            plain(&section.question)
         )?;
-        for b in &card.behavior {
+        for warning in &section.warnings {
+            writeln!(out, "> {}\n", plain(warning))?;
+        }
+        writeln!(
+            out,
+            "| row | number | value | interval | ceiling | conditions | bins | note |\n|---|---|---|---|---|---|---|---|"
+        )?;
+        for s in &section.scores {
+            score(s, out)?;
+        }
+        for line in &section.method {
+            writeln!(out, "\n{}", plain(line))?;
+        }
+        writeln!(
+            out,
+            "\nWhat this does not show: {}",
+            plain(&section.does_not_show)
+        )?;
+    }
+    provenance(card, out)
+}
+
+fn score(s: &Score, out: &mut String) -> std::fmt::Result {
+    let interval = if s.low.is_finite() {
+        format!(
+            "{} to {} ({})",
+            fixed(s.low, 4),
+            fixed(s.high, 4),
+            words::interval(&s.interval)
+        )
+    } else {
+        String::new()
+    };
+    let count = |n: Option<usize>| n.map_or(String::new(), |n| n.to_string());
+    writeln!(
+        out,
+        "| {} | {} | {} | {interval} | {} | {} | {} | {} |",
+        plain(&s.row),
+        plain(&words::number(s)),
+        fixed(s.value, 4),
+        fixed(s.ceiling, 4),
+        count(s.n_conditions),
+        count(s.n_bins),
+        plain(&s.note)
+    )
+}
+
+fn provenance(card: &Card, out: &mut String) -> std::fmt::Result {
+    if !card.checks.is_empty() {
+        writeln!(out, "\n## Validity\n")?;
+        for check in &card.checks {
+            let mark = if check.passed { "yes" } else { "**NO**" };
             writeln!(
                 out,
-                "| {} | {} | {} | {} | {} |",
-                cell(&b.row),
-                b.n_conditions,
-                number::fixed(b.r, 3),
-                number::fixed(b.mae_trialwise_deg, 2),
-                number::fixed(b.mae_of_mean_deg, 2)
+                "- {mark}: {}. {}",
+                plain(&check.name),
+                plain(&check.detail)
             )?;
         }
     }
-    writeln!(out, "\n## Checks\n")?;
-    for check in &card.checks {
-        let mark = if check.passed { "yes" } else { "**NO**" };
-        writeln!(out, "- {mark}: {}. {}", check.name, check.detail)?;
-    }
-    writeln!(out, "\n## What this score does not show\n")?;
-    for line in &card.does_not_show {
-        writeln!(out, "- {line}")?;
+    if !card.skipped.is_empty() {
+        writeln!(out, "\n## Not run\n")?;
+        for s in &card.skipped {
+            writeln!(out, "- {}: {}", plain(&s.name), plain(&s.value))?;
+        }
     }
     writeln!(
         out,
         "\n## Provenance\n\n| what | sha256 or value |\n|---|---|"
     )?;
-    for h in &card.inputs.sha256 {
-        writeln!(out, "| {} | `{}` |", cell(&h.name), h.value)?;
+    for set in &card.sets {
+        writeln!(out, "| set {} | `{}` |", plain(&set.name), set.sha256)?;
+    }
+    for g in &card.inputs {
+        writeln!(
+            out,
+            "| {} {} | `{}` |",
+            g.role.flag().trim_start_matches('-'),
+            plain(&g.name),
+            g.sha256
+        )?;
     }
     for seed in &card.seeds {
-        writeln!(out, "| seed: {} | {} |", cell(&seed.purpose), seed.value)?;
+        writeln!(out, "| seed: {} | {} |", plain(&seed.purpose), seed.value)?;
     }
     for f in card.tables.iter().chain(&card.figures) {
         writeln!(out, "| {} | `{}` |", f.name, f.sha256)?;

@@ -1,35 +1,36 @@
-//! The score card: everything a run found and everything needed to judge and repeat it, as one JSON file.
+//! The score card: everything a study found and everything needed to judge and repeat it, as one JSON file.
 //!
-//! A card has no times, no paths and no machine names, so that the same inputs give the same bytes.
+//! A card has no times, no paths and no machine names, so that the same inputs give the same bytes. What differs between
+//! processors is named in `processor`.
 
 mod compare;
 mod markdown;
+mod score;
 
 pub use compare::{Difference, compare};
-pub use markdown::card_markdown;
+pub use markdown::markdown;
+pub use score::{Score, interval};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use mental_pong_eval::decode::{Epoch, OnlineResult};
-use mental_pong_eval::stats::Summary;
+use crate::inputs::Asked;
 
 /// Version of the card's layout.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// What a row of the tables is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RowKind {
     /// A model under test.
     Model,
+    /// A recording, or people and animals whose behaviour was read.
+    Published,
     /// Something that knows more than a model may (truth, or the visible ball): an upper bound.
     Reference,
     /// Something that a model has to beat, or that shows what a simple rule reaches.
     Control,
-    /// A published figure.
-    Published,
 }
 
 impl RowKind {
@@ -38,14 +39,14 @@ impl RowKind {
     pub fn heading(self) -> &'static str {
         match self {
             Self::Model => "Models",
+            Self::Published => "Brain and behaviour",
             Self::Reference => "References (know more than a model may)",
-            Self::Control => "Controls",
-            Self::Published => "Published",
+            Self::Control => "Nulls and controls",
         }
     }
 }
 
-/// A named text of the provenance, for example a hash.
+/// A named text of the provenance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedText {
     /// What it is.
@@ -64,17 +65,56 @@ impl NamedText {
     }
 }
 
-/// What went in.
+/// What a file or folder was given as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The condition set.
+    Conditions,
+    /// The recording.
+    Recording,
+    /// A recording of another animal.
+    OtherRecording,
+    /// A model by name or by its weights.
+    Model,
+    /// Latents of a model.
+    Latents,
+    /// Trials of people or animals.
+    Behavior,
+    /// Attributes of rows.
+    Attributes,
+    /// Clips of object contact.
+    Contact,
+}
+
+impl Role {
+    /// The flag of the command line that gives it.
+    #[must_use]
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Conditions => "--conditions",
+            Self::Recording => "--recording",
+            Self::OtherRecording => "--other-recording",
+            Self::Model => "--model",
+            Self::Latents => "--latents",
+            Self::Behavior => "--behavior",
+            Self::Attributes => "--attributes",
+            Self::Contact => "--contact",
+        }
+    }
+}
+
+/// Something that was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inputs {
-    /// Name of the condition set, for example `primate79`.
-    pub conditions: String,
-    /// Law of motion of the stimuli and of the truth: `design` or `display`.
-    pub law: String,
-    /// Preset of the stimuli.
-    pub preset: String,
-    /// sha256 of stimuli, weights, preprocessing, condition table and so on.
-    pub sha256: Vec<NamedText>,
+pub struct Given {
+    /// What as.
+    pub role: Role,
+    /// Name in the tables, or the name of a built-in thing.
+    pub name: String,
+    /// Name of the file or folder, without its path; empty for something built in.
+    pub file: String,
+    /// sha256 of the file, of all files of a folder, or of what is built in.
+    pub sha256: String,
 }
 
 /// A seed and what it is for.
@@ -86,137 +126,38 @@ pub struct Seed {
     pub value: u64,
 }
 
-/// Short account of one model; the full one stands beside its weights.
+/// A condition set of the study.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModelCard {
+pub struct SetCard {
+    /// Name, for example `primate79`.
+    pub name: String,
+    /// Its hash.
+    pub sha256: String,
+    /// Conditions.
+    pub n_conditions: usize,
+    /// Bins of motion of all conditions.
+    pub n_bins: usize,
+    /// What looked at these conditions: training, selection, reporting.
+    pub looked_at: String,
+}
+
+/// A row of the study.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowCard {
     /// Name.
     pub name: String,
-    /// One or two sentences: what it is and what it was trained on.
+    /// Kind.
+    pub kind: RowKind,
+    /// What it is, one sentence.
     pub description: String,
-    /// Number of features.
-    pub units: usize,
-    /// sha256 of the weights; empty if there are none.
-    pub weights_sha256: String,
-    /// More facts, in order.
+    /// Features; null where an analysis never asked for them.
+    pub units: Option<usize>,
+    /// More facts of a model: weights, training, preprocessing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<NamedText>,
 }
 
-/// How conditions were divided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SplitsInfo {
-    /// Number of splits.
-    pub n: usize,
-    /// Share of conditions to fit on.
-    pub train: f64,
-    /// Seed of the splitter.
-    pub seed: u64,
-    /// How the splits were drawn.
-    pub method: String,
-}
-
-/// One epoch and target of a row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Stats {
-    /// Part of the trial.
-    pub epoch: Epoch,
-    /// Target: `x`, `y` (degrees), `dx`, `dy` (degrees per bin).
-    pub target: String,
-    /// Conditions with a row in the epoch.
-    pub n_conditions: usize,
-    /// Rows in the epoch.
-    pub n_bins: usize,
-    /// Pearson correlation over splits.
-    pub r: Summary,
-    /// Spearman correlation over splits.
-    pub spearman: Summary,
-    /// Mean absolute error over splits, unit of the target.
-    pub mae: Summary,
-    /// Root mean squared error over splits, unit of the target.
-    pub rmse: Summary,
-}
-
-/// One row of the tables: one set of features, read out in one way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// Name, for example `ctrnn`.
-    pub name: String,
-    /// What it is.
-    pub kind: RowKind,
-    /// One sentence.
-    pub description: String,
-    /// Read-out: `full` or `pca50`.
-    pub readout: String,
-    /// Number of features.
-    pub units: usize,
-    /// Rows dropped for a missing value.
-    pub dropped_rows: usize,
-    /// Epochs × targets in table order.
-    pub stats: Vec<Stats>,
-}
-
-impl Row {
-    /// From the result of online decoding.
-    #[must_use]
-    pub fn from_online(
-        name: &str,
-        kind: RowKind,
-        description: &str,
-        units: usize,
-        target_names: &[String],
-        result: &OnlineResult,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            description: description.into(),
-            readout: result.readout.name(),
-            units,
-            dropped_rows: result.dropped_rows,
-            stats: result
-                .table
-                .iter()
-                .map(|e| Stats {
-                    epoch: e.epoch,
-                    target: target_names.get(e.target).cloned().unwrap_or_default(),
-                    n_conditions: e.n_conditions,
-                    n_bins: e.n_bins,
-                    r: e.r,
-                    spearman: e.spearman,
-                    mae: e.mae,
-                    rmse: e.rmse,
-                })
-                .collect(),
-        }
-    }
-
-    /// The numbers of one epoch and target.
-    #[must_use]
-    pub fn get(&self, epoch: Epoch, target: &str) -> Option<&Stats> {
-        self.stats
-            .iter()
-            .find(|s| s.epoch == epoch && s.target == target)
-    }
-}
-
-/// A model's end heights against the truth, without the per-condition values (these are in the tables).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BehaviorScore {
-    /// Row of the model.
-    pub row: String,
-    /// Conditions.
-    pub n_conditions: usize,
-    /// Trials; equal to the conditions for a model without noise.
-    pub n_trials: usize,
-    /// Mean over trials of |paddle − truth|, degrees.
-    pub mae_trialwise_deg: f64,
-    /// Mean over conditions of |mean paddle − truth|, degrees.
-    pub mae_of_mean_deg: f64,
-    /// Pearson correlation of mean paddle and truth; null if undefined.
-    #[serde(with = "mental_pong_eval::nan_as_null")]
-    pub r: f64,
-}
-
-/// A yes-or-no question about the run. One "no" makes the exit code 1.
+/// A yes-or-no question about the validity of the study. One "no" makes the exit code 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// Name.
@@ -225,6 +166,74 @@ pub struct Check {
     pub passed: bool,
     /// The numbers behind it.
     pub detail: String,
+}
+
+/// How a row stands against another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Better, by its test.
+    Above,
+    /// The test does not tell.
+    NotDistinguishable,
+    /// Worse, by its test.
+    Below,
+}
+
+impl Standing {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Above => "above",
+            Self::NotDistinguishable => "not distinguishable from",
+            Self::Below => "below",
+        }
+    }
+}
+
+/// How a model stands against a null, by a paired test over conditions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Condition set.
+    pub set: String,
+    /// Model.
+    pub row: String,
+    /// Null.
+    pub null: String,
+    /// `x`, `y` or `end`.
+    pub target: String,
+    /// `all`, `none`, `visible` or `hidden`.
+    pub bounce: String,
+    /// What the test says.
+    pub standing: Standing,
+    /// 1 − error / error of the null.
+    #[serde(with = "mental_pong_eval::nan_as_null")]
+    pub skill: f64,
+    /// p of the paired sign-flip test after Holm's correction; null without a test.
+    #[serde(with = "mental_pong_eval::nan_as_null")]
+    pub p: f64,
+}
+
+/// One analysis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Section {
+    /// Identifier, for example `rsa`.
+    pub analysis: String,
+    /// Heading.
+    pub title: String,
+    /// The question it answers, one sentence.
+    pub question: String,
+    /// How it was answered, made from what was done.
+    pub method: Vec<String>,
+    /// The numbers.
+    pub scores: Vec<Score>,
+    /// What a reader must know before quoting them.
+    pub warnings: Vec<String>,
+    /// What it does not show.
+    pub does_not_show: String,
+    /// Names of its tables, without folder and ending.
+    pub tables: Vec<String>,
 }
 
 /// A file of the report.
@@ -243,78 +252,120 @@ pub struct Card {
     pub schema_version: u32,
     /// Name and version of the program.
     pub program: String,
-    /// What of this is real and what is synthetic.
+    /// Instruction sets of the processor that numbers may depend on in their last digits.
+    pub processor: Vec<String>,
+    /// What of this is real, synthetic or simulated.
     pub data_statement: String,
-    /// The configuration: with the same program it gives this card again.
+    /// The answer, made from the tests: a sentence each, the first alone enough.
+    pub answer: Vec<String>,
+    /// The configuration.
     pub config: serde_json::Value,
-    /// What went in.
-    pub inputs: Inputs,
+    /// What was asked for by name.
+    #[serde(default)]
+    pub asked: Asked,
+    /// Condition sets, the study's own first.
+    pub sets: Vec<SetCard>,
+    /// Everything that was given.
+    pub inputs: Vec<Given>,
     /// Seeds.
     pub seeds: Vec<Seed>,
-    /// Models.
-    pub models: Vec<ModelCard>,
-    /// Splits.
-    pub splits: SplitsInfo,
-    /// Conditions.
-    pub n_conditions: usize,
-    /// Rows (bins) of all conditions.
-    pub n_bins: usize,
-    /// Read-out of `decode.csv` and of the figures.
-    pub primary_readout: String,
-    /// Scores.
-    pub rows: Vec<Row>,
-    /// Behaviour.
-    pub behavior: Vec<BehaviorScore>,
-    /// Checks.
+    /// The rows that an analysis asked for.
+    pub rows: Vec<RowCard>,
+    /// The analyses, in order.
+    pub sections: Vec<Section>,
+    /// Analyses that were not run, and why.
+    pub skipped: Vec<NamedText>,
+    /// Validity checks.
     pub checks: Vec<Check>,
-    /// Tables, by name.
+    /// How the models stand against their nulls.
+    pub findings: Vec<Finding>,
+    /// Tables by name.
     pub tables: Vec<FileHash>,
-    /// Figures, by name.
+    /// Figures by name.
     pub figures: Vec<FileHash>,
-    /// What the score does not show, a sentence each.
-    pub does_not_show: Vec<String>,
-}
-
-/// Pretty JSON with a newline at the end.
-pub(crate) fn to_json(card: &impl Serialize) -> Result<String> {
-    let mut text = serde_json::to_string_pretty(card)?;
-    text.push('\n');
-    Ok(text)
-}
-
-/// A card whose layout has the version `expected` under `key`.
-pub(crate) fn from_json<T: DeserializeOwned>(text: &str, key: &str, expected: u32) -> Result<T> {
-    let tree: serde_json::Value = serde_json::from_str(text)?;
-    let version = tree.get(key).cloned().unwrap_or_default();
-    let found: u32 = serde_json::from_value(version)?;
-    if found != expected {
-        return Err(Error::SchemaVersion { expected, found });
-    }
-    Ok(serde_json::from_value(tree)?)
 }
 
 impl Card {
     /// Pretty JSON with a newline at the end. Numbers have all their digits; NaN is null.
+    ///
+    /// # Errors
+    /// [`Error::Json`].
     pub fn to_json(&self) -> Result<String> {
-        to_json(self)
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        Ok(text)
     }
 
-    /// Read a card. [`Error::Json`] if it is not one, [`Error::SchemaVersion`] if this version cannot read it.
+    /// Reads a card.
+    ///
+    /// # Errors
+    /// [`Error::Json`] if it is none, [`Error::SchemaVersion`] if this version cannot read it.
     pub fn from_json(text: &str) -> Result<Self> {
-        from_json(text, "schema_version", SCHEMA_VERSION)
+        let tree: serde_json::Value = serde_json::from_str(text)?;
+        let version = tree
+            .get("schema_version")
+            .or_else(|| tree.get("study_schema_version"))
+            .cloned()
+            .unwrap_or_default();
+        let found: u32 = serde_json::from_value(version)?;
+        if found != SCHEMA_VERSION {
+            return Err(Error::SchemaVersion {
+                expected: SCHEMA_VERSION,
+                found,
+            });
+        }
+        Ok(serde_json::from_value(tree)?)
     }
 
-    /// Whether every check said yes.
+    /// Whether every validity check said yes.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.checks.iter().all(|c| c.passed)
     }
 
-    /// A row by name and read-out.
+    /// Number of conditions of the study's own set.
     #[must_use]
-    pub fn row(&self, name: &str, readout: &str) -> Option<&Row> {
-        self.rows
-            .iter()
-            .find(|r| r.name == name && r.readout == readout)
+    pub fn n_conditions(&self) -> usize {
+        self.sets.first().map_or(0, |s| s.n_conditions)
     }
+
+    /// A number by its identifiers, on the study's own set.
+    #[must_use]
+    pub fn score(
+        &self,
+        analysis: &str,
+        row: &str,
+        metric: &str,
+        epoch: &str,
+        target: &str,
+    ) -> Option<&Score> {
+        let section = self.sections.iter().find(|s| s.analysis == analysis)?;
+        section.scores.iter().find(|s| {
+            s.row == row
+                && s.metric == metric
+                && s.epoch == epoch
+                && (target.is_empty() || s.target == target)
+                && s.against.is_empty()
+                && s.set.is_empty()
+        })
+    }
+}
+
+/// The instruction sets that this processor offers and that kernels choose between.
+#[must_use]
+pub fn processor() -> Vec<String> {
+    let mut found = vec![std::env::consts::ARCH.to_owned()];
+    #[cfg(target_arch = "x86_64")]
+    {
+        for (name, here) in [
+            ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+            ("fma", std::arch::is_x86_feature_detected!("fma")),
+            ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+        ] {
+            if here {
+                found.push(name.into());
+            }
+        }
+    }
+    found
 }

@@ -21,3 +21,17 @@ pub fn mean_sd(mean: f64, sd: f64, digits: usize) -> String {
     }
     format!("{} ± {}", fixed(mean, digits), fixed(sd, digits))
 }
+
+/// A p value for a sentence: `.0001` at the least.
+#[must_use]
+pub fn p_value(p: f64) -> String {
+    if p.is_nan() {
+        "undefined".to_owned()
+    } else if p < 0.0001 {
+        "< 0.0001".to_owned()
+    } else if p < 0.001 {
+        format!("{p:.4}")
+    } else {
+        format!("{p:.3}")
+    }
+}

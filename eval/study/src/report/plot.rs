@@ -267,31 +267,54 @@ pub(crate) type Point = (f64, f64, f64, f64);
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Curve {
     pub(crate) name: String,
+    /// Whether it is a null: drawn in grey.
+    pub(crate) null: bool,
     /// (x, y, lower, upper); NaN in y is a gap, NaN bounds are no band.
     pub(crate) points: Vec<Point>,
 }
 
-/// Curves over one axis, with bands. At most seven stay legible; more are not drawn.
+/// Dashes of grey lines, told apart without colour.
+const GREY_DASHES: [&str; 5] = ["", "2 3", "7 3", "1 2", "9 3 2 3"];
+
+/// What a curve is drawn with: its look and its dash.
+fn look_of(curves: &[Curve], at: usize) -> (&'static Look, &'static str) {
+    let before = curves[..at]
+        .iter()
+        .filter(|c| c.null == curves[at].null)
+        .count();
+    if curves[at].null {
+        return (&LOOKS[2], GREY_DASHES[before % GREY_DASHES.len()]);
+    }
+    let look = &LOOKS[[0, 1, 3, 4, 5, 6][before % 6]];
+    (look, look.dash)
+}
+
+/// Heights of labels that belong at `wanted`, moved apart to at least `gap` and kept within the plot.
+fn apart(wanted: &[f64], gap: f64, (top, bottom): (f64, f64)) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
+    let mut placed = wanted.to_vec();
+    let mut last = f64::NEG_INFINITY;
+    for &i in &order {
+        placed[i] = placed[i].max(last + gap).max(top);
+        last = placed[i];
+    }
+    let mut next = bottom + gap;
+    for &i in order.iter().rev() {
+        placed[i] = placed[i].min(next - gap);
+        next = placed[i];
+    }
+    placed
+}
+
+/// Curves over one axis, with bands, each named at its end. At most seven stay legible; more are not drawn.
 pub(crate) fn curves(label: &str, x_axis: &str, y_axis: &str, curves: &[Curve]) -> String {
     let curves = &curves[..curves.len().min(LOOKS.len())];
-    let (left, right) = (50.0, 10.0);
-    let top = 14.0 + 18.0 * curves.len().div_ceil(2) as f64;
-    let (y0, y1) = (top, top + 190.0);
+    let names = curves.iter().map(|c| width(&c.name, SMALL) + 16.0);
+    let right = names.fold(24.0, f64::max).min(150.0);
+    let left = 50.0;
+    let (y0, y1) = (14.0, 224.0);
     let mut svg = Svg::new(WIDTH, y1 + 42.0, label);
-    for (i, curve) in curves.iter().enumerate() {
-        let look = &LOOKS[i % LOOKS.len()];
-        let (x, y) = (10.0 + (i % 2) as f64 * 195.0, 14.0 + (i / 2) as f64 * 18.0);
-        svg.path(
-            &[(x, y), (x + 34.0, y)],
-            look.class,
-            look.colour,
-            2.0,
-            look.dash,
-        );
-        svg.marker(x + 17.0, y, 3.2, look, false);
-        let name = fitting(&curve.name, TEXT, 152.0);
-        svg.text(x + 40.0, y + 4.0, TEXT, Anchor::Start, &name);
-    }
     let points = || {
         curves
             .iter()
@@ -322,34 +345,35 @@ pub(crate) fn curves(label: &str, x_axis: &str, y_axis: &str, curves: &[Curve]) 
         pixels: (y1, y0),
     };
     svg.axes((left, WIDTH - right), &y, SMALL);
-    svg.x_ticks(y1, &x, 6, SMALL);
-    for (i, curve) in curves.iter().enumerate() {
-        let look = &LOOKS[i % LOOKS.len()];
-        let band: Vec<_> = curve
-            .points
-            .iter()
-            .map(|p| (x.at(p.0), y.clamped(p.3), y.clamped(p.2)))
-            .collect();
-        svg.band(&band, look);
-        let line: Vec<_> = curve
-            .points
-            .iter()
-            .map(|p| {
-                let at = if p.1.is_finite() {
-                    y.clamped(p.1)
-                } else {
-                    f64::NAN
-                };
-                (x.at(p.0), at)
-            })
-            .collect();
-        svg.path(&line, look.class, look.colour, 2.0, look.dash);
-        let every = line.len().div_ceil(8).max(1);
-        for (j, &(px, py)) in line.iter().enumerate() {
-            if j % every == i % every {
-                svg.marker(px, py, 2.8, look, false);
-            }
+    svg.x_ticks(y1, &x, 5, SMALL);
+    if low < 0.0 {
+        svg.line((left, y.at(0.0)), (WIDTH - right, y.at(0.0)), false);
+    }
+    let mut ends = Vec::new();
+    // Nulls first, so that the models lie on top.
+    let mut order: Vec<usize> = (0..curves.len()).collect();
+    order.sort_by_key(|&i| !curves[i].null);
+    for i in order {
+        let line = draw(&mut svg, (&x, &y), curves, i);
+        if let Some(&end) = line.iter().rev().find(|p| p.1.is_finite()) {
+            ends.push((i, end));
         }
+    }
+    let wanted: Vec<f64> = ends.iter().map(|(_, end)| end.1).collect();
+    for ((i, end), at) in ends.iter().zip(apart(&wanted, 12.0, (y0 + 4.0, y1 - 2.0))) {
+        let (look, _) = look_of(curves, *i);
+        let from = WIDTH - right;
+        if (end.0 - from).abs() > 1.0 || (end.1 - at).abs() > 4.0 {
+            svg.path(
+                &[*end, (from + 8.0, at)],
+                look.class,
+                look.colour,
+                0.7,
+                "1 2",
+            );
+        }
+        let name = fitting(&curves[*i].name, SMALL, right - 12.0);
+        svg.text(from + 10.0, at + 3.5, SMALL, Anchor::Start, &name);
     }
     svg.text(
         (left + WIDTH - right) / 2.0,
@@ -360,6 +384,40 @@ pub(crate) fn curves(label: &str, x_axis: &str, y_axis: &str, curves: &[Curve]) 
     );
     svg.vertical_text(12.0, (y0 + y1) / 2.0, TEXT, y_axis);
     svg.finish()
+}
+
+/// Draws one curve with its band and markers, and gives its points on the page.
+fn draw(svg: &mut Svg, (x, y): (&Scale, &Scale), curves: &[Curve], i: usize) -> Vec<(f64, f64)> {
+    let (curve, (look, dash)) = (&curves[i], look_of(curves, i));
+    let band: Vec<_> = curve
+        .points
+        .iter()
+        .map(|p| (x.at(p.0), y.clamped(p.3), y.clamped(p.2)))
+        .collect();
+    svg.band(&band, look);
+    let line: Vec<_> = curve
+        .points
+        .iter()
+        .map(|p| {
+            let at = if p.1.is_finite() {
+                y.clamped(p.1)
+            } else {
+                f64::NAN
+            };
+            (x.at(p.0), at)
+        })
+        .collect();
+    let wide = if curve.null { 1.4 } else { 2.4 };
+    svg.path(&line, look.class, look.colour, wide, dash);
+    if !curve.null {
+        let every = line.len().div_ceil(8).max(1);
+        for (j, &(px, py)) in line.iter().enumerate() {
+            if j % every == i % every {
+                svg.marker(px, py, 2.8, look, false);
+            }
+        }
+    }
+    line
 }
 
 /// A square table of numbers as shades, each number written in its cell. NaN is left empty.
@@ -473,6 +531,7 @@ mod tests {
         });
         all_inside(&dots("label", "r", &rows, &[]));
         let lines = names.map(|name| Curve {
+            null: false,
             name: format!("{name}, x"),
             points: vec![
                 (0.0, 0.1, f64::NAN, f64::NAN),

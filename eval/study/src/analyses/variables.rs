@@ -3,13 +3,13 @@
 
 use mental_pong_game::task::primate79;
 
-use super::decoding::over_splits;
-use super::scene::{Scene, System};
-use super::scores::{Score, Section};
-use super::{CURVES, Out, digits};
-use crate::card::RowKind;
+use super::CURVES;
+use crate::analysis::{Analysis, Cell, Need, Out, Table};
+use crate::card::{RowKind, Score};
+use crate::cells;
 use crate::error::Result;
 use crate::report::plot::{Curve, Dot, curves, dots};
+use crate::scene::{Row as StudyRow, Scene};
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::inputs::{Variable, variable};
 use mental_pong_eval::decode::variables::{
@@ -21,7 +21,7 @@ use mental_pong_eval::decode::{
 };
 use mental_pong_eval::encoding::bounces;
 use mental_pong_eval::linear::Readout;
-use mental_pong_eval::recordings::dmfc::{Half, Mask, Recording, Responses, TrialType};
+use mental_pong_eval::recordings::dmfc::{Half, Mask, Responses, TrialType, behavior_unit};
 use mental_pong_eval::stats::Summary;
 
 const X: &str = "ball_pos_x_TRUE";
@@ -37,8 +37,10 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn score(&self, metric: &str, s: &Summary, n: String) -> Score {
-        over_splits(Score::new(self.name, self.kind, metric, "", s.mean, n), s)
+    fn score(&self, metric: &str, target: &str, s: &Summary) -> Score {
+        Score::of(self.name, self.kind, metric, s.mean)
+            .target(target)
+            .over_splits(s)
     }
 }
 
@@ -57,70 +59,122 @@ struct Question<'a> {
 #[derive(Default)]
 struct Found {
     scores: Vec<Score>,
-    variables: Vec<Vec<String>>,
+    variables: Vec<Vec<Cell>>,
     dots: Vec<Dot>,
-    partial: [Vec<Vec<String>>; 2],
-    lags: Vec<Vec<String>>,
+    partial: [Vec<Vec<Cell>>; 2],
+    lags: Vec<Vec<Cell>>,
     lag_curves: Vec<Curve>,
-    sizes: Vec<Vec<String>>,
+    sizes: Vec<Vec<Cell>>,
     size_curves: Vec<Curve>,
 }
 
-pub(super) fn variables(scene: &Scene, recording: &Recording, out: &mut Out) -> Result<()> {
-    let trials = TrialType::Occ;
-    let mask = recording.mask(trials, "start_end_pad0")?;
-    let known: Vec<Variable> = DRIVER_33
-        .iter()
-        .filter_map(|&name| Some((name.to_owned(), variable(recording, trials, name).ok()?)))
-        // One that was never recorded is all NaN, and would take every bin with it.
-        .filter(|(_, values)| {
-            let cells = mask.cells();
-            cells.iter().any(|&(c, b)| values.get(c, b).is_finite())
-        })
-        .collect();
-    let missing: Vec<&str> = DRIVER_33
-        .iter()
-        .copied()
-        .filter(|name| !known.iter().any(|(n, _)| n == name))
-        .collect();
-    let question = Question {
-        scene,
-        ball: known
-            .iter()
-            .filter(|(n, _)| n == X || n == Y)
-            .cloned()
-            .collect(),
-        known,
-        mask,
-        epochs: Epochs {
-            visible: recording.mask(trials, "start_occ_pad0")?,
-            hidden: recording.mask(trials, "occ_end_pad0")?,
-        },
-        bin_ms: recording.expected().bin_ms,
-    };
-    let population = scene.population_of(recording, trials, Half::Full);
-    let mut found = Found::default();
-    let brain = Row {
-        name: scene.brain,
-        kind: RowKind::Published,
-        responses: recording.responses(trials, population, Half::Full)?,
-    };
-    question.ask(&brain, &mut found)?;
-    drop(brain);
-    for system in scene.of_kind(RowKind::Model) {
-        scene.stop_if_asked()?;
-        let model = Row {
-            name: &system.name,
-            kind: system.kind,
-            responses: as_responses(scene, system, recording.expected().bins)?,
-        };
-        question.ask(&model, &mut found)?;
+/// What else can be read out?
+pub(crate) struct Variables;
+
+impl Analysis for Variables {
+    fn id(&self) -> &'static str {
+        "variables"
     }
-    out.table(
+
+    fn title(&self) -> &'static str {
+        "What else can be read out?"
+    }
+
+    fn question(&self) -> &'static str {
+        "What else than the ball can be read out of the recording and of the models, and is it the ball that is read?"
+    }
+
+    fn does_not_show(&self) -> &'static str {
+        "Eye and hand are the animals' and go with the ball: that a variable can be read out does not say that it is represented, only that something that goes with it is."
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Recording]
+    }
+
+    fn run(&self, scene: &Scene<'_>, out: &mut Out) -> Result<()> {
+        let Some(recording) = scene.recording else {
+            return Ok(());
+        };
+        let trials = TrialType::Occ;
+        let mask = recording.mask(trials, "start_end_pad0")?;
+        let known: Vec<Variable> = DRIVER_33
+            .iter()
+            .filter_map(|&name| Some((name.to_owned(), variable(recording, trials, name).ok()?)))
+            // One that was never recorded is all NaN, and would take every bin with it.
+            .filter(|(_, values)| {
+                let cells = mask.cells();
+                cells.iter().any(|&(c, b)| values.get(c, b).is_finite())
+            })
+            .collect();
+        let missing: Vec<&str> = DRIVER_33
+            .iter()
+            .copied()
+            .filter(|name| !known.iter().any(|(n, _)| n == name))
+            .collect();
+        let question = Question {
+            scene,
+            ball: known
+                .iter()
+                .filter(|(n, _)| n == X || n == Y)
+                .cloned()
+                .collect(),
+            known,
+            mask,
+            epochs: Epochs {
+                visible: recording.mask(trials, "start_occ_pad0")?,
+                hidden: recording.mask(trials, "occ_end_pad0")?,
+            },
+            bin_ms: recording.expected().bin_ms,
+        };
+        let population = scene.population_of(recording, Half::Full);
+        let mut found = Found::default();
+        let brain = Row {
+            name: scene.brain,
+            kind: RowKind::Published,
+            responses: recording.responses(trials, population, Half::Full)?,
+        };
+        question.ask(&brain, &mut found)?;
+        drop(brain);
+        for row in scene.of_kind(RowKind::Model) {
+            scene.stop_if_asked()?;
+            let model = Row {
+                name: &row.name,
+                kind: row.kind,
+                responses: as_responses(scene, row, recording.expected().bins)?,
+            };
+            question.ask(&model, &mut found)?;
+        }
+        leave(found, out);
+        if !missing.is_empty() {
+            out.warnings.push(format!(
+                "The recording lacks {} (or has no value of it within the trials); the rest is decoded.",
+                missing.join(", ")
+            ));
+        }
+        out.warnings.push("A row with NaN in any variable is dropped for all, so the rows depend on the list of variables.".into());
+        out.warnings.push("Velocities of the eye (eye_dv, eye_dh, eye_dspeed) are in degrees per millisecond, as the authors' code has them.".into());
+        out.method.push(format!(
+            "One linear map for all variables, {} splits by condition, on {} and on the models' latents in the same bins; partial correlations given each other variable; lags −5 to 5 bins; 10 splits for each training size (Rajalingham et al. 2025, Fig. 3, S4, S5). Eye and hand are the animals'.",
+            scene.config.splits, scene.population
+        ));
+        Ok(())
+    }
+}
+
+/// Tables and figures of all rows.
+fn leave(mut found: Found, out: &mut Out) {
+    let mut put = |name: &str, columns: &[&str], rows: Vec<Vec<Cell>>| {
+        let mut table = Table::new(name, columns);
+        table.rows = rows;
+        out.tables.push(table);
+    };
+    put(
         "variables",
         &[
             "row",
             "variable",
+            "unit",
             "part",
             "r_mean",
             "r_sd",
@@ -130,69 +184,51 @@ pub(super) fn variables(scene: &Scene, recording: &Recording, out: &mut Out) -> 
             "rmse_mean",
             "n_bins",
         ],
-        &found.variables,
-    )?;
+        found.variables,
+    );
+    for (target, rows) in [X, Y].into_iter().zip(found.partial) {
+        put(
+            &format!("partial_{target}"),
+            &["row", "variable", "given", "partial_r_mean", "partial_r_sd"],
+            rows,
+        );
+    }
+    put(
+        "lags",
+        &[
+            "row", "pairing", "lag_ms", "variable", "r_mean", "r_sd", "n_bins",
+        ],
+        found.lags,
+    );
+    put(
+        "training_size",
+        &["row", "n_train_conditions", "variable", "r_mean", "r_sd"],
+        found.sizes,
+    );
+    out.scores = found.scores;
     out.figure(
         "variables",
         "variables",
         "Every variable, while the ball is hidden",
         "Correlation of decoded and true value over held-out hidden bins: mean over splits, bars ± SD over splits. Filled: the recording; open: models. Names are those of the released files.",
-        dots("Correlation of decoded and true variables while the ball is hidden", "Pearson r", &found.dots, &[]),
+        dots("Correlation of decoded and true variables while the ball is hidden", "correlation with the truth (Pearson r)", &found.dots, &[]),
     );
-    for (target, rows) in [X, Y].into_iter().zip(&found.partial) {
-        out.table(
-            &format!("partial_{target}"),
-            &["row", "variable", "given", "partial_r_mean", "partial_r_sd"],
-            rows,
-        )?;
-    }
-    out.table(
-        "lags",
-        &[
-            "row", "pairing", "lag_ms", "variable", "r_mean", "r_sd", "n_bins",
-        ],
-        &found.lags,
-    )?;
     found.lag_curves.truncate(CURVES);
     out.figure(
-        "variables",
+        "lags",
         "lags",
         "Responses before and after the ball",
-        "Right of 0: responses later than the ball. Factors and latents exist inside of the trial only, so that a lag loses bins. The published sweep rolls a mask, which compares sets of bins and not times: it stands in tables/lags.csv.",
-        curves("Decoding by lag", "lag (ms)", "Pearson r", &found.lag_curves),
+        "Right of 0: responses later than the ball. Factors and latents exist inside of the trial only, so that a lag loses bins. The published sweep rolls a mask, which compares sets of bins and not times: it stands in the table.",
+        curves("Decoding by lag", "lag (ms)", "correlation with the truth (Pearson r)", &found.lag_curves),
     );
-    out.table(
-        "training_size",
-        &["row", "n_train_conditions", "variable", "r_mean", "r_sd"],
-        &found.sizes,
-    )?;
     found.size_curves.truncate(CURVES);
     out.figure(
-        "variables",
+        "training_size",
         "training_size",
         "How many conditions a read-out needs",
         "Correlation on all other conditions by the number of conditions that the map was fitted on, 10 splits each.",
-        curves("Decoding by number of training conditions", "training conditions", "Pearson r", &found.size_curves),
+        curves("Decoding by number of training conditions", "training conditions", "correlation with the truth (Pearson r)", &found.size_curves),
     );
-    let mut warnings = Vec::new();
-    if !missing.is_empty() {
-        warnings.push(format!(
-            "The recording lacks {} (or has no value of it within the trials); the rest is decoded.",
-            missing.join(", ")
-        ));
-    }
-    warnings.push("A row with NaN in any variable is dropped for all, so the rows depend on the list of variables.".into());
-    out.sections.push(Section {
-        analysis: "variables".into(),
-        question: "What else than the ball can be read out of the recording and of the models, and is it the ball that is read?".into(),
-        method: format!(
-            "One linear map for all variables, {} splits by condition, on {} and on the models' latents in the same bins; partial correlations given each other variable; lags −5 to 5 bins; 10 splits for each training size (Rajalingham et al. 2025, Fig. 3, S4, S5). Eye and hand are the animals'.",
-            scene.config.splits, scene.population
-        ),
-        scores: found.scores,
-        warnings,
-    });
-    Ok(())
 }
 
 impl Question<'_> {
@@ -228,30 +264,32 @@ impl Question<'_> {
     /// Every variable, by part of the trial.
     fn parts(&self, row: &Row<'_>, decoder: &OnlineDecoder<'_>, held: &HeldOut, found: &mut Found) {
         for (part, words) in [
-            (Part::All, "whole trial"),
+            (Part::All, "all"),
             (Part::Visible, "visible"),
             (Part::Hidden, "hidden"),
         ] {
             let scores = decoder.part_scores(held, part);
             for t in &scores.targets {
-                found.variables.push(vec![
-                    row.name.to_owned(),
-                    t.target.clone(),
-                    words.into(),
-                    digits(t.r.mean),
-                    digits(t.r.sd),
-                    digits(t.spearman.mean),
-                    digits(t.mae.mean),
-                    digits(t.mae.sd),
-                    digits(t.rmse.mean),
-                    scores.n_rows.to_string(),
+                let unit = unit_of(&t.target);
+                found.variables.push(cells![
+                    row.name,
+                    &t.target,
+                    unit,
+                    words,
+                    t.r.mean,
+                    t.r.sd,
+                    t.spearman.mean,
+                    t.mae.mean,
+                    t.mae.sd,
+                    t.rmse.mean,
+                    scores.n_rows,
                 ]);
                 if part != Part::Visible {
-                    found.scores.push(row.score(
-                        &format!("r of {}, {words}", t.target),
-                        &t.r,
-                        format!("{} bins", scores.n_rows),
-                    ));
+                    found.scores.push(
+                        row.score("r", &t.target, &t.r)
+                            .during(words)
+                            .bins(scores.n_rows),
+                    );
                 }
                 if part == Part::Hidden {
                     found.dots.push(Dot {
@@ -283,27 +321,24 @@ impl Question<'_> {
                 .filter(|&k| !names[k].starts_with("ball_pos"))
                 .collect();
             let given = decoder.given_each(held, at, &others, Part::All)?;
-            table.extend(given.iter().map(|g| {
-                vec![
-                    row.name.to_owned(),
-                    target.to_owned(),
-                    g.covariate.clone(),
-                    digits(g.r.mean),
-                    digits(g.r.sd),
-                ]
-            }));
+            table.extend(
+                given
+                    .iter()
+                    .map(|g| cells![row.name, target, &g.covariate, g.r.mean, g.r.sd]),
+            );
             if let Some(least) = given
                 .iter()
                 .filter(|g| g.r.mean.is_finite())
                 .min_by(|a, b| a.r.mean.total_cmp(&b.r.mean))
             {
                 found.scores.push(
-                    row.score(
-                        &format!("lowest partial r of {target} given one other variable"),
-                        &least.r,
-                        format!("{} variables", given.len()),
-                    )
-                    .noting(format!("given {}", least.covariate)),
+                    row.score("least_partial_r", target, &least.r)
+                        .during("all")
+                        .noting(format!(
+                            "given {}, of {} variables",
+                            least.covariate,
+                            given.len()
+                        )),
                 );
             }
         }
@@ -327,6 +362,7 @@ impl Question<'_> {
         for (name, axis) in [(X, "x"), (Y, "y")] {
             found.lag_curves.push(Curve {
                 name: format!("{}, {axis}", row.name),
+                null: false,
                 points: lags
                     .iter()
                     .filter(|l| matches!(l.pairing, Pairing::Lag(_)))
@@ -343,14 +379,14 @@ impl Question<'_> {
                 Pairing::RolledMask(_) => "rolled mask (published)",
             };
             for t in &l.scores.targets {
-                found.lags.push(vec![
-                    row.name.to_owned(),
-                    how.to_owned(),
-                    digits(l.lag_ms),
-                    t.target.clone(),
-                    digits(t.r.mean),
-                    digits(t.r.sd),
-                    l.scores.n_rows.to_string(),
+                found.lags.push(cells![
+                    row.name,
+                    how,
+                    l.lag_ms,
+                    &t.target,
+                    t.r.mean,
+                    t.r.sd,
+                    l.scores.n_rows,
                 ]);
             }
         }
@@ -382,16 +418,13 @@ impl Question<'_> {
                     t.r.mean - t.r.sd,
                     t.r.mean + t.r.sd,
                 ));
-                found.sizes.push(vec![
-                    row.name.to_owned(),
-                    s.n_train.to_string(),
-                    name.to_owned(),
-                    digits(t.r.mean),
-                    digits(t.r.sd),
-                ]);
+                found
+                    .sizes
+                    .push(cells![row.name, s.n_train, name, t.r.mean, t.r.sd]);
             }
             found.size_curves.push(Curve {
                 name: format!("{}, {axis}", row.name),
+                null: false,
                 points,
             });
         }
@@ -427,31 +460,34 @@ impl Question<'_> {
             return Ok(());
         }
         let both = generalization(decoder, &bounce, Readout::Full)?;
-        for (words, result) in [
-            ("trained on bounces", &both.from_class),
-            ("trained on no bounce", &both.to_class),
+        for (metric, result) in [
+            ("r_from_bounces", &both.from_class),
+            ("r_from_no_bounce", &both.to_class),
         ] {
             for t in &result.targets {
-                found.scores.push(Score::new(
-                    row.name,
-                    row.kind,
-                    &format!("r of {}, {words}, tested on the others", t.target),
-                    "",
-                    t.r.mean,
-                    format!("{} bounces", both.n_class),
-                ));
+                found.scores.push(
+                    Score::of(row.name, row.kind, metric, t.r.mean)
+                        .target(&t.target)
+                        .noting(format!("{} conditions with a bounce", both.n_class)),
+                );
             }
         }
         Ok(())
     }
 }
 
+/// Unit of a decoded variable, as the released files have it; empty where it has none.
+fn unit_of(name: &str) -> &'static str {
+    behavior_unit(name).unwrap_or("")
+}
+
 /// A model's latents on the axes of a recording: NaN outside of the bins that it has.
-fn as_responses(scene: &Scene, system: &System, bins: usize) -> Result<Responses> {
-    let units = system.features.first().map_or(0, Array2::cols);
+fn as_responses(scene: &Scene, row: &StudyRow, bins: usize) -> Result<Responses> {
+    let features = scene.features(row)?;
+    let units = features.first().map_or(0, Array2::cols);
     let conditions = scene.layout.conditions();
     let mut values = vec![f64::NAN; units * conditions.len() * bins];
-    for (c, (rows, x)) in conditions.iter().zip(&system.features).enumerate() {
+    for (c, (rows, x)) in conditions.iter().zip(features).enumerate() {
         for (at, &bin) in rows.bins.iter().enumerate() {
             for unit in 0..units {
                 values[(unit * conditions.len() + c) * bins + bin] = x.get(at, unit);

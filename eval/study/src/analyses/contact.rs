@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::scene::Scene;
-use super::scores::{Score, Section};
-use super::{Out, digits};
-use crate::card::RowKind;
+use crate::analysis::{Analysis, Need, Out, Table};
+use crate::card::{RowKind, Score, interval};
+use crate::cells;
 use crate::error::{Error, Result};
 use crate::report::plot::{Dot, dots};
+use crate::scene::Scene;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::contact::kappa::{model_with_people, people_with_people};
 use mental_pong_eval::contact::people::{
@@ -187,116 +187,171 @@ fn read_clips(path: &Path) -> Result<Vec<ContactClip>> {
     Ok(clips)
 }
 
-pub(super) fn contact(scene: &Scene, inputs: &Contact, out: &mut Out) -> Result<()> {
-    let labels: Vec<bool> = inputs.train.clips.iter().map(|c| c.label).collect();
-    let model = ContactModel::train(&inputs.train.features, &labels, &ContactSettings::default())?;
-    let p = model.probabilities(&inputs.test.features)?;
-    let predictions: Vec<Prediction> = inputs
-        .test
-        .clips
-        .iter()
-        .zip(&p)
-        .map(|(clip, &p_contact)| Prediction {
-            scenario: clip.scenario,
-            name: clip.name.clone(),
-            label: clip.label,
-            p_contact,
-        })
-        .collect();
-    let accuracy = per_scenario_accuracy(&predictions)?;
-    let (row, kind) = (inputs.name.as_str(), RowKind::Model);
-    let mut scores = vec![
-        Score::new(
-            row,
-            kind,
-            "accuracy, all scenarios",
-            "",
-            accuracy.overall,
-            format!("{} clips", accuracy.n),
-        ),
-        Score::new(
-            row,
-            kind,
-            "training accuracy (no measure of the model)",
-            "",
-            model.train_accuracy,
-            format!("{} clips", model.n_train),
-        )
-        .noting(format!("chosen C = {:e}", model.c)),
-    ];
-    for s in &accuracy.scenarios {
-        scores.push(Score::new(
-            row,
-            kind,
-            &format!("accuracy, {}", s.scenario.name()),
-            "",
-            s.accuracy,
-            format!("{} clips", s.n),
-        ));
+/// Will the objects touch?
+pub(crate) struct ObjectContact;
+
+impl Analysis for ObjectContact {
+    fn id(&self) -> &'static str {
+        "contact"
     }
+
+    fn title(&self) -> &'static str {
+        "Will the objects touch?"
+    }
+
+    fn question(&self) -> &'static str {
+        "Do the features tell whether two objects will touch, and is it wrong where people are wrong?"
+    }
+
+    fn does_not_show(&self) -> &'static str {
+        "A read-out that is fitted to the outcome may use whatever goes with it in these clips."
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Contact]
+    }
+
+    fn run(&self, scene: &Scene<'_>, out: &mut Out) -> Result<()> {
+        let Some(inputs) = &scene.inputs.contact else {
+            return Ok(());
+        };
+        let labels: Vec<bool> = inputs.train.clips.iter().map(|c| c.label).collect();
+        let model =
+            ContactModel::train(&inputs.train.features, &labels, &ContactSettings::default())?;
+        let p = model.probabilities(&inputs.test.features)?;
+        let predictions: Vec<Prediction> = inputs
+            .test
+            .clips
+            .iter()
+            .zip(&p)
+            .map(|(clip, &p_contact)| Prediction {
+                scenario: clip.scenario,
+                name: clip.name.clone(),
+                label: clip.label,
+                p_contact,
+            })
+            .collect();
+        let mut pictures = accuracies_of(inputs, &model, &predictions, out)?;
+        if let Some(people) = &inputs.people {
+            let found = with_people(scene, inputs, people, &predictions, out)?;
+            if !found.is_empty() {
+                pictures = found;
+            }
+        }
+        kappas(inputs, &predictions, out)?;
+        let mut table = Table::new("contact", &["scenario", "stim_ID", "label", "p_contact"]);
+        for p in &predictions {
+            table.push(cells![p.scenario.name(), &p.name, p.label, p.p_contact]);
+        }
+        out.tables.push(table);
+        out.figure(
+            "contact",
+            "contact",
+            "Contact by scenario",
+            "Correlation of the read-out's probability of contact with the share of people who said yes; bars: 95 % bootstrap over clips. Without people: accuracy.",
+            dots("Object contact by scenario", "by scenario", &pictures, &[]),
+        );
+        out.method.push("Features standardised, logistic regression with an L2 penalty, C from 1e-8 to 1e8 by five stratified folds (seed 42), refitted on all training clips, one classifier for all scenarios (Nayebi et al. 2023); joined with people on scenario and name (Bear et al. 2021).".into());
+        Ok(())
+    }
+}
+
+fn accuracies_of(
+    inputs: &Contact,
+    model: &ContactModel,
+    predictions: &[Prediction],
+    out: &mut Out,
+) -> Result<Vec<Dot>> {
+    let accuracy = per_scenario_accuracy(predictions)?;
+    let score = |metric: &str, value| Score::of(&inputs.name, RowKind::Model, metric, value);
+    out.scores.push(
+        score("accuracy", accuracy.overall)
+            .target("all scenarios")
+            .noting(format!("{} clips", accuracy.n)),
+    );
+    out.scores.push(
+        score("train_accuracy", model.train_accuracy)
+            .noting(format!("{} clips, chosen C = {:e}", model.n_train, model.c)),
+    );
+    for s in &accuracy.scenarios {
+        out.scores.push(
+            score("accuracy", s.accuracy)
+                .target(s.scenario.name())
+                .noting(format!("{} clips", s.n)),
+        );
+    }
+    Ok(accuracy
+        .scenarios
+        .iter()
+        .map(|s| Dot {
+            group: "accuracy".into(),
+            name: s.scenario.name().into(),
+            value: s.accuracy,
+            interval: None,
+            filled: true,
+        })
+        .collect())
+}
+
+fn with_people(
+    scene: &Scene,
+    inputs: &Contact,
+    people: &People,
+    predictions: &[Prediction],
+    out: &mut Out,
+) -> Result<Vec<Dot>> {
     let bootstrap = Bootstrap {
         resamples: scene.config.resamples,
         seed: scene.config.seed,
         ..Bootstrap::default()
     };
-    let mut warnings = Vec::new();
+    let found = against_people(predictions, people, Unmatched::Count, &bootstrap)?;
     let mut pictures = Vec::new();
-    if let Some(people) = &inputs.people {
-        let found = against_people(&predictions, people, Unmatched::Count, &bootstrap)?;
-        for s in &found.scenarios {
-            let n = format!("{} clips", s.n);
-            let name = s.scenario.name();
-            scores.push(
-                Score::new(
-                    row,
-                    kind,
-                    &format!("r with people, {name}"),
-                    "",
-                    s.r.estimate,
-                    n.clone(),
-                )
-                .between(s.r.low, s.r.high, "95 % bootstrap over clips"),
-            );
-            scores.push(Score::new(
-                "people",
-                RowKind::Published,
-                &format!("accuracy, {name}"),
-                "",
-                s.people_accuracy,
-                n,
-            ));
-            pictures.push(Dot {
-                group: "r with people".into(),
-                name: name.into(),
-                value: s.r.estimate,
-                interval: Some((s.r.low, s.r.high)),
-                filled: true,
-            });
-        }
-        scores.push(Score::new(
-            row,
-            kind,
-            "mean r with people over scenarios",
-            "",
-            found.mean_r,
-            format!("{} scenarios", found.scenarios.len()),
-        ));
-        for (count, what) in [
-            (found.without_people, "clips that people have not"),
-            (
-                found.without_prediction,
-                "clips of people without a prediction",
-            ),
-            (
-                found.label_disagrees,
-                "clips whose outcome the two tables disagree on",
-            ),
-        ] {
-            if count > 0 {
-                warnings.push(format!("{count} {what} are left out."));
-            }
+    for s in &found.scenarios {
+        let n = format!("{} clips", s.n);
+        let name = s.scenario.name();
+        out.scores.push(
+            Score::of(&inputs.name, RowKind::Model, "r_people", s.r.estimate)
+                .target(name)
+                .noting(n.clone())
+                .between(s.r.low, s.r.high, interval::CLIPS),
+        );
+        out.scores.push(
+            Score::of("people", RowKind::Published, "accuracy", s.people_accuracy)
+                .target(name)
+                .noting(n),
+        );
+        pictures.push(Dot {
+            group: "r with people".into(),
+            name: name.into(),
+            value: s.r.estimate,
+            interval: Some((s.r.low, s.r.high)),
+            filled: true,
+        });
+    }
+    out.scores.push(
+        Score::of(&inputs.name, RowKind::Model, "mean_r_people", found.mean_r)
+            .noting(format!("{} scenarios", found.scenarios.len())),
+    );
+    for (count, what) in [
+        (found.without_people, "clips that people have not"),
+        (
+            found.without_prediction,
+            "clips of people without a prediction",
+        ),
+        (
+            found.label_disagrees,
+            "clips whose outcome the two tables disagree on",
+        ),
+    ] {
+        if count > 0 {
+            out.warnings.push(format!("{count} {what} are left out."));
         }
     }
+    Ok(pictures)
+}
+
+fn kappas(inputs: &Contact, predictions: &[Prediction], out: &mut Out) -> Result<()> {
     for responses in &inputs.answers {
         let decided: Vec<Option<bool>> = responses
             .clips
@@ -308,19 +363,18 @@ pub(super) fn contact(scene: &Scene, inputs: &Contact, out: &mut Out) -> Result<
                     .map(|p| p.p_contact > 0.5)
             })
             .collect();
+        let name = responses.scenario.name();
         if decided.iter().any(Option::is_none) {
-            warnings.push(format!(
-                "κ of {} is left out: participants answered clips without a prediction.",
-                responses.scenario.name()
+            out.warnings.push(format!(
+                "κ of {name} is left out: participants answered clips without a prediction."
             ));
             continue;
         }
         let decided: Vec<bool> = decided.into_iter().flatten().collect();
-        let name = responses.scenario.name();
         for (who, kind, kappa) in [
             (
-                row,
-                kind,
+                inputs.name.as_str(),
+                RowKind::Model,
                 Some(model_with_people(&decided, &responses.answers)?),
             ),
             (
@@ -330,51 +384,14 @@ pub(super) fn contact(scene: &Scene, inputs: &Contact, out: &mut Out) -> Result<
             ),
         ] {
             if let Some(k) = kappa {
-                scores.push(
-                    Score::new(who, kind, &format!("Cohen's κ with participants, {name}"), "", k.median, format!("{} participants or pairs", k.n))
-                        .between(k.p025, k.p975, "2.5th to 97.5th percentile over participants or pairs: a range, no interval of the median"),
+                out.scores.push(
+                    Score::of(who, kind, "kappa", k.median)
+                        .target(name)
+                        .noting(format!("{} participants or pairs", k.n))
+                        .between(k.p025, k.p975, interval::RANGE),
                 );
             }
         }
     }
-    let rows: Vec<Vec<String>> = predictions
-        .iter()
-        .map(|p| {
-            vec![
-                p.scenario.name().into(),
-                p.name.clone(),
-                p.label.to_string(),
-                digits(p.p_contact),
-            ]
-        })
-        .collect();
-    out.table(
-        "contact",
-        &["scenario", "stim_ID", "label", "p_contact"],
-        &rows,
-    )?;
-    if pictures.is_empty() {
-        pictures.extend(accuracy.scenarios.iter().map(|s| Dot {
-            group: "accuracy".into(),
-            name: s.scenario.name().into(),
-            value: s.accuracy,
-            interval: None,
-            filled: true,
-        }));
-    }
-    out.figure(
-        "contact",
-        "contact",
-        "Contact by scenario",
-        "Correlation of the read-out's probability of contact with the share of people who said yes; bars: 95 % bootstrap over clips. Without people: accuracy.",
-        dots("Object contact by scenario", "by scenario", &pictures, &[]),
-    );
-    out.sections.push(Section {
-        analysis: "contact".into(),
-        question: "Do the features tell whether two objects will touch, and is it wrong where people are wrong?".into(),
-        method: "Features standardised, logistic regression with an L2 penalty, C from 1e-8 to 1e8 by five stratified folds (seed 42), refitted on all training clips, one classifier for all scenarios (Nayebi et al. 2023); joined with people on scenario and name (Bear et al. 2021).".into(),
-        scores,
-        warnings,
-    });
     Ok(())
 }

@@ -1,0 +1,333 @@
+//! What goes into a study: files and folders by path, each read as data and hashed.
+
+use std::path::{Path, PathBuf};
+
+use mental_pong_base::Quiet;
+use mental_pong_base::files::{sha256_file, sha256_hex};
+use mental_pong_game::task::ConditionSet;
+use serde::{Deserialize, Serialize};
+
+use crate::analyses::{Attributes, Contact};
+use crate::card::{Card, Given, Role};
+use crate::error::{Error, Result};
+use crate::latents::{Layer, read_layers};
+use crate::scene::{self, BUNDLED};
+use mental_pong_eval::recordings::dmfc::{Opening, Recording};
+use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
+
+/// A model under test.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Model {
+    /// A predictor by name or by the path of its weights.
+    Named(String),
+    /// Latents from a file: a name for the tables, and the layer.
+    Latents {
+        /// Name for the tables.
+        name: String,
+        /// The latents.
+        layer: Layer,
+    },
+}
+
+/// What is asked for by name, so that a card can be computed again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// Condition set by name; the recording's, else `primate79`, without it.
+    pub conditions: Option<String>,
+    /// Conditions of the set by id; all where empty.
+    pub ids: Vec<String>,
+    /// Models by name.
+    pub models: Vec<String>,
+    /// Whether no model at all is meant where none is named.
+    pub no_models: bool,
+    /// Columns of the trials by role, for example `condition=py_meta_index`.
+    pub columns: Option<String>,
+}
+
+/// What is asked for, by names and paths. [`Inputs::open`] reads it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// What is asked for by name.
+    pub asked: Asked,
+    /// The recording.
+    pub recording: Option<PathBuf>,
+    /// A recording of another animal on the same conditions.
+    pub other_recording: Option<PathBuf>,
+    /// Latents: name for the tables, and file.
+    pub latents: Vec<(String, PathBuf)>,
+    /// Trials of people or animals: name for the tables, and file.
+    pub behavior: Vec<(String, PathBuf)>,
+    /// Attributes of rows.
+    pub attributes: Option<PathBuf>,
+    /// Folder of object contact.
+    pub contact: Option<PathBuf>,
+}
+
+impl Request {
+    /// What cannot be right, before anything is read: unknown models, files that are not there.
+    ///
+    /// # Errors
+    /// Naming the flag, what it was given and, for a name, the nearest there is.
+    pub fn check(&self) -> Result<()> {
+        for name in &self.asked.models {
+            scene::check_model(name)?;
+        }
+        if let Some(name) = &self.asked.conditions {
+            scene::check_set(name)?;
+        }
+        let named = |role: Role, paths: &mut dyn Iterator<Item = &PathBuf>| -> Result<()> {
+            for path in paths {
+                std::fs::metadata(path).map_err(|e| {
+                    Error::invalid(format!("{} {}", role.flag(), path.display()), e.to_string())
+                })?;
+            }
+            Ok(())
+        };
+        named(Role::Recording, &mut self.recording.iter())?;
+        named(Role::OtherRecording, &mut self.other_recording.iter())?;
+        named(Role::Latents, &mut self.latents.iter().map(|l| &l.1))?;
+        named(Role::Behavior, &mut self.behavior.iter().map(|l| &l.1))?;
+        named(Role::Attributes, &mut self.attributes.iter())?;
+        named(Role::Contact, &mut self.contact.iter())
+    }
+
+    /// The same with what a card says was asked for, its files by the names that the card has for them.
+    #[must_use]
+    pub fn completed(&self, card: &Card) -> Self {
+        let listed = |role: Role| {
+            card.inputs
+                .iter()
+                .filter(|g| g.role == role)
+                .filter_map(|g| Some((g.name.clone(), self.path(g)?.to_path_buf())))
+                .collect()
+        };
+        Self {
+            asked: card.asked.clone(),
+            latents: listed(Role::Latents),
+            behavior: listed(Role::Behavior),
+            ..self.clone()
+        }
+    }
+
+    /// The path that was given for an input of a card, by its role and name.
+    #[must_use]
+    pub fn path(&self, given: &Given) -> Option<&Path> {
+        let listed = |list: &[(String, PathBuf)]| {
+            list.iter()
+                .position(|(name, path)| *name == given.name || file_name(path) == given.file)
+        };
+        match given.role {
+            Role::Recording => self.recording.as_deref(),
+            Role::OtherRecording => self.other_recording.as_deref(),
+            Role::Attributes => self.attributes.as_deref(),
+            Role::Contact => self.contact.as_deref(),
+            Role::Latents => listed(&self.latents).map(|i| self.latents[i].1.as_path()),
+            Role::Behavior => listed(&self.behavior).map(|i| self.behavior[i].1.as_path()),
+            Role::Conditions | Role::Model => None,
+        }
+    }
+}
+
+/// What was read for a study.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// What was asked for by name.
+    pub asked: Asked,
+    /// The recording, if there is one.
+    pub recording: Option<Recording>,
+    /// Name of its file, for the report.
+    pub recording_name: String,
+    /// Models under test, in the order of the tables.
+    pub models: Vec<Model>,
+    /// Whether the bundled models stand in where `models` is empty and the recording, if any, is of the task's stimuli.
+    pub bundled_by_default: bool,
+    /// Trials of people or animals, by name.
+    pub trials: Vec<(String, Trials)>,
+    /// Recording of another animal on the same conditions, as a ceiling of the maps.
+    pub other: Option<Recording>,
+    /// Clips of object contact.
+    pub contact: Option<Contact>,
+    /// Attributes of rows.
+    pub attributes: Option<Attributes>,
+    /// Everything that was given, with its hash.
+    pub given: Vec<Given>,
+}
+
+impl Default for Inputs {
+    /// The 79 recorded conditions and nothing else.
+    fn default() -> Self {
+        Self {
+            asked: Asked::default(),
+            recording: None,
+            recording_name: String::new(),
+            models: Vec::new(),
+            bundled_by_default: false,
+            trials: Vec::new(),
+            other: None,
+            contact: None,
+            attributes: None,
+            given: Vec::new(),
+        }
+    }
+}
+
+impl Inputs {
+    /// The bundled models on the 79 recorded conditions.
+    #[must_use]
+    pub fn bundled() -> Self {
+        Self {
+            bundled_by_default: true,
+            ..Self::default()
+        }
+    }
+
+    /// The models that take part: those given, else the bundled ones where they stand in.
+    #[must_use]
+    pub fn models_of_study(&self) -> Vec<Model> {
+        if self.models.is_empty() && self.bundled_by_default {
+            return BUNDLED.map(|name| Model::Named(name.into())).to_vec();
+        }
+        self.models.clone()
+    }
+
+    /// Reads everything that is asked for; every file and folder is hashed.
+    ///
+    /// # Errors
+    /// Those of [`Request::check`] and of the readers, which name file and field.
+    pub fn open(request: &Request) -> Result<Self> {
+        request.check()?;
+        let mut inputs = Self {
+            bundled_by_default: !request.asked.no_models && request.latents.is_empty(),
+            asked: request.asked.clone(),
+            ..Self::default()
+        };
+        if let Some(path) = &request.recording {
+            inputs.recording = Some(inputs.record(path)?);
+            inputs.recording_name = file_name(path);
+            inputs.give(Role::Recording, &file_name(path), path)?;
+        }
+        if let Some(path) = &request.other_recording {
+            inputs.other = Some(inputs.record(path)?);
+            inputs.give(Role::OtherRecording, &file_name(path), path)?;
+        }
+        if let Some(path) = &request.attributes {
+            inputs.attributes = Some(Attributes::read(path)?);
+            inputs.give(Role::Attributes, &file_name(path), path)?;
+        }
+        if let Some(path) = &request.contact {
+            inputs.contact = Some(Contact::read(path)?);
+            inputs.give(Role::Contact, &file_name(path), path)?;
+        }
+        for name in &request.asked.models {
+            inputs.models.push(Model::Named(name.clone()));
+        }
+        if !request.latents.is_empty() {
+            let set = scene::condition_set(&inputs)?;
+            for (name, path) in &request.latents {
+                inputs.layers(name, path, &set)?;
+            }
+        }
+        let options = TrialOptions {
+            columns: request
+                .asked
+                .columns
+                .as_deref()
+                .map(str::parse)
+                .transpose()?
+                .unwrap_or_default(),
+            ..TrialOptions::default()
+        };
+        for (name, path) in &request.behavior {
+            let trials = Trials::open(path, &options)?;
+            inputs.give(Role::Behavior, name, path)?;
+            inputs.trials.push((name.clone(), trials));
+        }
+        Ok(inputs)
+    }
+
+    fn layers(&mut self, name: &str, path: &Path, set: &ConditionSet) -> Result<()> {
+        let layers = read_layers(path, set, self.asked.conditions.is_some())?;
+        let several = layers.len() > 1;
+        self.give(Role::Latents, name, path)?;
+        for layer in layers {
+            let name = if several {
+                format!("{name}:{}", layer.name)
+            } else {
+                name.to_owned()
+            };
+            self.models.push(Model::Latents { name, layer });
+        }
+        Ok(())
+    }
+
+    /// A recording; of a file that states no set the conditions are those that were said.
+    fn record(&self, path: &Path) -> Result<Recording> {
+        let said = match &self.asked.conditions {
+            Some(spec) => Some(ConditionSet::chosen(Some(spec), &self.asked.ids)?),
+            None => None,
+        };
+        let opening = Opening {
+            conditions: said,
+            ..Opening::default()
+        };
+        Ok(Recording::open_as(path, &opening, &Quiet)?)
+    }
+
+    fn give(&mut self, role: Role, name: &str, path: &Path) -> Result<()> {
+        self.given.push(Given {
+            role,
+            name: name.into(),
+            file: file_name(path),
+            sha256: sha256_path(path)?,
+        });
+        Ok(())
+    }
+}
+
+/// The last part of a path.
+#[must_use]
+pub fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |n| n.to_string_lossy().into_owned(),
+    )
+}
+
+/// The sha256 of a file; of a folder, that of a list of the hashes and names of all of its files in order of their names.
+///
+/// # Errors
+/// Of a file or folder that cannot be read.
+pub fn sha256_path(path: &Path) -> Result<String> {
+    if !path.is_dir() {
+        return Ok(sha256_file(path)?);
+    }
+    let mut files = Vec::new();
+    list(path, path, &mut files)?;
+    files.sort();
+    let mut text = String::new();
+    for name in files {
+        text.push_str(&sha256_file(path.join(&name))?);
+        text.push_str("  ");
+        text.push_str(&name);
+        text.push('\n');
+    }
+    Ok(sha256_hex(text.as_bytes()))
+}
+
+fn list(root: &Path, folder: &Path, files: &mut Vec<String>) -> Result<()> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
+    for entry in entries {
+        let path = entry.map_err(|e| Error::io(folder, e))?.path();
+        if path.is_dir() {
+            list(root, &path, files)?;
+        } else if let Ok(name) = path.strip_prefix(root) {
+            let parts: Vec<_> = name
+                .components()
+                .map(|c| c.as_os_str().to_string_lossy().into_owned())
+                .collect();
+            files.push(parts.join("/"));
+        }
+    }
+    Ok(())
+}

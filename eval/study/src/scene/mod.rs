@@ -1,0 +1,804 @@
+//! What is compared with what: condition sets with bins, truth and splits, and a row for every system.
+
+mod networks;
+mod recorded;
+mod rows;
+
+pub use networks::BUNDLED;
+pub(crate) use networks::{Net, Networks};
+pub(crate) use recorded::{FEWEST_CONDITIONS, Fitted, in_layout, units_of};
+pub(crate) use rows::Row;
+pub(crate) use rows::Source;
+
+use std::ops::Deref;
+
+use mental_pong_base::Monitor;
+use mental_pong_game::task::{
+    BinAxis, Condition, ConditionSet, Epoch, Law, SetCondition, SetLaw, group_shuffle_split,
+};
+use mental_pong_predictor::Null;
+use mental_pong_predictor::latents::Cache;
+use mental_pong_predictor::observers::Observer;
+
+use self::recorded::{
+    check_axes, in_its_file, names_of, population_of, recorded_ends, recorded_ids, recorded_layout,
+};
+use crate::analysis::Need;
+use crate::card::{RowCard, RowKind, SetCard};
+use crate::config::StudyConfig;
+use crate::error::{Error, Result};
+use crate::inputs::{Inputs, Model};
+use mental_pong_eval::array::Array2;
+use mental_pong_eval::decode::{ConditionRows, Layout, Split};
+use mental_pong_eval::linear::Readout;
+use mental_pong_eval::recordings::dmfc::{Half, Population, Recording, TrialType};
+use mental_pong_eval::rsa::StepAxis;
+
+/// Published read-out of the end point, and of features of equal number.
+pub(crate) const FIFTY: Readout = Readout::Pca { k: 50 };
+
+/// Classes of conditions by their bounce, in the order of the tables.
+pub(crate) const BOUNCES: [&str; 4] = ["all", "none", "visible", "hidden"];
+
+/// What all sets of a study share.
+pub(crate) struct Common<'a> {
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) config: &'a StudyConfig,
+    pub(crate) monitor: &'a dyn Monitor,
+    pub(crate) networks: Networks<'a>,
+}
+
+impl<'a> Common<'a> {
+    pub(crate) fn new(
+        inputs: &'a Inputs,
+        config: &'a StudyConfig,
+        cache: &'a Cache,
+        monitor: &'a dyn Monitor,
+    ) -> Self {
+        Self {
+            inputs,
+            config,
+            monitor,
+            networks: Networks {
+                context_frames: config.context_frames,
+                cache,
+                monitor,
+            },
+        }
+    }
+
+    pub(crate) fn stop_if_asked(&self) -> Result<()> {
+        if self.monitor.stopped() {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+}
+
+/// One condition set with its rows.
+pub struct Stage<'a> {
+    pub(crate) common: &'a Common<'a>,
+    /// Whether it is the study's own set.
+    pub(crate) main: bool,
+    pub(crate) name: String,
+    pub(crate) set: ConditionSet,
+    /// `[condition]`, starts in the published field.
+    pub(crate) conditions: Vec<Condition>,
+    /// Targets x and y, degrees, and where the truth is computed dx and dy, in the bins of `start_end`.
+    pub(crate) layout: Layout,
+    pub(crate) splits: Vec<Split>,
+    /// `[condition]`, end height, degrees: the recording's, or under the display law.
+    pub(crate) ends: Vec<f64>,
+    /// `[condition]`, class of bounce: `none`, `visible`, `hidden`.
+    pub(crate) bounce: Vec<&'static str>,
+    /// Heights at which the ball turns, where walls are known.
+    pub(crate) walls: Option<(f64, f64)>,
+    /// Models, the recording, references, controls.
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Stage<'_> {
+    pub(crate) fn of_kind(&self, kind: RowKind) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |s| s.kind == kind)
+    }
+
+    pub(crate) fn row(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == name)
+    }
+
+    /// Places of the conditions of a class of bounce.
+    pub(crate) fn class(&self, bounce: &str) -> Vec<usize> {
+        (0..self.conditions.len())
+            .filter(|&c| bounce == "all" || self.bounce[c] == bounce)
+            .collect()
+    }
+
+    /// `[condition][bin, (x, y)]`, where the ball is, degrees.
+    pub(crate) fn ball(&self) -> Vec<Array2> {
+        self.layout
+            .conditions()
+            .iter()
+            .map(|c| Array2::from_fn(c.targets.rows(), 2, |row, t| c.targets.get(row, t)))
+            .collect()
+    }
+
+    /// Rows of the layout in which the ball is seen and nothing of it hidden yet, and their places.
+    pub(crate) fn seen_layout(&self) -> Result<(Layout, Vec<Vec<usize>>)> {
+        let mut places = Vec::new();
+        let rows = self
+            .layout
+            .conditions()
+            .iter()
+            .map(|c| {
+                let kept: Vec<usize> = (0..c.bins.len())
+                    .filter(|&row| c.visible[row] && !c.hidden[row])
+                    .collect();
+                let rows = ConditionRows {
+                    id: c.id,
+                    bins: kept.iter().map(|&row| c.bins[row]).collect(),
+                    targets: Array2::from_fn(kept.len(), c.targets.cols(), |i, t| {
+                        c.targets.get(kept[i], t)
+                    }),
+                    visible: vec![true; kept.len()],
+                    hidden: vec![false; kept.len()],
+                };
+                places.push(kept);
+                rows
+            })
+            .collect();
+        let names = self.layout.target_names().to_vec();
+        Ok((Layout::new(names, self.layout.bin_ms(), rows)?, places))
+    }
+
+    /// The step axis of the geometry: the bins of motion, occlusion first hidden.
+    pub(crate) fn axis(&self) -> Result<StepAxis> {
+        let conditions = self.layout.conditions();
+        let steps: Vec<usize> = conditions.iter().map(|c| c.bins.len()).collect();
+        let occlusion: Vec<usize> = conditions
+            .iter()
+            .map(|c| c.hidden.iter().position(|&h| h).unwrap_or(c.bins.len()))
+            .collect();
+        Ok(StepAxis::published(&steps, &occlusion)?)
+    }
+
+    pub(crate) fn n_bins(&self) -> usize {
+        self.layout.conditions().iter().map(|c| c.bins.len()).sum()
+    }
+
+    pub(crate) fn card(&self) -> SetCard {
+        SetCard {
+            name: self.name.clone(),
+            sha256: self.set.sha256().into(),
+            n_conditions: self.conditions.len(),
+            n_bins: self.n_bins(),
+            looked_at: looked_at(&self.name).into(),
+        }
+    }
+
+    /// Splits that a read-out is fitted and tested on.
+    fn split(config: &StudyConfig, n: usize) -> Result<Vec<Split>> {
+        let splits = group_shuffle_split(n, config.splits, config.train, config.split_seed)?;
+        Ok(splits
+            .into_iter()
+            .map(|s| Split {
+                train: s.train,
+                test: s.test,
+            })
+            .collect())
+    }
+
+    /// A set beside the study's own, with the models and their nulls.
+    pub(crate) fn beside<'a>(common: &'a Common<'a>, name: &str) -> Result<Stage<'a>> {
+        let ground = Ground::of(&ConditionSet::open(name)?)?;
+        Ok(Stage {
+            common,
+            main: false,
+            splits: Self::split(common.config, ground.conditions.len())?,
+            name: name.into(),
+            set: ground.set,
+            conditions: ground.conditions,
+            layout: ground.layout,
+            ends: ground.ends,
+            bounce: ground.bounce,
+            walls: ground.walls,
+            rows: task_rows(common.inputs, common.config.seed, false),
+        })
+    }
+}
+
+/// What looked at a set, as far as this program's own models are concerned.
+fn looked_at(name: &str) -> &'static str {
+    match name {
+        "primate79" => {
+            "the bundled models were not trained on these conditions; the objective of the first bundled encoder was chosen with a view to them; reported here"
+        }
+        "fresh400" => {
+            "400 trials of the published validation set outside of the 79; no training and no choice ever looked at them; reported here"
+        }
+        _ => {
+            "not used for training or choice of the bundled models, as far as this program knows; reported here"
+        }
+    }
+}
+
+/// An error with a guess for a set that is not there.
+pub(crate) fn check_set(spec: &str) -> Result<()> {
+    Ok(ConditionSet::open(spec).map(drop)?)
+}
+
+/// An error with a guess for a model that is not there.
+pub(crate) fn check_model(name: &str) -> Result<()> {
+    networks::spec(name).map(drop)
+}
+
+/// The condition set that inputs are about: what was asked for, else the recording's conditions.
+pub(crate) fn condition_set(inputs: &Inputs) -> Result<ConditionSet> {
+    let asked = &inputs.asked;
+    let named = match (&inputs.recording, &asked.conditions) {
+        (Some(recording), None) => recorded_ids(recording),
+        _ => None,
+    };
+    match named {
+        Some(ids) => Ok(ConditionSet::chosen(None, &ids)?),
+        None => Ok(ConditionSet::chosen(
+            asked.conditions.as_deref(),
+            &asked.ids,
+        )?),
+    }
+}
+
+/// The starts of a set's conditions: what frames and reference observers are made from.
+pub(crate) fn starts(set: &ConditionSet) -> Result<Vec<Condition>> {
+    set.conditions()
+        .iter()
+        .map(|c| {
+            let plain = c.geometry().is_published() && c.law() != SetLaw::Recorded;
+            c.start().filter(|_| plain).copied().ok_or_else(|| {
+                Error::invalid(
+                    format!("set {}, condition {}", set.name(), c.id()),
+                    "models and controls are made from starts in the published field; this condition has another field, or a path alone",
+                )
+            })
+        })
+        .collect()
+}
+
+/// Bins, epochs and truth of a set; targets x and y in degrees, dx and dy in degrees per bin.
+fn layout(set: &ConditionSet) -> Result<Layout> {
+    let rows = set
+        .conditions()
+        .iter()
+        .enumerate()
+        .map(|(at, condition)| {
+            let binned = condition.binned(&BinAxis::PUBLISHED);
+            let bins = binned.bins(Epoch::All).to_vec();
+            let targets: Vec<[f64; 4]> = bins
+                .iter()
+                .map(|&b| {
+                    [
+                        binned.x_deg[b],
+                        binned.y_deg[b],
+                        binned.dx_deg_per_bin[b],
+                        binned.dy_deg_per_bin[b],
+                    ]
+                })
+                .collect();
+            let inside = |epoch: Epoch| -> Vec<bool> {
+                let those = binned.bins(epoch);
+                bins.iter().map(|b| those.contains(b)).collect()
+            };
+            Ok(ConditionRows {
+                id: condition.id().parse().unwrap_or(at as u32),
+                targets: Array2::from_rows(&targets)?,
+                visible: inside(Epoch::Visible),
+                hidden: inside(Epoch::Hidden),
+                bins,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let names = ["x", "y", "dx", "dy"].map(String::from).to_vec();
+    Ok(Layout::new(names, BinAxis::PUBLISHED.bin_ms, rows)?)
+}
+
+/// Heights at which the ball of all conditions turns; `None` where they differ.
+fn walls(set: &ConditionSet) -> Option<(f64, f64)> {
+    let of = |c: &SetCondition| {
+        c.geometry()
+            .turns_deg(c.law().law().unwrap_or(Law::Display))
+    };
+    let first = set.conditions().first().map(of)?;
+    let alike = set.conditions().iter().all(|c| of(c) == first);
+    alike.then_some((first[0], first[1]))
+}
+
+/// Everything that the analyses share.
+pub struct Scene<'a> {
+    stage: Stage<'a>,
+    /// Sets on which the models are held against their nulls as well.
+    pub(crate) beside: Vec<Stage<'a>>,
+    pub(crate) config: &'a StudyConfig,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) monitor: &'a dyn Monitor,
+    /// Name of the recording's row.
+    pub(crate) brain: &'static str,
+    /// Name of the animals' row.
+    pub(crate) animals: &'static str,
+    pub(crate) recording: Option<&'a Recording>,
+    /// The decoded population of the recording in words; empty without one.
+    pub(crate) population: String,
+    /// Halves of the recording whose factors were fitted here.
+    fitted: Vec<Half>,
+    /// Why the recording is not of the task's stimuli, if it is not.
+    pub(crate) other_task: Option<String>,
+}
+
+impl<'a> Deref for Scene<'a> {
+    type Target = Stage<'a>;
+
+    fn deref(&self) -> &Stage<'a> {
+        &self.stage
+    }
+}
+
+/// What a set is, before any work.
+pub(crate) struct Ground {
+    name: String,
+    set: ConditionSet,
+    conditions: Vec<Condition>,
+    layout: Layout,
+    ends: Vec<f64>,
+    bounce: Vec<&'static str>,
+    walls: Option<(f64, f64)>,
+    other_task: Option<String>,
+}
+
+impl Ground {
+    /// A set as it is.
+    fn of(set: &ConditionSet) -> Result<Self> {
+        if set.len() < FEWEST_CONDITIONS {
+            return Err(Error::too_few(
+                "conditions, to fit on some and test on others",
+                FEWEST_CONDITIONS,
+                set.len(),
+            ));
+        }
+        let conditions = set.conditions();
+        Ok(Self {
+            name: set.name().into(),
+            set: set.clone(),
+            conditions: starts(set)?,
+            layout: layout(set)?,
+            ends: conditions
+                .iter()
+                .map(SetCondition::end_height_deg)
+                .collect(),
+            bounce: conditions.iter().map(|c| c.bounce().name()).collect(),
+            walls: walls(set),
+            other_task: None,
+        })
+    }
+
+    /// The study's own: of the set that was asked for or that the recording names, with the recording's own bins and ball.
+    pub(crate) fn new(inputs: &Inputs) -> Result<Self> {
+        let Some(recording) = &inputs.recording else {
+            return Self::of(&condition_set(inputs)?);
+        };
+        check_axes(recording).map_err(|e| in_its_file(recording, e))?;
+        let mut ground = Self::of(&condition_set(inputs)?)?;
+        let (layout, other_task) = recorded_layout(recording, &ground.conditions)
+            .map_err(|e| in_its_file(recording, e))?;
+        if let (Some(why), false) = (&other_task, inputs.models.is_empty()) {
+            return Err(Error::invalid(
+                "models",
+                format!("{why}; models that saw the task's stimuli cannot be compared with it"),
+            ));
+        }
+        if other_task.is_some() {
+            ground.bounce = layout.conditions().iter().map(bend).collect();
+            ground.walls = None;
+            ground.name = format!("conditions of {}", inputs.recording_name);
+        }
+        ground.ends = recorded_ends(recording, &layout);
+        ground.layout = layout;
+        ground.other_task = other_task;
+        Ok(ground)
+    }
+}
+
+/// Class of bounce of a recorded path, by where its height turns.
+fn bend(rows: &ConditionRows) -> &'static str {
+    let y = |row: usize| rows.targets.get(row, 1);
+    let turn = (2..rows.bins.len()).find(|&row| {
+        let (before, after) = (y(row - 1) - y(row - 2), y(row) - y(row - 1));
+        before * after < 0.0 && before.abs() > 1e-3 && after.abs() > 1e-3
+    });
+    match turn {
+        None => "none",
+        Some(row) if rows.hidden[row - 1] => "hidden",
+        Some(_) => "visible",
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// Rows by name and kind; nothing of them is computed.
+    pub(crate) fn new(
+        common: &'a Common<'a>,
+        ground: Ground,
+        recording: Option<&'a Fitted>,
+    ) -> Result<Self> {
+        let fitted = recording.map_or_else(Vec::new, |r| r.halves.clone());
+        let recording = recording.map(|r| &r.recording);
+        let (brain, animals) = names_of(recording);
+        let inputs = common.inputs;
+        let other = ground.other_task.is_some();
+        let mut scene = Self {
+            stage: Stage {
+                common,
+                main: true,
+                splits: Stage::split(common.config, ground.conditions.len())?,
+                name: ground.name,
+                set: ground.set,
+                conditions: ground.conditions,
+                layout: ground.layout,
+                ends: ground.ends,
+                bounce: ground.bounce,
+                walls: ground.walls,
+                rows: Vec::new(),
+            },
+            beside: Vec::new(),
+            config: common.config,
+            inputs,
+            monitor: common.monitor,
+            brain,
+            animals,
+            recording,
+            population: String::new(),
+            fitted,
+            other_task: ground.other_task,
+        };
+        let mut rows = if other {
+            recorded_rows()
+        } else {
+            task_rows(inputs, common.config.seed, true)
+        };
+        if let Some(recording) = recording {
+            let (features, what) = scene.recorded(recording, Half::Full)?;
+            let place = rows
+                .iter()
+                .position(|r| r.kind != RowKind::Model)
+                .unwrap_or(rows.len());
+            let row = Row::new(
+                brain,
+                RowKind::Published,
+                format!("the recording: {what}"),
+                Source::Ready,
+            );
+            let _ = row.features.set(features);
+            // Places of the nulls move by one.
+            for model in &mut rows {
+                if let Some(at) = &mut model.inertia {
+                    *at += usize::from(*at >= place);
+                }
+            }
+            rows.insert(place, row);
+            scene.population = what;
+        }
+        for (at, row) in rows.iter().enumerate() {
+            if rows[..at].iter().any(|s| s.name == row.name) {
+                return Err(Error::invalid(
+                    format!("row `{}`", row.name),
+                    "the name is taken; give the latents another one",
+                ));
+            }
+        }
+        scene.stage.rows = rows;
+        for name in &common.config.also {
+            if *name != scene.stage.name {
+                scene.beside.push(Stage::beside(common, name)?);
+            }
+        }
+        Ok(scene)
+    }
+
+    pub(crate) fn stop_if_asked(&self) -> Result<()> {
+        self.common.stop_if_asked()
+    }
+
+    /// The study's own set and those beside it.
+    pub(crate) fn stages(&self) -> impl Iterator<Item = &Stage<'a>> {
+        std::iter::once(&self.stage).chain(&self.beside)
+    }
+
+    /// The model that the answer is about.
+    pub(crate) fn headline(&self) -> Option<&Row> {
+        self.row(&self.config.headline)
+            .or_else(|| self.of_kind(RowKind::Model).next())
+    }
+
+    /// What is decoded and compared of a recording.
+    pub(crate) fn population_of(&self, recording: &Recording, half: Half) -> Population {
+        population_of(recording, self.config.factors, half)
+    }
+
+    /// The same in the bins of the study, `[condition][bin, unit]`, and what it is in words.
+    pub(crate) fn recorded(
+        &self,
+        recording: &Recording,
+        half: Half,
+    ) -> Result<(Vec<Array2>, String)> {
+        let population = self.population_of(recording, half);
+        let responses = recording.responses(TrialType::Occ, population, half)?;
+        let of = match units_of(recording) {
+            Population::Reliable => "the reliable units",
+            _ => "all units",
+        };
+        let what = match population {
+            Population::Factors(k) if self.fitted.contains(&half) => {
+                format!("{k} factors of {of}, fitted here (factor analysis, as published)")
+            }
+            Population::Factors(k) => format!("{k} factors, as stored in the file"),
+            Population::Reliable => format!("{} reliable units", responses.units()),
+            Population::All => format!("{} units", responses.units()),
+        };
+        Ok((in_layout(&self.layout, &responses), what))
+    }
+
+    /// What of the study is real.
+    pub(crate) fn data_statement(&self) -> String {
+        let name = &self.inputs.recording_name;
+        let mut text = match self.recording {
+            None => "No recording was read: brain data do not enter these numbers. Figures of DMFC, monkeys and people are quoted from the literature.".to_owned(),
+            Some(recording) => match recording.synthetic() {
+                Some(true) => format!(
+                    "SYNTHETIC DATA. The recording {name} says of itself that it is synthetic or simulated: nothing here is about a brain."
+                ),
+                _ => format!("Recording: {name}. It does not say of itself that it is synthetic."),
+            },
+        };
+        if let Some(why) = &self.other_task {
+            text.push_str(&format!(
+                " The recording is not of the task's own stimuli ({why}), so models and controls that saw those are left out."
+            ));
+            return text;
+        }
+        text.push_str(
+            " Stimuli and controls are computed from the published rules; the bundled models are this program's own.",
+        );
+        text
+    }
+
+    /// The rows that were made, and those of observers whose trials were read.
+    pub(crate) fn row_cards(&self) -> Result<Vec<RowCard>> {
+        let mut cards = Vec::new();
+        for row in &self.rows {
+            let units = row
+                .features
+                .get()
+                .map(|f| f.first().map_or(0, Array2::cols));
+            if units.is_none() && row.kind != RowKind::Model {
+                continue;
+            }
+            let facts = match &row.source {
+                Source::Net(net) if row.kind == RowKind::Model && units.is_some() => {
+                    self.common.networks.facts(net)?
+                }
+                _ => Vec::new(),
+            };
+            cards.push(RowCard {
+                name: row.name.clone(),
+                kind: row.kind,
+                description: row.description.clone(),
+                units,
+                facts,
+            });
+        }
+        let mut observer = |name: &str, description: String, kind| {
+            cards.push(RowCard {
+                name: name.into(),
+                kind,
+                description,
+                units: None,
+                facts: Vec::new(),
+            });
+        };
+        if self.recording.is_some() {
+            let what = "the paddle of the animals in the recording".to_owned();
+            observer(self.animals, what, RowKind::Published);
+        }
+        for (name, trials) in &self.inputs.trials {
+            let what = format!("the paddle in the trials of {}", trials.provenance.source);
+            observer(name, what, RowKind::Published);
+        }
+        if self.inputs.other.is_some() {
+            for name in ["other animal, one-to-one", "other animal, pooled"] {
+                let what = "the other recording in the model's place, as a ceiling".to_owned();
+                observer(name, what, RowKind::Reference);
+            }
+        }
+        Ok(cards)
+    }
+}
+
+/// Why an analysis cannot be done with these inputs, if it cannot.
+pub(crate) fn lacks(inputs: &Inputs, needs: &[Need]) -> Option<&'static str> {
+    let recording = inputs.recording.as_ref();
+    let halves = |recording: &Recording| {
+        [Half::Sh1, Half::Sh2]
+            .iter()
+            .all(|&half| recording.has(TrialType::Occ, Population::All, half))
+    };
+    needs
+        .iter()
+        .find(|need| match need {
+            Need::Recording => recording.is_none(),
+            Need::Halves => !recording.is_some_and(halves),
+            Need::Contact => inputs.contact.is_none(),
+            Need::Attributes => inputs.attributes.is_none(),
+            Need::Model => inputs.models_of_study().is_empty(),
+            Need::Occlusion | Need::Rows => false,
+        })
+        .map(|need| need.missing())
+}
+
+fn net(name: &str, kind: RowKind, description: &str, net: Net) -> Row {
+    Row::new(name, kind, description, Source::Net(net))
+}
+
+/// Rows of the task's own stimuli, in the order of the tables: models, references, controls.
+fn task_rows(inputs: &Inputs, seed: u64, all: bool) -> Vec<Row> {
+    use RowKind::{Control, Model as Tested, Reference};
+    let mut rows = Vec::new();
+    for model in inputs.models_of_study() {
+        match model {
+            Model::Named(name) if BUNDLED.contains(&name.as_str()) => {
+                let cell = name.to_uppercase();
+                let what = format!(
+                    "bundled encoder; forecast by the bundled {cell} while the ball is hidden"
+                );
+                rows.push(net(&name, Tested, &what, Net::Model(name.clone())));
+            }
+            Model::Named(name) => {
+                let path = std::path::Path::new(&name);
+                let short = if path.is_file() {
+                    path.file_stem()
+                        .map_or_else(|| name.clone(), |s| s.to_string_lossy().into_owned())
+                } else {
+                    name.clone()
+                };
+                let what = format!("the predictor {short}");
+                rows.push(net(&short, Tested, &what, Net::Model(name)));
+            }
+            // Latents are of the study's own conditions.
+            Model::Latents { name, layer } if all => rows.push(Row::new(
+                name,
+                Tested,
+                format!("layer {} of the latents that were given", layer.name),
+                Source::Given(layer),
+            )),
+            Model::Latents { .. } => {}
+        }
+    }
+    let models = rows.len();
+    let null = |null: Null| Net::Null(BUNDLED[0].into(), null);
+    let observer = |name: &str, kind, what: &str, observer| {
+        Row::new(name, kind, what, Source::Observer(observer))
+    };
+    rows.extend([
+        net(
+            "upper-visible",
+            Reference,
+            "bundled encoder of the same flights without occluder: nothing is hidden",
+            null(Null::UpperVisible),
+        ),
+        observer(
+            "oracle",
+            Reference,
+            "the ball's true state throughout",
+            Observer::Oracle,
+        )
+        .not_drawn(),
+        observer(
+            "constant-velocity",
+            Reference,
+            "the true state, then straight on, through walls",
+            Observer::ConstantVelocity,
+        )
+        .not_drawn(),
+        observer(
+            "kinematic",
+            Reference,
+            "the true state, then straight on, mirrored at the walls",
+            Observer::Kinematic,
+        ),
+        net(
+            "no-dynamics",
+            Control,
+            "bundled encoder; the last visible latent is held",
+            null(Null::NoDynamics),
+        ),
+        Row::new(
+            "constant",
+            Control,
+            "one constant: the read-out's best guess without features",
+            Source::Constant,
+        )
+        .not_drawn(),
+        observer(
+            "last-seen",
+            Control,
+            "the ball's true state, held from the moment it is hidden",
+            Observer::LastSeen,
+        ),
+        Row::new(
+            "shuffled",
+            Control,
+            "the CTRNN's latents of another condition, same bin: what the clock alone tells",
+            Source::Shuffled(Net::Model(BUNDLED[0].into())),
+        )
+        .not_drawn(),
+        net(
+            "random-weights",
+            Control,
+            "encoder and CTRNN of the same size, untrained",
+            null(Null::RandomWeights(seed)),
+        ),
+        net(
+            "pixels",
+            Control,
+            "grey levels of 14 x 14 blocks of the video with its occluder",
+            Net::Model("pixels".into()),
+        )
+        .not_drawn(),
+        net(
+            "inertia",
+            Control,
+            "bundled encoder; latents go on with their smoothed velocity, nothing learned",
+            null(Null::Inertia),
+        ),
+    ]);
+    let bundled = rows.len() - 1;
+    for place in 0..models {
+        let model = &rows[place];
+        // The bundled models share an encoder, and so an inertia.
+        let source = match &model.source {
+            Source::Net(Net::Model(name)) if BUNDLED.contains(&name.as_str()) => {
+                rows[place].inertia = Some(bundled);
+                continue;
+            }
+            Source::Net(Net::Model(name)) => Source::Net(Net::Null(name.clone(), Null::Inertia)),
+            _ => Source::InertiaOf(place),
+        };
+        let what = format!(
+            "the visible latents of {}, going on with their smoothed velocity, nothing learned",
+            model.name
+        );
+        let row = Row::new(format!("inertia: {}", model.name), Control, what, source).not_drawn();
+        rows[place].inertia = Some(rows.len());
+        rows.push(row);
+    }
+    rows
+}
+
+/// References and controls that need no stimuli, from the recording's own ball.
+fn recorded_rows() -> Vec<Row> {
+    vec![
+        Row::new(
+            "oracle",
+            RowKind::Reference,
+            "the ball's true place throughout",
+            Source::Truth,
+        ),
+        Row::new(
+            "constant",
+            RowKind::Control,
+            "one constant: the read-out's best guess without features",
+            Source::Constant,
+        ),
+        Row::new(
+            "last-seen",
+            RowKind::Control,
+            "the ball's true place, held from the moment it is hidden",
+            Source::HeldTruth,
+        ),
+    ]
+}
