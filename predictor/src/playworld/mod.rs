@@ -8,9 +8,11 @@
 //! ([`MIN_ASPECT_DISTANCE`]), no body starts at a speed of the task ([`TASK_SPEEDS`]), and no
 //! occluder covers the right quarter of the view from top to bottom ([`Occluder::is_task_like`]).
 
+mod rooms;
 mod scene;
 mod video;
 
+pub use rooms::{RoomMix, WallMarks};
 pub use scene::{
     Body, BodyShape, MAX_SPEED, MIN_ASPECT_DISTANCE, Mix, Occluder, OccluderShape, Room, Scene,
     TASK_SPEED_MARGIN, TASK_SPEEDS, VIEW_UNITS,

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use mental_pong_base::Stream;
 
+use super::rooms::{RoomMix, WallMarks};
+
 /// Side of the square view, units.
 pub const VIEW_UNITS: f64 = 10.0;
 
@@ -212,6 +214,9 @@ pub struct Mix {
     pub gravity: f64,
     /// Share of scenes seen by a shaking camera.
     pub shake: f64,
+    /// Rooms whose walls are marked; without it walls are areas of one colour, and occluders never a band at the right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rooms: Option<RoomMix>,
 }
 
 impl Mix {
@@ -222,6 +227,17 @@ impl Mix {
         two_bodies: 0.25,
         gravity: 0.3,
         shake: 0.15,
+        rooms: None,
+    };
+
+    /// Rooms whose walls can be told from a picture, as the encoder with two towers learned them.
+    pub const ROOMS: Self = Self {
+        wide_rooms: 0.0,
+        one_body: 0.7,
+        two_bodies: 0.2,
+        gravity: 0.2,
+        shake: 0.0,
+        rooms: Some(RoomMix::FULL),
     };
 }
 
@@ -242,6 +258,8 @@ pub struct Scene {
     pub occluders: Vec<Occluder>,
     /// Standard deviation of the camera's shake, pixels of a 224-pixel view.
     pub camera_shake_px: f64,
+    /// How walls inside the view are marked, and the mix that says so.
+    pub(super) marked: Option<(RoomMix, WallMarks)>,
     pub(super) background: Rgb,
     pub(super) outside: Rgb,
     pub(super) patches: Vec<Patch>,
@@ -251,7 +269,10 @@ impl Scene {
     /// Draws a scene from a stream.
     #[must_use]
     pub fn draw(rng: &mut Stream, mix: &Mix) -> Self {
-        let room = Room::draw(rng, mix);
+        let room = match &mix.rooms {
+            Some(rooms) => rooms.room(rng),
+            None => Room::draw(rng, mix),
+        };
         let background = draw_background(rng);
         let outside = contrasting(rng, background, 25);
         let gravity = if rng.chance(mix.gravity) {
@@ -285,7 +306,11 @@ impl Scene {
                 bodies.push(body);
             }
         }
-        let occluders = draw_occluders(rng);
+        let marked = (mix.rooms).map(|rooms| (rooms, rooms.marks(rng, background)));
+        let occluders = match &mix.rooms {
+            Some(rooms) => rooms.occluders(rng, &room, background),
+            None => draw_occluders(rng),
+        };
         let camera_shake_px = if rng.chance(mix.shake) {
             rng.uniform(0.2, 1.2)
         } else {
@@ -300,6 +325,7 @@ impl Scene {
             bodies,
             occluders,
             camera_shake_px,
+            marked,
             background,
             outside,
             patches,
@@ -308,15 +334,54 @@ impl Scene {
 }
 
 impl Scene {
+    /// The same room with `count` fast bodies and no gravity, in which motion soon is seen wherever it can be.
+    #[must_use]
+    pub fn crowded(&self, rng: &mut Stream, count: usize) -> Self {
+        let mut scene = Self {
+            gravity: 0.0,
+            restitution: 1.0,
+            friction: 0.0,
+            bodies: Vec::new(),
+            camera_shake_px: 0.0,
+            ..self.clone()
+        };
+        for _ in 0..count {
+            let mut body = draw_body(rng, &self.room, self.background, true);
+            body.shape = BodyShape::Disc {
+                radius: rng.uniform(0.08, 0.25),
+            };
+            scene.bodies.push(body);
+        }
+        scene
+    }
+
+    /// The same scene without its occluders.
+    #[must_use]
+    pub fn opened(&self) -> Self {
+        Self {
+            occluders: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// The same room, bodies and motion with everything else another: colours, background,
     /// occluders.
     #[must_use]
     pub fn restyled(&self, rng: &mut Stream) -> Self {
         let background = draw_background(rng);
+        let outside = contrasting(rng, background, 25);
+        let (marked, occluders) = match &self.marked {
+            Some((rooms, _)) => (
+                Some((*rooms, rooms.marks(rng, background))),
+                rooms.occluders(rng, &self.room, background),
+            ),
+            None => (None, draw_occluders(rng)),
+        };
         let mut scene = Self {
             background,
-            outside: contrasting(rng, background, 25),
-            occluders: draw_occluders(rng),
+            outside,
+            occluders,
+            marked,
             patches: draw_patches(rng, background),
             ..self.clone()
         };
@@ -354,7 +419,7 @@ fn draw_occluders(rng: &mut Stream) -> Vec<Occluder> {
     (0..count).map(|_| draw_occluder(rng)).collect()
 }
 
-fn any_color(rng: &mut Stream) -> Rgb {
+pub(super) fn any_color(rng: &mut Stream) -> Rgb {
     Rgb(
         rng.below(256) as u8,
         rng.below(256) as u8,
@@ -375,7 +440,7 @@ fn luminance(c: Rgb) -> f64 {
 }
 
 /// A colour whose luminance differs from `from` by at least `least`.
-fn contrasting(rng: &mut Stream, from: Rgb, least: u8) -> Rgb {
+pub(super) fn contrasting(rng: &mut Stream, from: Rgb, least: u8) -> Rgb {
     for _ in 0..32 {
         let color = any_color(rng);
         if (luminance(color) - luminance(from)).abs() >= f64::from(least) {
@@ -434,7 +499,7 @@ fn draw_body(rng: &mut Stream, room: &Room, background: Rgb, first: bool) -> Bod
     }
 }
 
-fn draw_occluder(rng: &mut Stream) -> Occluder {
+pub(super) fn draw_occluder(rng: &mut Stream) -> Occluder {
     let color = any_color(rng);
     let span = |rng: &mut Stream, low: f64, high: f64| {
         let size = rng.uniform(low, high);

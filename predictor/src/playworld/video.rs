@@ -5,7 +5,8 @@ use rapier2d::prelude::{
     CoefficientCombineRule, ColliderBuilder, PhysicsWorld, RigidBodyBuilder, Vector,
 };
 
-use super::scene::{Body, BodyShape, Mix, OccluderShape, Scene, VIEW_UNITS};
+use super::rooms::WallMarks;
+use super::scene::{Body, BodyShape, Mix, OccluderShape, Room, Scene, VIEW_UNITS};
 use mental_pong_base::Stream;
 
 /// Physics steps for each frame; frames are 1/20 s apart, steps 1/120 s.
@@ -49,6 +50,12 @@ impl Video {
     pub fn simulate(seed: u64, purpose: &str, index: u64, n_frames: usize, mix: &Mix) -> Self {
         let mut rng = Stream::new(seed, purpose, index);
         let scene = Scene::draw(&mut rng, mix);
+        Self::of(scene, n_frames, &mut rng)
+    }
+
+    /// Simulates a scene; `rng` shakes the camera.
+    #[must_use]
+    pub fn of(scene: Scene, n_frames: usize, rng: &mut Stream) -> Self {
         let states = simulate(&scene, n_frames);
         let mut at = (0.0, 0.0);
         let shake = (0..n_frames)
@@ -73,6 +80,28 @@ impl Video {
     pub fn restyled(&self, rng: &mut Stream) -> Self {
         Self {
             scene: self.scene.restyled(rng),
+            ..self.clone()
+        }
+    }
+
+    /// The same motion in the colours, background and occluders of `look`.
+    #[must_use]
+    pub fn dressed_as(&self, look: &Scene) -> Self {
+        Self {
+            scene: Scene {
+                bodies: self.scene.bodies.clone(),
+                camera_shake_px: self.scene.camera_shake_px,
+                ..look.clone()
+            },
+            ..self.clone()
+        }
+    }
+
+    /// The same motion and look without occluders.
+    #[must_use]
+    pub fn opened(&self) -> Self {
+        Self {
+            scene: self.scene.opened(),
             ..self.clone()
         }
     }
@@ -114,15 +143,45 @@ impl Video {
     /// Draws frame `t` at `size` × `size` pixels.
     #[must_use]
     pub fn render(&self, t: usize, size: usize, layers: Layers) -> Canvas {
+        let mut canvas = self.backdrop(t, size, layers);
+        self.draw_moving(&mut canvas, t, size, layers);
+        canvas
+    }
+
+    /// Draws frames in order; what does not move is drawn once.
+    pub fn render_each(
+        &self,
+        frames: impl IntoIterator<Item = usize>,
+        size: usize,
+        layers: Layers,
+    ) -> impl Iterator<Item = Canvas> {
+        let still = (self.scene.camera_shake_px == 0.0).then(|| self.backdrop(0, size, layers));
+        frames.into_iter().map(move |t| match &still {
+            None => self.render(t, size, layers),
+            Some(backdrop) => {
+                let mut canvas = backdrop.clone();
+                self.draw_moving(&mut canvas, t, size, layers);
+                canvas
+            }
+        })
+    }
+
+    /// From units to pixels in frame `t`.
+    fn px_from_units(&self, t: usize, size: usize) -> impl Fn(f64, f64) -> (f64, f64) {
         let scale = size as f64 / VIEW_UNITS;
         let shake_scale = size as f64 / 224.0;
         let (sx, sy) = self.shake[t];
-        let px = |x: f64, y: f64| {
+        move |x: f64, y: f64| {
             (
                 x * scale + sx * shake_scale,
                 (VIEW_UNITS - y) * scale + sy * shake_scale,
             )
-        };
+        }
+    }
+
+    /// What lies behind the bodies.
+    fn backdrop(&self, t: usize, size: usize, layers: Layers) -> Canvas {
+        let px = self.px_from_units(t, size);
         let mut canvas = Canvas::new(size, size, self.scene.background);
         for patch in &self.scene.patches {
             let ((x0, y0), (x1, y1)) = patch.corners;
@@ -131,20 +190,30 @@ impl Video {
         }
         self.draw_walls(&mut canvas, &px);
         if layers == Layers::Revealed {
-            self.draw_occluders(&mut canvas, scale, &px);
-        }
-        for (body, state) in self.scene.bodies.iter().zip(&self.states[t]) {
-            draw_body(&mut canvas, body, state, scale, &px);
-        }
-        if layers == Layers::Seen {
-            self.draw_occluders(&mut canvas, scale, &px);
+            self.draw_occluders(&mut canvas, size as f64 / VIEW_UNITS, &px);
         }
         canvas
+    }
+
+    /// The bodies and what stands before them.
+    fn draw_moving(&self, canvas: &mut Canvas, t: usize, size: usize, layers: Layers) {
+        let px = self.px_from_units(t, size);
+        let scale = size as f64 / VIEW_UNITS;
+        for (body, state) in self.scene.bodies.iter().zip(&self.states[t]) {
+            draw_body(canvas, body, state, scale, &px);
+        }
+        if layers == Layers::Seen {
+            self.draw_occluders(canvas, scale, &px);
+        }
     }
 
     fn draw_walls(&self, canvas: &mut Canvas, px: &impl Fn(f64, f64) -> (f64, f64)) {
         let room = &self.scene.room;
         let far = 2.0 * VIEW_UNITS;
+        if let Some((_, marks)) = &self.scene.marked {
+            draw_marks(canvas, room, marks, px);
+            return;
+        }
         for (x0, y0, x1, y1) in [
             (-far, -far, room.x0, far),
             (room.x1, -far, far, far),
@@ -178,6 +247,51 @@ impl Video {
                 }
             }
         }
+    }
+}
+
+/// Walls inside the view: what lies beyond them, then a line along each.
+fn draw_marks(
+    canvas: &mut Canvas,
+    room: &Room,
+    marks: &WallMarks,
+    px: &impl Fn(f64, f64) -> (f64, f64),
+) {
+    let far = 2.0 * VIEW_UNITS;
+    let w = marks.width;
+    let sides = [
+        (
+            room.x0 > 0.0,
+            (-far, -far, room.x0, far),
+            (room.x0 - w, -far, room.x0, far),
+        ),
+        (
+            room.x1 < VIEW_UNITS,
+            (room.x1, -far, far, far),
+            (room.x1, -far, room.x1 + w, far),
+        ),
+        (
+            room.y0 > 0.0,
+            (-far, -far, far, room.y0),
+            (-far, room.y0 - w, far, room.y0),
+        ),
+        (
+            room.y1 < VIEW_UNITS,
+            (-far, room.y1, far, far),
+            (-far, room.y1, far, room.y1 + w),
+        ),
+    ];
+    let mut fill = |(x0, y0, x1, y1): (f64, f64, f64, f64), color: Rgb| {
+        let ((a, b), (c, d)) = (px(x0, y1), px(x1, y0));
+        canvas.rect(a, b, c, d, color, 1.0);
+    };
+    if let Some(color) = marks.area {
+        for (_, area, _) in sides.iter().filter(|side| side.0) {
+            fill(*area, color);
+        }
+    }
+    for (_, _, line) in sides.iter().filter(|side| side.0) {
+        fill(*line, marks.line);
     }
 }
 
