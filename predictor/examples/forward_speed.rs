@@ -106,6 +106,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let config = DynamicsConfig {
             cell,
             latent: LATENT,
+            fixed: 0,
             hidden: HIDDEN,
             dt_over_tau: 0.1,
             skip: Skip::None,

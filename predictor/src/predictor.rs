@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::dynamics::{Dynamics, Identity, Inertia, Recurrent, Skip};
-use crate::encoders::{Encoder, PlayNet};
+use crate::encoders::{Encoder, PlayNet, RoomNet};
 use crate::latents::{Clock, Protocol, Shown};
-use crate::training::standardised;
+use crate::playworld::Mix;
+use crate::training::{standardised, standardised_rooms};
 use crate::weights::infer::DynamicsNetwork;
 use crate::weights::load::{
     EncoderNetwork, LoadedEncoder, Source, random_dynamics_of, random_encoder,
@@ -192,7 +193,10 @@ impl Predictor {
         }
         let protocol = match (encoder.model.preset(), &encoder.network) {
             (Preset::Rnn100, _) => Protocol::of(Clock::Design),
-            (_, EncoderNetwork::Playnet(_) | EncoderNetwork::Pixels) => Protocol::of(Clock::Bins),
+            (
+                _,
+                EncoderNetwork::Playnet(_) | EncoderNetwork::Roomnet(_) | EncoderNetwork::Pixels,
+            ) => Protocol::of(Clock::Bins),
             _ => Protocol::of(Clock::Display),
         };
         Ok(Self {
@@ -312,7 +316,7 @@ impl Predictor {
         let share = match self.dynamics_network() {
             Some(DynamicsNetwork::Recurrent(config)) => match config.skip {
                 Skip::Inertia(share) => share,
-                Skip::None => Inertia::SHARE,
+                Skip::None | Skip::Last(_) => Inertia::SHARE,
             },
             _ => Inertia::SHARE,
         };
@@ -373,6 +377,17 @@ impl Predictor {
                 let raw = PlayNet::init(config, &mut rng)?;
                 let params = standardised(config, seed, &raw)?;
                 let model = PlayNet::new(config.clone(), &params, format!("random {seed}"))?;
+                LoadedEncoder {
+                    model: Box::new(model),
+                    network: self.network.clone(),
+                    source: Source::random(seed),
+                    facts: Default::default(),
+                }
+            }
+            EncoderNetwork::Roomnet(config) => {
+                let raw = RoomNet::init(config, &mut rng)?;
+                let params = standardised_rooms(config, &Mix::ROOMS, seed, &raw)?;
+                let model = RoomNet::new(config.clone(), &params, format!("random {seed}"))?;
                 LoadedEncoder {
                     model: Box::new(model),
                     network: self.network.clone(),

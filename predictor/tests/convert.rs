@@ -128,6 +128,7 @@ fn combined_checkpoints_equal_pytorch() {
         let config = DynamicsConfig {
             cell,
             latent: dim,
+            fixed: 0,
             hidden: 24,
             dt_over_tau: 0.1,
             skip: mental_pong_predictor::dynamics::Skip::None,
@@ -197,6 +198,7 @@ fn ah0_is_part_of_a_ctrnn_and_missing_tensors_are_named() {
     let config = DynamicsConfig {
         cell: CellKind::Ctrnn,
         latent: 10,
+        fixed: 0,
         hidden: 24,
         dt_over_tau: 0.1,
         skip: mental_pong_predictor::dynamics::Skip::None,

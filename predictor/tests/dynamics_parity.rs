@@ -24,6 +24,7 @@ fn config(cell: CellKind, latent: usize, hidden: usize) -> DynamicsConfig {
     DynamicsConfig {
         cell,
         latent,
+        fixed: 0,
         hidden,
         dt_over_tau: 0.1,
         skip: mental_pong_predictor::dynamics::Skip::None,

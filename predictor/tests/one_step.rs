@@ -31,6 +31,7 @@ fn config(cell: CellKind) -> DynamicsConfig {
     DynamicsConfig {
         cell,
         latent: 5,
+        fixed: 0,
         hidden: 7,
         dt_over_tau: 0.1,
         skip: Skip::None,

@@ -34,6 +34,9 @@ pub enum Skip {
     /// change is taken whole. The cell also gets the velocity and the error of its last forecast,
     /// each ten times enlarged.
     Inertia(f64),
+    /// The last latent; the regressor gives the change, times this share. Nothing in it carries a velocity on: untrained,
+    /// such a module all but stays where it is.
+    Last(f64),
 }
 
 /// Size and equations of a dynamics module.
@@ -44,6 +47,10 @@ pub struct DynamicsConfig {
     pub cell: CellKind,
     /// Length of a latent vector.
     pub latent: usize,
+    /// How many of the latents, the last of a vector, belong to the picture as a whole: they are not forecast but held at
+    /// the mean of what the context showed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fixed: usize,
     /// Recurrent units.
     pub hidden: usize,
     /// Euler step over time constant of the CTRNN; published: 0.1. Unused by the others.
@@ -54,12 +61,17 @@ pub struct DynamicsConfig {
     pub rollout: Rollout,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 impl DynamicsConfig {
     /// Length of the cell's input.
     #[must_use]
     pub fn inputs(&self) -> usize {
         match self.skip {
-            Skip::None => self.latent,
+            Skip::None | Skip::Last(_) => self.latent,
             Skip::Inertia(_) => 3 * self.latent,
         }
     }

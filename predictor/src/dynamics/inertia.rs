@@ -76,6 +76,7 @@ mod tests {
         let config = DynamicsConfig {
             cell: CellKind::Ctrnn,
             latent: 3,
+            fixed: 0,
             hidden: 4,
             dt_over_tau: 0.1,
             skip: Skip::Inertia(0.1),

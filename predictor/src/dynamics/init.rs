@@ -139,6 +139,7 @@ mod tests {
         let config = DynamicsConfig {
             cell,
             latent: 64,
+            fixed: 0,
             hidden: 100,
             dt_over_tau: 0.1,
             skip: Skip::None,

@@ -166,7 +166,7 @@ impl Recurrent {
         let mut params = Params::default();
         let bound = 1.0 / (config.hidden as f64).sqrt();
         for (name, shape) in config.shapes() {
-            let inertial = config.skip != Skip::None && name.contains("regressor");
+            let inertial = matches!(config.skip, Skip::Inertia(_)) && name.contains("regressor");
             if inertial || name.ends_with("ah0") || name.contains("ctrnn") && name.ends_with("bias")
             {
                 params.normal(name, &shape, 0.0, rng)?;
@@ -217,15 +217,25 @@ impl Recurrent {
         let mut before: Option<Tensor> = None;
         let shape = (batch, self.config.latent);
         let mut velocity = Tensor::zeros(shape, DType::F32, context.device())?;
+        let mut held: Option<Tensor> = None;
         for t in 0..time + steps.max(1) - 1 {
             let x = match forecasts.last() {
                 Some(forecast) if t >= time => forecast.clone(),
-                _ => context.narrow(1, t, 1)?.squeeze(1)?.contiguous()?,
+                _ => {
+                    let x = context.narrow(1, t, 1)?.squeeze(1)?.contiguous()?;
+                    self.hold(x, &mut held, t)?
+                }
             };
             let next = match self.config.skip {
                 Skip::None => {
                     state = cell.advance(&x, &state)?;
-                    self.regressor.forward(&cell.output(&state)?)?
+                    let next = self.regressor.forward(&cell.output(&state)?)?;
+                    self.with_fixed(&next, &x)?
+                }
+                Skip::Last(share) => {
+                    state = cell.advance(&x, &state)?;
+                    let change = self.regressor.forward(&cell.output(&state)?)?;
+                    self.with_fixed(&(&x + (change * share)?)?, &x)?
                 }
                 Skip::Inertia(share) => {
                     if let Some(before) = &before {
@@ -260,6 +270,35 @@ impl Recurrent {
         })
     }
 
+    /// A context frame whose fixed latents are the mean of those seen so far.
+    fn hold(&self, x: Tensor, held: &mut Option<Tensor>, t: usize) -> Result<Tensor> {
+        let (latent, fixed) = (self.config.latent, self.config.fixed);
+        if fixed == 0 {
+            return Ok(x);
+        }
+        let shown = x.narrow(1, latent - fixed, fixed)?;
+        let mean = match held.take() {
+            None => shown,
+            Some(mean) => (&mean + ((shown - &mean)? / (t + 1) as f64)?)?,
+        };
+        let x = Tensor::cat(&[&x.narrow(1, 0, latent - fixed)?, &mean], 1)?;
+        *held = Some(mean);
+        Ok(x)
+    }
+
+    /// `next` with the fixed latents of `x`.
+    fn with_fixed(&self, next: &Tensor, x: &Tensor) -> Result<Tensor> {
+        let (latent, fixed) = (self.config.latent, self.config.fixed);
+        if fixed == 0 {
+            return Ok(next.clone());
+        }
+        let (moving, still) = (
+            next.narrow(1, 0, latent - fixed)?,
+            x.narrow(1, latent - fixed, fixed)?,
+        );
+        Ok(Tensor::cat(&[&moving, &still], 1)?)
+    }
+
     /// The published rollout: each forecast from a fresh run over the sliding window.
     fn restart(&self, context: &Tensor, steps: usize) -> Result<Tensor> {
         match self.restart_side_by_side(context, steps)? {
@@ -276,7 +315,8 @@ impl Recurrent {
         steps: usize,
     ) -> Result<Option<(Tensor, usize)>> {
         check_context(context, self.config.latent)?;
-        if self.config.skip != Skip::None || !context.device().is_cpu() {
+        let plain = self.config.skip == Skip::None && self.config.fixed == 0;
+        if !plain || !context.device().is_cpu() {
             return Ok(None);
         }
         let Some(plain) = self.cell.plain()? else {
@@ -339,6 +379,7 @@ mod tests {
         DynamicsConfig {
             cell,
             latent: 2,
+            fixed: 0,
             hidden: 5,
             dt_over_tau: 0.1,
             skip,

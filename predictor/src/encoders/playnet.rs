@@ -216,7 +216,7 @@ pub fn patches(pairs: &[(&[u8], &[u8])]) -> Vec<f32> {
 }
 
 /// Each frame of a clip with the one before it; the first with itself.
-pub(crate) fn with_before<'a>(clip: &[&'a [u8]]) -> Vec<(&'a [u8], &'a [u8])> {
+pub(crate) fn with_before<'a, T>(clip: &[&'a [T]]) -> Vec<(&'a [T], &'a [T])> {
     clip.iter()
         .enumerate()
         .map(|(t, now)| (clip[t.saturating_sub(1)], *now))
@@ -224,20 +224,22 @@ pub(crate) fn with_before<'a>(clip: &[&'a [u8]]) -> Vec<(&'a [u8], &'a [u8])> {
 }
 
 /// Mean over blocks, in `[0, 1]`: `[y, x, channel]` of side [`SMALL`].
-fn shrink(frame: &[u8]) -> Vec<f32> {
-    let mut sums = vec![0_u32; SMALL * SMALL * 3];
-    for (y, row) in frame.chunks_exact(FRAME_SIZE * 3).enumerate() {
-        let out = &mut sums[y / BLOCK * SMALL * 3..][..SMALL * 3];
-        for (out, px) in out.chunks_exact_mut(3).zip(row.chunks_exact(3 * BLOCK)) {
-            for px in px.chunks_exact(3) {
-                for (sum, v) in out.iter_mut().zip(px) {
-                    *sum += u32::from(*v);
-                }
+pub(super) fn shrink(frame: &[u8]) -> Vec<f32> {
+    let mut sums = Vec::with_capacity(SMALL * SMALL * 3);
+    let mut columns = [0_u16; FRAME_SIZE * 3];
+    for block in frame.chunks_exact(FRAME_SIZE * 3 * BLOCK) {
+        columns.fill(0);
+        for row in block.chunks_exact(FRAME_SIZE * 3) {
+            for (sum, v) in columns.iter_mut().zip(row) {
+                *sum += u16::from(*v);
             }
+        }
+        for px in columns.chunks_exact(3 * BLOCK) {
+            sums.extend((0..3).map(|c| px.iter().skip(c).step_by(3).sum::<u16>()));
         }
     }
     let scale = 1.0 / (255 * BLOCK * BLOCK) as f32;
-    sums.iter().map(|&s| s as f32 * scale).collect()
+    sums.iter().map(|&s| f32::from(s) * scale).collect()
 }
 
 /// `[y, x, CHANNELS]` from two small pictures: what stands still leaves nothing.

@@ -14,11 +14,23 @@ use crate::weights::load::{
     EncoderNetwork, LoadedDynamics, LoadedEncoder, Network, Source, any_from, dynamics_from,
     encoder_from, network_beside, own_encoder_from, random_dynamics, random_encoder,
 };
-use crate::weights::{Loaded, bundled};
+use crate::weights::{Loaded, OwnEncoder, bundled};
 use crate::{Error, Result};
 
 /// Names of the predictors that come with the program.
-const BUNDLED: [&str; 5] = ["ctrnn", "lstm", "no-dynamics", "encoder", "pixels"];
+const BUNDLED: [&str; 11] = [
+    "room-gru",
+    "room-gru-2",
+    "room-gru-3",
+    "room-ctrnn",
+    "room-lstm",
+    "roomnet",
+    "ctrnn",
+    "lstm",
+    "no-dynamics",
+    "encoder",
+    "pixels",
+];
 /// Input representations of networks that were trained on the task itself, fitted on the spot.
 const REPRESENTATIONS: [&str; 2] = ["pixel_pca", "gabor_pca"];
 /// Folder in which published weights are looked for.
@@ -80,6 +92,8 @@ pub enum WeightsSpec {
 pub enum EncoderSpec {
     /// The bundled one.
     Bundled,
+    /// The bundled one with two towers.
+    Rooms,
     /// One of its kind, in a file of `mpong train encoder`.
     Own(PathBuf),
     /// Grey levels of blocks of the frame; nothing learned.
@@ -102,6 +116,8 @@ pub enum DynamicsSpec {
     Identity,
     /// The bundled ones of this kind.
     Bundled(&'static str),
+    /// The bundled ones of this name on the encoder with two towers.
+    Rooms(String),
     /// A file's, which has to hold this kind where one is said.
     File(PathBuf, Option<String>),
     /// Drawn: kind, units, seed.
@@ -206,6 +222,8 @@ impl PredictorSpec {
             ("ctrnn" | "lstm", Some(file)) => DynamicsSpec::File(file.clone(), None),
             ("ctrnn", None) => DynamicsSpec::Bundled("ctrnn"),
             ("lstm", None) => DynamicsSpec::Bundled("lstm"),
+            (_, None) if name.starts_with("room-") => DynamicsSpec::Rooms(name.into()),
+            (_, Some(file)) if name.starts_with("room-") => DynamicsSpec::File(file.clone(), None),
             (_, Some(_)) => {
                 let expected = "ctrnn or lstm, which have dynamics";
                 return Err(bad(name, "weights", expected, name));
@@ -216,6 +234,7 @@ impl PredictorSpec {
         let encoder = match (name, &choices.encoder) {
             ("pixels", _) => EncoderSpec::Pixels,
             (_, Some(path)) => EncoderSpec::Own(path.clone()),
+            (_, None) if name.starts_with("room") => EncoderSpec::Rooms,
             (_, None) => EncoderSpec::Bundled,
         };
         Ok(Self {
@@ -346,6 +365,7 @@ impl PredictorSpec {
             DynamicsSpec::Identity => None,
             DynamicsSpec::Bundled("lstm") => Some(bundle(bundled()?.lstm)),
             DynamicsSpec::Bundled(_) => Some(bundle(bundled()?.ctrnn)),
+            DynamicsSpec::Rooms(name) => Some(bundle(bundled()?.rooms.dynamics(name))),
             DynamicsSpec::File(path, kind) => {
                 let loaded = dynamics_from(path, self.rollout)?;
                 if let Some(kind) = kind.as_ref().filter(|kind| *kind != loaded.kind) {
@@ -384,7 +404,12 @@ impl PredictorSpec {
     ) -> Result<(LoadedEncoder, Option<LoadedDynamics>)> {
         let alone = |encoder| Ok((encoder, None));
         match &self.encoder {
-            EncoderSpec::Bundled => alone(LoadedEncoder::own(bundled()?.encoder)),
+            EncoderSpec::Bundled => {
+                alone(LoadedEncoder::own(bundled()?.encoder.map(OwnEncoder::Play)))
+            }
+            EncoderSpec::Rooms => alone(LoadedEncoder::own(
+                bundled()?.rooms.encoder.map(OwnEncoder::Room),
+            )),
             EncoderSpec::Own(path) => alone(own_encoder_from(path)?),
             EncoderSpec::Pixels => alone(LoadedEncoder {
                 model: Box::new(PixelEncoder::default()),
@@ -409,8 +434,13 @@ impl PredictorSpec {
                 }
                 Network::Combined(encoder, dynamics) => Ok((encoder, Some(dynamics))),
                 Network::Dynamics(dynamics) => {
-                    let encoder = LoadedEncoder::own(bundled()?.encoder);
                     let trained = dynamics.facts.get("encoder_sha256");
+                    let bundle = bundled()?;
+                    let encoder = match trained == Some(&bundle.rooms.encoder.sha256) {
+                        true => bundle.rooms.encoder.map(OwnEncoder::Room),
+                        false => bundle.encoder.map(OwnEncoder::Play),
+                    };
+                    let encoder = LoadedEncoder::own(encoder);
                     if trained != Some(&encoder.source.sha256) {
                         let expected =
                             "an encoder, or dynamics that were trained on the bundled one";

@@ -53,6 +53,16 @@ impl Descent {
         })
     }
 
+    /// Steps taken.
+    pub(super) fn step(&self) -> u64 {
+        self.adam.step
+    }
+
+    /// The lines of the log.
+    pub(super) fn into_log(self) -> Vec<LogRow> {
+        self.log
+    }
+
     /// The steps that are left: `loss` of a step's batch, and `validation` at every line of the log.
     pub(super) fn run(
         mut self,

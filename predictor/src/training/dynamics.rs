@@ -322,6 +322,7 @@ mod tests {
             network: DynamicsConfig {
                 cell: CellKind::Lstm,
                 latent: 4,
+                fixed: 0,
                 hidden: 6,
                 dt_over_tau: 0.1,
                 skip: Skip::Inertia(0.1),

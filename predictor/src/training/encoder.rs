@@ -190,7 +190,7 @@ fn batch(config: &EncoderTraining, step: u64) -> Vec<f32> {
     videos.concat()
 }
 
-fn tensor(params: &Params, name: &str) -> Result<Tensor> {
+pub(super) fn tensor(params: &Params, name: &str) -> Result<Tensor> {
     params
         .iter()
         .find(|(n, _)| *n == name)
@@ -302,7 +302,7 @@ fn prediction(
 }
 
 /// Cross-entropy of a square table whose right answers stand on the diagonal, both ways.
-fn diagonal_loss(table: &Tensor) -> Result<Tensor> {
+pub(super) fn diagonal_loss(table: &Tensor) -> Result<Tensor> {
     let n = table.dim(0)?;
     let eye = Tensor::eye(n, table.dtype(), table.device())?;
     let one_way = |t: &Tensor| -> Result<Tensor> {

@@ -9,14 +9,23 @@ pub mod clips;
 mod descent;
 mod dynamics;
 mod encoder;
+mod foresight;
 mod one_step;
 mod probe;
 mod published;
+mod rollouts;
 mod sequences;
+mod through_time;
+mod towers;
 
 pub use checkpoint::{LogRow, RunFolder};
 pub use dynamics::{DynamicsTraining, train_dynamics};
 pub use encoder::{EncoderTraining, Objective, standardised, train_encoder};
+pub use foresight::{Foresight, HORIZONS, Horizon};
 pub use one_step::{OneStep, Windows};
-pub use probe::{ProbeReport, probe};
+pub use probe::{Probe, ProbeReport, probe};
 pub use published::{Best, PublishedRun, PublishedSources, PublishedTraining, train_published};
+pub use rollouts::{RolloutTraining, train_rollouts};
+pub use towers::{
+    PictureTraining, PlaceTraining, TowersTraining, standardised_rooms, train_towers,
+};

@@ -137,6 +137,7 @@ pub fn train_published(
     let network = DynamicsConfig {
         cell: config.cell,
         latent: sources.encoder.latent_dim(),
+        fixed: 0,
         hidden: config.hidden,
         dt_over_tau: DT_OVER_TAU,
         skip: Skip::None,

@@ -78,6 +78,7 @@ fn dynamics_under(prefix: &str, file: &Checkpoint) -> Option<DynamicsNetwork> {
     Some(DynamicsNetwork::Recurrent(DynamicsConfig {
         cell,
         latent: rows("regressor.weight")?,
+        fixed: 0,
         hidden,
         dt_over_tau: 0.1,
         skip: Skip::None,

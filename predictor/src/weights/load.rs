@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::bundled::{load_dynamics, load_encoder};
+use super::bundled::{OwnEncoder, load_dynamics, load_own_encoder};
 use super::convert::{COMBINED, Checkpoint, Converted, ENCODER_NETWORK, Part, refused};
 use super::infer::{self, DynamicsNetwork};
 use super::{Loaded, Metadata};
 use crate::dynamics::{
     CellKind, Dynamics, DynamicsConfig, Init, Mlp, MlpConfig, Recurrent, Rollout, Skip,
 };
-use crate::encoders::{Encoder, GaborPca, PixelPca, PlayNet, PlayNetConfig, PublishedEncoder};
+use crate::encoders::{
+    Encoder, GaborPca, PixelPca, PlayNetConfig, PublishedEncoder, RoomNetConfig,
+};
 use crate::params::Params;
 use crate::{Error, Result};
 use mental_pong_base::Stream;
@@ -82,8 +84,10 @@ impl Source {
 /// What an encoder is made of: what fresh weights can be drawn for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EncoderNetwork {
-    /// The project's own network.
+    /// The project's first network.
     Playnet(PlayNetConfig),
+    /// The project's network with two towers.
+    Roomnet(RoomNetConfig),
     /// A published architecture.
     Published(Box<PublishedEncoder>),
     /// Grey levels of blocks; it has no weights.
@@ -118,10 +122,14 @@ pub struct LoadedEncoder {
 impl LoadedEncoder {
     /// One of the project's own, as bundled.
     #[must_use]
-    pub fn own(loaded: Loaded<PlayNet>) -> Self {
+    pub fn own(loaded: Loaded<OwnEncoder>) -> Self {
+        let network = match &loaded.model {
+            OwnEncoder::Play(net) => EncoderNetwork::Playnet(net.config().clone()),
+            OwnEncoder::Room(net) => EncoderNetwork::Roomnet(net.config().clone()),
+        };
         Self {
-            network: EncoderNetwork::Playnet(loaded.model.config().clone()),
-            model: Box::new(loaded.model),
+            network,
+            model: loaded.model.boxed(),
             source: Source::named("bundled", &loaded.sha256),
             facts: loaded.metadata,
         }
@@ -133,7 +141,7 @@ impl LoadedEncoder {
 /// # Errors
 /// [`Error::Io`] and [`Error::Weights`].
 pub fn own_encoder_from(path: &Path) -> Result<LoadedEncoder> {
-    let loaded = load_encoder(path)?;
+    let loaded = load_own_encoder(path)?;
     Ok(LoadedEncoder {
         source: Source::file(path, &loaded.sha256),
         ..LoadedEncoder::own(loaded)
@@ -460,6 +468,7 @@ pub fn random_dynamics(
         DynamicsNetwork::Recurrent(DynamicsConfig {
             cell,
             latent,
+            fixed: 0,
             hidden,
             dt_over_tau: 0.1,
             skip: Skip::None,

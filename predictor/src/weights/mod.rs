@@ -16,7 +16,10 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 
-pub use bundled::{Bundled, Loaded, bundled, load_dynamics, load_encoder, network_bytes};
+pub use bundled::{
+    Bundled, Loaded, OwnEncoder, bundled, load_dynamics, load_encoder, load_own_encoder,
+    load_roomnet, network_bytes,
+};
 pub(crate) use recognise::foreign;
 
 use crate::params::Params;
