@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Latents(LatentsArgs),
     /// Train an encoder on playworld, or dynamics on playworld or clips of your own.
     Train(TrainArgs),
+    /// Say what an encoder's latents hold: place, velocity, size, number of bodies, walls, occluders.
+    Probe(ProbeArgs),
     /// Look at recordings, or convert them to an open layout.
     Recordings(RecordingsArgs),
     /// Published encoders' weights: list, convert, check.
@@ -545,6 +547,39 @@ pub(crate) struct PredictArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// Encoder: playnet, or a published one by name (see `weights list`).
+    #[arg(conflicts_with = "encoder")]
+    pub(crate) model: Option<String>,
+    /// Encoder weights of your own (from `mpong train encoder`).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) encoder: Option<PathBuf>,
+    /// Weights of a published encoder (.pth, .pt or .safetensors); looked for in the folder `weights` without it.
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Draw its weights at random.
+    #[arg(
+        long,
+        value_name = "SEED",
+        requires = "model",
+        conflicts_with = "weights"
+    )]
+    pub(crate) random_weights: Option<u64>,
+    /// Videos, half of which the read-outs are fitted on.
+    #[arg(long, default_value = "400", value_parser = clap::value_parser!(u32).range(40..))]
+    pub(crate) videos: u32,
+    /// Seed of the videos.
+    #[arg(long, default_value = "77")]
+    pub(crate) seed: u64,
+    /// Leave out the rows of plain pixels.
+    #[arg(long)]
+    pub(crate) no_pixels: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     #[command(subcommand)]
     pub(crate) what: TrainWhat,
@@ -558,21 +593,33 @@ pub(crate) struct TrainArgs {
 pub(crate) enum TrainWhat {
     /// Pretrain an encoder without labels.
     Encoder(TrainEncoderArgs),
-    /// Train a CTRNN or LSTM on an encoder's latents.
+    /// Train a recurrent network on an encoder's latents.
     Dynamics(TrainDynamicsArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct TrainEncoderArgs {
+    /// Recipe that settings start from.
+    #[arg(long, value_enum, default_value = "playnet")]
+    pub(crate) recipe: EncoderRecipe,
     /// Folder of the run: checkpoint, log, figure, weights.
     #[arg(long)]
     pub(crate) out: PathBuf,
     /// Go on from the checkpoint in the folder; without it a folder with one is refused.
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Settings; those of the bundled encoder without them.
+    /// Settings; those of the recipe without them.
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+}
+
+/// The bundled recipes of encoders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EncoderRecipe {
+    /// The first one: sees change alone, 64 latents.
+    Playnet,
+    /// Two towers: what moves, and the picture it moves in.
+    Roomnet,
 }
 
 /// The bundled recipes of dynamics.
@@ -582,6 +629,12 @@ pub(crate) enum Recipe {
     Ctrnn,
     /// Long short-term memory.
     Lstm,
+    /// Gated recurrent unit on roomnet, trained by looking and going blind.
+    RoomGru,
+    /// CTRNN on roomnet, likewise.
+    RoomCtrnn,
+    /// LSTM on roomnet, likewise.
+    RoomLstm,
     /// The published training of a CTRNN on --clips: one step ahead, constant rate.
     PublishedCtrnn,
     /// The same of an LSTM.
@@ -625,8 +678,8 @@ pub(crate) struct TrainDynamicsArgs {
     /// Where the recipes ctrnn and lstm are trained; cuda needs a build with that feature.
     #[arg(long, value_enum, default_value = "cpu")]
     pub(crate) device: DeviceName,
-    /// Folder of encoded frames, kept for the next time; OUT/cache without it.
-    #[arg(long, value_name = "DIR", requires = "clips")]
+    /// Folder of encoded frames, kept for the next time and for other seeds; OUT/cache without it.
+    #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
     /// Largest size of that folder, as 8G; entries not used for longest go first.
     #[arg(long, value_name = "BYTES", default_value = "64G")]

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
             TrainWhat::Encoder(args) => commands::train::encoder(args, &progress),
             TrainWhat::Dynamics(args) => commands::train::dynamics(args, &progress),
         },
+        Command::Probe(args) => commands::probe::run(args, &progress),
         Command::Recordings(args) => match &args.what {
             RecordingsWhat::Info(args) => commands::recordings::info(args, &progress),
             RecordingsWhat::Convert(args) => commands::recordings::convert(args, &progress),

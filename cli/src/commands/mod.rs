@@ -7,6 +7,7 @@ pub(crate) mod latents;
 mod memory;
 pub(crate) mod play;
 pub(crate) mod predict;
+pub(crate) mod probe;
 pub(crate) mod recordings;
 pub(crate) mod run;
 pub(crate) mod stimuli;

@@ -3,19 +3,22 @@ use std::time::Instant;
 
 use mental_pong_base::files::{sha256_hex, write_atomic};
 use mental_pong_predictor::device::device;
-use mental_pong_predictor::encoders::PlayNet;
+use mental_pong_predictor::dynamics::Recurrent;
+use mental_pong_predictor::encoders::{Encoder, PlayNet, RoomNet};
 use mental_pong_predictor::params::Params;
+use mental_pong_predictor::playworld::Mix;
 use mental_pong_predictor::training::{
-    DynamicsTraining, EncoderTraining, LogRow, probe, train_dynamics, train_encoder,
+    DynamicsTraining, EncoderTraining, Foresight, Horizon, LogRow, RolloutTraining, TowersTraining,
+    probe, train_dynamics, train_encoder, train_rollouts, train_towers,
 };
-use mental_pong_predictor::weights::{bundled, load_encoder, network_bytes};
+use mental_pong_predictor::weights::{bundled, load_encoder, load_roomnet, network_bytes};
 use mental_pong_study::report::{LossPoint, loss_figure};
 use serde::Serialize;
 
 use super::memory::{available, refuse_above, shown};
 use super::output;
 use crate::Done;
-use crate::args::{DeviceName, Recipe, TrainDynamicsArgs, TrainEncoderArgs};
+use crate::args::{DeviceName, EncoderRecipe, Recipe, TrainDynamicsArgs, TrainEncoderArgs};
 use crate::config::load;
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -24,29 +27,30 @@ const ENCODER: &str = include_str!("../../../data/configs/encoder.toml");
 const CTRNN: &str = include_str!("../../../data/configs/ctrnn.toml");
 const LSTM: &str = include_str!("../../../data/configs/lstm.toml");
 
+pub(super) const ROOMNET: &str = include_str!("../../../data/configs/roomnet.toml");
+const ROOM_GRU: &str = include_str!("../../../data/configs/room-gru.toml");
+const ROOM_CTRNN: &str = include_str!("../../../data/configs/room-ctrnn.toml");
+const ROOM_LSTM: &str = include_str!("../../../data/configs/room-lstm.toml");
+
+/// Held-out trials that a finished module is judged by, and their seed: none that anything was trained on.
+const FORESIGHT_TRIALS: usize = 400;
+const FORESIGHT_SEED: u64 = 99;
+
 /// Videos of the encoder's probes, and their seed: none that it was trained on.
 const PROBE_VIDEOS: usize = 400;
 const PROBE_SEED: u64 = 77;
 
 pub(crate) fn encoder(args: &TrainEncoderArgs, progress: &Progress) -> Done {
+    if args.recipe == EncoderRecipe::Roomnet {
+        return roomnet(args, progress);
+    }
     let config: EncoderTraining = load(&bundled_recipe(ENCODER)?, &args.config)?;
     fresh(&args.out, args.resume)?;
     let start = Instant::now();
     let (params, log) = train_encoder(&config, &args.out, progress)?;
     let wall_s = start.elapsed().as_secs_f64();
     let net = PlayNet::new(config.network.clone(), &params, String::new())?;
-    let found = probe(&net, PROBE_SEED, PROBE_VIDEOS)?;
-    let probes = format!(
-        "linear read-out on {} held-out playworld videos after fitting on {} others: place r2 x {:.3}, y {:.3} (error {:.2} \
-         tenths of the view); velocity over 250 ms r2 x {:.3}, y {:.3}",
-        found.test_videos,
-        found.train_videos,
-        found.r2_x,
-        found.r2_y,
-        found.rmse_place,
-        found.r2_vx,
-        found.r2_vy
-    );
+    let probes = probes(&net, &Mix::FULL, progress)?;
     let finished = Finished {
         what: "encoder",
         command: "mpong train encoder",
@@ -60,10 +64,144 @@ pub(crate) fn encoder(args: &TrainEncoderArgs, progress: &Progress) -> Done {
     finished.write(&args.out, &params, &config.network)
 }
 
+/// What a linear read-out finds in the latents of held-out playworld.
+fn probes(net: &dyn Encoder, mix: &Mix, progress: &Progress) -> Result<String, Failure> {
+    let found = probe(net, mix, PROBE_SEED, PROBE_VIDEOS, progress)?;
+    let each: Vec<String> = (found.probes.iter())
+        .map(|p| format!("{} {:.3} [{:.3}, {:.3}]", p.target, p.r2, p.low, p.high))
+        .collect();
+    Ok(format!(
+        "r2 of linear read-outs on {} held-out playworld videos after fitting on as many others, 95 % intervals over videos: \
+         {}; participation ratio {:.1} of {} latents",
+        PROBE_VIDEOS / 2,
+        each.join(", "),
+        found.participation_ratio,
+        found.latents
+    ))
+}
+
+fn roomnet(args: &TrainEncoderArgs, progress: &Progress) -> Done {
+    let config: TowersTraining = load(&bundled_recipe(ROOMNET)?, &args.config)?;
+    fresh(&args.out.join("place"), args.resume)?;
+    let start = Instant::now();
+    let (params, log) = train_towers(&config, &args.out, progress)?;
+    let wall_s = start.elapsed().as_secs_f64();
+    let net = RoomNet::new(config.network.clone(), &params, String::new())?;
+    let finished = Finished {
+        what: "roomnet",
+        command: "mpong train encoder --recipe roomnet",
+        config: to_toml(&config)?,
+        seed: config.seed,
+        log: &log,
+        wall_s,
+        resumed: args.resume,
+        extra: vec![("probes", probes(&net, &config.playworld, progress)?)],
+    };
+    write_log(&args.out, &log)?;
+    finished.write(&args.out, &params, &config.network)
+}
+
+/// The recipes on roomnet: trained, then judged on held-out playworld.
+fn room_dynamics(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
+    let (recipe, command) = match args.recipe {
+        Recipe::RoomCtrnn => (ROOM_CTRNN, "mpong train dynamics --recipe room-ctrnn"),
+        Recipe::RoomLstm => (ROOM_LSTM, "mpong train dynamics --recipe room-lstm"),
+        _ => (ROOM_GRU, "mpong train dynamics --recipe room-gru"),
+    };
+    if args.clips.is_some() || args.device != DeviceName::Cpu {
+        return Err(Failure::Usage(
+            "--clips, --device: the room recipes make playworld videos and train on the processor alone".into(),
+        ));
+    }
+    let config: RolloutTraining = load(&bundled_recipe(recipe)?, &args.config)?;
+    let encoder = match &args.encoder {
+        Some(path) => load_roomnet(path)?,
+        None => bundled()?.rooms.encoder,
+    };
+    fresh(&args.out, args.resume)?;
+    let cache = args.cache.clone().unwrap_or_else(|| args.out.join("cache"));
+    let start = Instant::now();
+    let (params, log) = train_rollouts(&config, &encoder.model, &args.out, &cache, progress)?;
+    let wall_s = start.elapsed().as_secs_f64();
+    let module = Recurrent::new(config.network.clone(), &params)?;
+    let (mix, seed) = (&config.playworld, FORESIGHT_SEED);
+    let judge = Foresight::new(&encoder.model, mix, seed, FORESIGHT_TRIALS, progress)?;
+    let mut rows = judge.of_dynamics("trained", &module)?;
+    rows.extend(judge.of_nulls()?);
+    write_foresight(&args.out, &rows)?;
+    let finished = Finished {
+        what: "room dynamics",
+        command,
+        config: to_toml(&config)?,
+        seed: config.seed,
+        log: &log,
+        wall_s,
+        resumed: args.resume,
+        extra: vec![
+            ("encoder_sha256", encoder.sha256),
+            ("foresight", foresight_text(&rows)),
+        ],
+    };
+    finished.write(&args.out, &params, &config.network)
+}
+
+/// Mean absolute errors of the trained module in short.
+fn foresight_text(rows: &[Horizon]) -> String {
+    let of = |bounces: usize| {
+        let errors: Vec<String> = (rows.iter())
+            .filter(|row| row.model == "trained" && row.bounces == bounces)
+            .map(|row| format!("{:.2}", row.mae_deg))
+            .collect();
+        errors.join(" / ")
+    };
+    format!(
+        "decoded place on {FORESIGHT_TRIALS} held-out playworld trials, mean absolute error in degrees .25 / .5 / 1 / 1.5 s ahead: \
+         {} without a bounce, {} with one, {} with more",
+        of(0),
+        of(1),
+        of(2)
+    )
+}
+
+fn write_foresight(folder: &Path, rows: &[Horizon]) -> Done {
+    write_atomic(folder.join("foresight.csv"), |out| {
+        writeln!(out, "model,ahead_frames,bounces,n,mae_deg,rmse_deg")?;
+        for row in rows {
+            let Horizon {
+                model,
+                ahead,
+                bounces,
+                n,
+                mae_deg,
+                rmse_deg,
+            } = row;
+            writeln!(out, "{model},{ahead},{bounces},{n},{mae_deg},{rmse_deg}")?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The log of both towers.
+fn write_log(folder: &Path, log: &[LogRow]) -> Done {
+    write_atomic(folder.join("log.csv"), |out| {
+        writeln!(out, "step,rate,loss,validation")?;
+        for row in log {
+            let validation = row.validation.map_or(String::new(), |v| v.to_string());
+            writeln!(out, "{},{},{},{validation}", row.step, row.rate, row.loss)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
 pub(crate) fn dynamics(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
     let recipe = match args.recipe {
         Recipe::Ctrnn => CTRNN,
         Recipe::Lstm => LSTM,
+        Recipe::RoomGru | Recipe::RoomCtrnn | Recipe::RoomLstm => {
+            return room_dynamics(args, progress);
+        }
         Recipe::PublishedCtrnn | Recipe::PublishedLstm => {
             if args.device != DeviceName::Cpu {
                 return Err(Failure::Usage(

@@ -12,7 +12,7 @@ use mental_pong_predictor::training::{
     PublishedRun, PublishedSources, PublishedTraining, train_published,
 };
 use mental_pong_predictor::weights::load::{encoder_from, network_beside, random_encoder};
-use mental_pong_predictor::weights::{bundled, catalogue, load_encoder};
+use mental_pong_predictor::weights::{bundled, catalogue, load_own_encoder};
 
 use super::memory::{available, parse_bytes};
 use super::output;
@@ -152,12 +152,21 @@ fn open(
 fn encoder(args: &TrainDynamicsArgs) -> Result<Box<dyn Encoder>, Failure> {
     let Some(name) = &args.model else {
         return Ok(match &args.encoder {
-            Some(path) => Box::new(load_encoder(path)?.model),
+            Some(path) => load_own_encoder(path)?.model.boxed(),
             None => Box::new(bundled()?.encoder.model),
         });
     };
+    published_encoder(name, args.weights.as_deref(), args.random_weights)
+}
+
+/// A published encoder by name: weights of a file, of the folder of weights, or drawn at random.
+pub(super) fn published_encoder(
+    name: &str,
+    weights: Option<&Path>,
+    random_weights: Option<u64>,
+) -> Result<Box<dyn Encoder>, Failure> {
     let network = PublishedEncoder::named(name)?;
-    if let Some(seed) = args.random_weights {
+    if let Some(seed) = random_weights {
         return Ok(random_encoder(&network, seed)?.model);
     }
     let in_folder = || {
@@ -165,9 +174,9 @@ fn encoder(args: &TrainDynamicsArgs) -> Result<Box<dyn Encoder>, Failure> {
             .map(|known| Path::new(WEIGHTS_FOLDER).join(known.file))
             .filter(|file| file.exists())
     };
-    let Some(file) = args.weights.clone().or_else(in_folder) else {
+    let Some(file) = weights.map(Path::to_path_buf).or_else(in_folder) else {
         return Err(Failure::Usage(format!(
-            "--model {name}: needs --weights FILE (to get one: mpong weights fetch {name}) or --random-weights SEED"
+            "{name}: needs --weights FILE (to get one: mpong weights fetch {name}) or --random-weights SEED"
         )));
     };
     let network = network_beside(&file)?.unwrap_or(network);
