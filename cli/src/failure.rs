@@ -1,5 +1,6 @@
 //! Errors as a person reads them, and their exit codes.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use mental_pong_base::IoError;
@@ -26,7 +27,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Study(#[from] StudyError),
     #[error("standard output: {0}")]
-    Output(std::io::Error),
+    Output(#[source] std::io::Error),
     #[error("{0}")]
     Resumable(String),
     #[error("{0}")]
@@ -34,9 +35,10 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Exit code: 1 a check said no, 2 bad input, 3 internal, 75 stopped and resumable.
+    /// Exit code: 1 a check said no, 2 bad input, 3 internal, 4 the machine refused, 75 stopped and resumable.
     fn code(&self) -> u8 {
         match self {
+            _ if refused(self) => 4,
             Self::Check(_) => 1,
             Self::Resumable(_) => 75,
             Self::Usage(_) | Self::File(_) => 2,
@@ -67,7 +69,26 @@ impl Failure {
     }
 }
 
-use std::io::Write as _;
+/// Whether the machine refused: no room, no permission, no memory.
+fn refused(error: &dyn std::error::Error) -> bool {
+    use std::io::ErrorKind::{
+        FileTooLarge, OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let error = error.downcast_ref::<std::io::Error>();
+        error.is_some_and(|error| {
+            matches!(
+                error.kind(),
+                FileTooLarge
+                    | OutOfMemory
+                    | PermissionDenied
+                    | QuotaExceeded
+                    | ReadOnlyFilesystem
+                    | StorageFull
+            )
+        })
+    })
+}
 
 fn game_code(error: &GameError) -> u8 {
     match error {
@@ -93,5 +114,36 @@ fn predictor_code(error: &PredictorError) -> u8 {
         PredictorError::Game(e) => game_code(e),
         PredictorError::Tensor(_) | PredictorError::Diverged { .. } => 3,
         _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn what_the_machine_refuses_ends_with_four_and_what_the_user_got_wrong_with_two() {
+        let io = |kind: ErrorKind| IoError::on("write", "a/b")(Error::from(kind));
+        for kind in [
+            ErrorKind::StorageFull,
+            ErrorKind::PermissionDenied,
+            ErrorKind::ReadOnlyFilesystem,
+        ] {
+            assert_eq!(Failure::File(io(kind)).code(), 4, "{kind}");
+            assert_eq!(Failure::Game(GameError::Io(io(kind))).code(), 4, "{kind}");
+            let inner = PredictorError::Game(GameError::Io(io(kind)));
+            assert_eq!(
+                Failure::Study(StudyError::Predictor(inner)).code(),
+                4,
+                "{kind}"
+            );
+        }
+        assert_eq!(Failure::File(io(ErrorKind::NotFound)).code(), 2);
+        assert_eq!(
+            Failure::Output(Error::from(ErrorKind::StorageFull)).code(),
+            4
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Progress on a terminal, and Ctrl-C.
+//! Progress on a terminal, and the signals that ask for an end.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -7,8 +7,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mental_pong_base::Monitor;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::failure::Failure;
+
+/// Signals that ask for an end: Ctrl-C and those of batch systems.
+#[cfg(unix)]
+const ASKS: &[i32] = &[
+    SIGINT,
+    SIGTERM,
+    signal_hook::consts::SIGHUP,
+    signal_hook::consts::SIGUSR1,
+    signal_hook::consts::SIGUSR2,
+];
+#[cfg(not(unix))]
+const ASKS: &[i32] = &[SIGINT, SIGTERM];
 
 /// A bar for the stage at work; silent where standard error is no terminal.
 pub(crate) struct Progress {
@@ -19,17 +32,21 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Listens for Ctrl-C and termination: the first asks the work to stop at a whole piece, the
-    /// second ends the program at once.
+    /// Listens for the signals of [`ASKS`]: they ask the work to stop at a whole piece. A second Ctrl-C
+    /// ends the program at once.
     pub(crate) fn new(quiet: bool) -> Result<Self, Failure> {
         let stopped = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stopped);
-        ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::SeqCst) {
-                std::process::exit(75);
+        let listen = || {
+            // In this order: the flag is looked at before it is set.
+            signal_hook::flag::register_conditional_shutdown(SIGINT, 75, Arc::clone(&stopped))?;
+            for &signal in ASKS {
+                signal_hook::flag::register(signal, Arc::clone(&stopped))?;
             }
-        })
-        .map_err(|e| Failure::Internal(format!("cannot listen for Ctrl-C: {e}")))?;
+            Ok(())
+        };
+        listen().map_err(|e: std::io::Error| {
+            Failure::Internal(format!("cannot listen for signals: {e}"))
+        })?;
         Ok(Self {
             bar: Mutex::new(ProgressBar::hidden()),
             quiet,

@@ -70,8 +70,11 @@ impl FromStr for Law {
     }
 }
 
-/// The one of `all` with this name.
-pub(crate) fn named<T: Copy>(
+/// The one of `all` with this name; `what` says what the name stands for.
+///
+/// # Errors
+/// [`Error::UnknownName`].
+pub fn named<T: Copy>(
     what: &'static str,
     found: &str,
     all: &[T],

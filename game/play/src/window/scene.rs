@@ -372,8 +372,8 @@ fn draw(
 
 #[cfg(test)]
 mod tests {
-    use super::offscreen::shown;
     use super::*;
+    use crate::window::offscreen::shown;
     use mental_pong_game::frames::FrameScene;
 
     /// The scene's systems without a renderer.
@@ -473,7 +473,7 @@ mod tests {
     #[test]
     fn the_pieces_have_the_colours_of_the_palette() {
         let mut app = scene(PlaySettings {
-            palette: crate::Palette::HighContrast,
+            palette: crate::window::Palette::HighContrast,
             ..PlaySettings::default()
         });
         let world = app.world_mut();
