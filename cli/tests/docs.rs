@@ -26,6 +26,44 @@ fn every_path_of_the_architecture_exists() {
     }
 }
 
+/// The crates of ours that a manifest names under `[dependencies]`, by their short names.
+fn uses(manifest: &str) -> Vec<String> {
+    let dependencies = manifest.split("\n[dependencies]").nth(1).unwrap();
+    let mut used: Vec<String> = dependencies
+        .split("\n[")
+        .next()
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.strip_prefix("mental-pong-"))
+        .map(|rest| rest.split(['.', ' ']).next().unwrap().to_owned())
+        .collect();
+    used.sort();
+    used
+}
+
+#[test]
+fn arrows_of_the_architecture_are_those_of_the_manifests() {
+    let text = read("docs/src/architecture.md");
+    let mut seen = Vec::new();
+    for line in text.lines().filter(|l| l.starts_with("| `mental-pong")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let folder = cells[2].trim_matches('`');
+        let drawn: Vec<&str> = cells[3].split(", ").filter(|name| *name != "–").collect();
+        let manifest = read(&format!("{folder}/Cargo.toml"));
+        let name = cells[1].trim_matches('`');
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
+        assert_eq!(uses(&manifest), drawn, "{name}");
+        seen.push(format!("\"{folder}\""));
+    }
+    // Each member of the workspace is drawn.
+    let workspace = read("Cargo.toml");
+    let members = workspace.split("members = [").nth(1).unwrap();
+    let members = members.split(']').next().unwrap();
+    for member in members.split(',').map(str::trim).filter(|m| !m.is_empty()) {
+        assert!(seen.iter().any(|s| s == member), "{member} is not drawn");
+    }
+}
+
 #[test]
 fn every_page_of_the_book_exists_and_is_listed() {
     let summary = read("docs/src/SUMMARY.md");
