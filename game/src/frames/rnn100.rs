@@ -139,8 +139,9 @@ impl Rnn100 {
                         y: std::ops::Range<usize>,
                         with: &mut dyn FnMut(usize, &mut u8)| {
             for row in y {
-                for at in row * size + x.start..row * size + x.end {
-                    with(at, &mut picture[at]);
+                let from = row * size + x.start;
+                for (at, pixel) in (from..).zip(&mut picture[from..row * size + x.end]) {
+                    with(at, pixel);
                 }
             }
         };

@@ -210,7 +210,7 @@ impl Stack {
         if let Some(found) = self.rate_hz.filter(|hz| (hz / rate_hz - 1.0).abs() > 0.02) {
             // A GIF counts hundredths of a second.
             let hundredths = (1000.0 / found - 1000.0 / rate_hz).abs() <= 5.0;
-            if !hundredths || !path.extension().is_some_and(|e| e == "gif") {
+            if !hundredths || path.extension().is_none_or(|e| e != "gif") {
                 let expected = format!("{rate_hz} frames per second, as the set");
                 return Err(bad(path, &field("rate"), &expected, format!("{found:.3}")));
             }
@@ -626,7 +626,9 @@ fn in_tars<'a>(
     source: &Path,
     set: &ConditionSet,
 ) -> Result<Vec<Place>> {
-    let mut there: BTreeMap<String, (PathBuf, Vec<(String, u64, u64)>)> = BTreeMap::new();
+    // Name, first byte and length of the pictures of each clip, and the shard that they are in.
+    type Shard = (PathBuf, Vec<(String, u64, u64)>);
+    let mut there: BTreeMap<String, Shard> = BTreeMap::new();
     for path in tars {
         let failed = |e: std::io::Error| bad(path, "tar", "a readable archive", e.to_string());
         let file = std::fs::File::open(path).map_err(Error::io("read", path))?;

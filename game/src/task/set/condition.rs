@@ -202,12 +202,14 @@ impl SetCondition {
         for (n, frame) in frames.iter().enumerate() {
             let at = frame_ms(n, rate_hz);
             // False for NaN too.
-            if !((frame.time_ms - at).abs() <= 500.0 / rate_hz) {
+            let near = (frame.time_ms - at).abs() <= 500.0 / rate_hz;
+            if !near {
                 let expected = format!("{at:.3} ms, frame {n} at {rate_hz} Hz from motion onset");
                 return bad("time_ms", expected, frame.time_ms.to_string());
             }
             for (field, value) in [("x_deg", frame.x_deg), ("y_deg", frame.y_deg)] {
-                if !(value.abs() <= 1e4) {
+                let possible = value.abs() <= 1e4;
+                if !possible {
                     return bad(field, "degrees".into(), value.to_string());
                 }
             }
