@@ -70,7 +70,7 @@ impl Failure {
 }
 
 /// Whether the machine refused: no room, no permission, no memory.
-fn refused(error: &dyn std::error::Error) -> bool {
+fn refused(error: &(dyn std::error::Error + 'static)) -> bool {
     use std::io::ErrorKind::{
         FileTooLarge, OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
     };

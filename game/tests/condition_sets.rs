@@ -1,4 +1,5 @@
 //! What a condition set promises to everybody who is handed one.
+#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 use mental_pong_game::task::clock::frame_ms;
 use mental_pong_game::task::epochs::{FrameStatus, frame_status};

@@ -168,7 +168,7 @@ impl Predictor {
             None => (Forecaster::None, "none"),
             Some(model) => (Forecaster::Network(model.into(), None), "own"),
         };
-        let description = format!("encoder {} and dynamics given by the caller", name);
+        let description = format!("encoder {name} and dynamics given by the caller");
         Self::assembled(name, description, encoder, forecaster, kind, None)
     }
 
@@ -297,9 +297,12 @@ impl Predictor {
             Forecaster::None => None,
             Forecaster::Held => Some(Arc::new(Identity { latent })),
             Forecaster::Inertia(share) => {
-                let share = match step_ms == Clock::BIN_MS {
-                    true => *share,
-                    false => 1.0 - (1.0 - share).powf(step_ms / Clock::BIN_MS),
+                let bins = step_ms / Clock::BIN_MS;
+                // Of one bin it is the share itself, to the last digit.
+                let share = if (bins - 1.0).abs() < f64::EPSILON {
+                    *share
+                } else {
+                    1.0 - (1.0 - share).powf(bins)
                 };
                 Some(Arc::new(Inertia { latent, share }))
             }

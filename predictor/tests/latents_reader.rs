@@ -42,7 +42,11 @@ struct Made {
 
 impl Made {
     fn new(set: &ConditionSet) -> Self {
-        let truth: Vec<_> = set.conditions().iter().map(|c| c.truth()).collect();
+        let truth: Vec<_> = set
+            .conditions()
+            .iter()
+            .map(mental_pong_game::task::SetCondition::truth)
+            .collect();
         let times = |t: &Vec<mental_pong_game::task::set::TruthFrame>| -> Vec<f64> {
             t.iter().map(|f| f.time_ms).collect()
         };

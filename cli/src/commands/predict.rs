@@ -98,7 +98,10 @@ fn run(
         identity: set.identity(),
         rate_hz: match predictor.protocol().clock {
             Clock::Design => Law::Design.hz(),
-            _ => set.conditions().first().map_or(0.0, |c| c.rate_hz()),
+            _ => set
+                .conditions()
+                .first()
+                .map_or(0.0, mental_pong_game::task::SetCondition::rate_hz),
         },
     };
     let work = json!({"about": about, "set": of, "conditions": set.ids()});

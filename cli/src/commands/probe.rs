@@ -82,7 +82,10 @@ pub(crate) fn run(args: &ProbeArgs, progress: &Progress) -> Done {
 }
 
 /// The encoder asked for, and the same network with weights drawn at random, where it has weights.
-fn encoders(args: &ProbeArgs) -> Result<(Box<dyn Encoder>, Option<Box<dyn Encoder>>), Failure> {
+/// The encoder to probe, and its untrained twin where it has one.
+type WithTwin = (Box<dyn Encoder>, Option<Box<dyn Encoder>>);
+
+fn encoders(args: &ProbeArgs) -> Result<WithTwin, Failure> {
     let mut rng = Stream::new(TWIN_SEED, "untrained twin", 0);
     if let Some(path) = &args.encoder {
         return Ok(match load_own_encoder(path)?.model {

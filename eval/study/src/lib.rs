@@ -216,7 +216,7 @@ fn finish(
         answer: found.answer,
         config: serde_json::to_value(config)?,
         asked: scene.inputs.asked.clone(),
-        sets: scene.stages().map(|stage| stage.card()).collect(),
+        sets: scene.stages().map(scene::Stage::card).collect(),
         inputs: scene.inputs.given.clone(),
         seeds: vec![
             Seed {

@@ -484,7 +484,7 @@ mod tests {
     fn frame(x: usize, y: usize, stripes: usize) -> Vec<u8> {
         let mut frame: Vec<u8> = (0..FRAME_BYTES / 3)
             .flat_map(|px| {
-                [if px % FRAME_SIZE / stripes % 2 == 0 {
+                [if (px % FRAME_SIZE / stripes).is_multiple_of(2) {
                     10
                 } else {
                     30

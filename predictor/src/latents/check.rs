@@ -230,7 +230,7 @@ fn read_out(seen: &[Seen], lag_ms: f64, at: &dyn Fn(usize, f64) -> Option<(f64, 
         if train.len() < 10 || test.len() < 10 {
             return 0.0;
         }
-        for axis in 0..2 {
+        for (axis, sum) in sums.iter_mut().enumerate() {
             let place = |p: &(f64, f64)| if axis == 0 { p.0 } else { p.1 };
             let Some((weights, means, base)) = fitted(&train, place) else {
                 return 0.0;
@@ -244,8 +244,8 @@ fn read_out(seen: &[Seen], lag_ms: f64, at: &dyn Fn(usize, f64) -> Option<(f64, 
                     .map(|((v, m), w)| (v - m) * w)
                     .sum();
                 let truth = place(p);
-                sums[axis][0] += (truth - base - found).powi(2);
-                sums[axis][1] += (truth - base).powi(2);
+                sum[0] += (truth - base - found).powi(2);
+                sum[1] += (truth - base).powi(2);
             }
         }
     }

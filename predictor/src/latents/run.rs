@@ -268,7 +268,10 @@ impl Predictor {
         sum.memory_bytes = 2 * (longest * encoder.preset().frame_len()) as u64
             + 4 * of_one
             + sum.frames * size_of::<Step>() as u64
-            + self.network().published().map_or(0, |n| n.batch_bytes());
+            + self
+                .network()
+                .published()
+                .map_or(0, crate::encoders::PublishedEncoder::batch_bytes);
         Ok(sum)
     }
 }

@@ -171,9 +171,9 @@ mod tests {
             if let OccluderShape::Rect(x0, y0, x1, y1) = occluder.shape {
                 let (tall, wide) = (y0 <= 0.0 && y1 >= VIEW_UNITS, x0 <= 0.0 && x1 >= VIEW_UNITS);
                 found[0] |= tall && x0 == -1.0 && x1 <= BAND.1;
-                found[1] |= tall && x1 == VIEW_UNITS + 1.0;
+                found[1] |= tall && (x1 - VIEW_UNITS - 1.0).abs() < 1e-9;
                 found[2] |= wide && y0 == -1.0 && y1 <= BAND.1;
-                found[3] |= wide && y1 == VIEW_UNITS + 1.0;
+                found[3] |= wide && (y1 - VIEW_UNITS - 1.0).abs() < 1e-9;
             }
         }
         found

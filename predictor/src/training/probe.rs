@@ -123,7 +123,7 @@ pub fn probe(
             rows[0].push(index, row(t), vec![x, y]);
             let reach = video.scene.bodies[0].shape.reach();
             rows[2].push(index, row(t), vec![libm::log(reach)]);
-            if t >= APART + 1 && (t - APART..t).all(|t| plain(&video, t)) {
+            if t > APART && (t - APART..t).all(|t| plain(&video, t)) {
                 let before = video.states[t - APART][0];
                 let rate = 20.0 / APART as f64;
                 let both = [row(t), row(t - APART)].concat();

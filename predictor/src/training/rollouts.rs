@@ -126,7 +126,7 @@ pub fn train_rollouts(
         let huber = config.huber as f32;
         let (loss, gradient) =
             loss_and_gradient(&config.network, &values, &batch.view(picked.len()), huber)?;
-        with_gradient(&params, loss, gradient)
+        with_gradient(&params, loss, &gradient)
     };
     let validation = || {
         let values = plain(&params)?;
@@ -421,7 +421,7 @@ fn plain(params: &Params) -> Result<Values> {
 }
 
 /// A scalar of value `loss` whose gradient is `gradient`.
-fn with_gradient(params: &Params, loss: f64, gradient: Values) -> Result<Tensor> {
+fn with_gradient(params: &Params, loss: f64, gradient: &Values) -> Result<Tensor> {
     let mut sum = Tensor::new(0.0_f32, &Device::Cpu)?;
     for (name, var) in params.iter() {
         if let Some(values) = gradient.get(name) {

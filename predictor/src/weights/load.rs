@@ -180,6 +180,10 @@ impl LoadedDynamics {
 }
 
 /// What a weight file holds.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one is made for a file; nobody holds many"
+)]
 pub enum Network {
     /// An encoder.
     Encoder(LoadedEncoder),

@@ -24,7 +24,7 @@ impl LatentsFile {
             (None, None) => None,
         };
         if time.is_none() && frame.is_none() && bin.is_none() {
-            return self.frames_of_the_set(set, counts);
+            return self.frames_of_the_set(set, counts.as_deref());
         }
         if time.is_none() && bin.is_none() && rate.is_none() {
             let expected = "time_ms, or a set (--conditions) whose rate says when frames are";
@@ -110,7 +110,7 @@ impl LatentsFile {
     fn frames_of_the_set(
         &mut self,
         set: Option<&ConditionSet>,
-        counts: Option<Vec<usize>>,
+        counts: Option<&[usize]>,
     ) -> Result<Vec<Vec<Step>>> {
         let expected = "`time_ms`, `frame` or `bin`, [condition, step]";
         let Some(set) = set else {
@@ -120,9 +120,7 @@ impl LatentsFile {
         for (k, id) in self.ids.iter().enumerate() {
             let condition = set.condition(id)?;
             let track = condition.track();
-            let n = counts
-                .as_ref()
-                .map_or(self.longest.min(track.n_frames()), |c| c[k]);
+            let n = counts.map_or(self.longest.min(track.n_frames()), |c| c[k]);
             if n != track.n_frames() {
                 let found = format!(
                     "{n} steps for {} frames in condition {id}",

@@ -60,7 +60,9 @@ fn fill(content: &mut Content, folder: &Path) -> Result<()> {
     let chars = content.id_chars();
     let id_kind = format!("<U{chars}");
     let per_step = ["condition", "step"];
-    let mut arrays: Vec<(String, &str, Vec<usize>, Vec<usize>, Vec<String>)> = Vec::new();
+    // Name, kind of number, shape, chunk, names of the axes.
+    type Described<'a> = (String, &'a str, Vec<usize>, Vec<usize>, Vec<String>);
+    let mut arrays: Vec<Described> = Vec::new();
     let whole = |name: &str, kind, shape: &[usize]| {
         let axes = per_step[..shape.len()].iter().map(ToString::to_string);
         (
