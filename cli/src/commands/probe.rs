@@ -81,10 +81,10 @@ pub(crate) fn run(args: &ProbeArgs, progress: &Progress) -> Done {
     })
 }
 
-/// The encoder asked for, and the same network with weights drawn at random, where it has weights.
-/// The encoder to probe, and its untrained twin where it has one.
+/// An encoder, and its untrained twin where it has weights.
 type WithTwin = (Box<dyn Encoder>, Option<Box<dyn Encoder>>);
 
+/// The encoder asked for, and the same network with weights drawn at random.
 fn encoders(args: &ProbeArgs) -> Result<WithTwin, Failure> {
     let mut rng = Stream::new(TWIN_SEED, "untrained twin", 0);
     if let Some(path) = &args.encoder {
