@@ -104,8 +104,6 @@ fn encoders(args: &ProbeArgs) -> Result<WithTwin, Failure> {
     }
 }
 
-type WithTwin = (Box<dyn Encoder>, Option<Box<dyn Encoder>>);
-
 fn with_playnet_twin(net: PlayNet, rng: &mut Stream) -> Result<WithTwin, Failure> {
     let params = PlayNet::init(net.config(), rng)?;
     let twin = PlayNet::new(net.config().clone(), &params, "untrained".into())?;
