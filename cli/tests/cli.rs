@@ -60,7 +60,7 @@ fn small_run(out: &Path, threads: &str) -> Vec<u8> {
 fn splits_are_printed_in_the_published_layout() {
     let printed = stdout(mpong().args([
         "splits",
-        "--conditions",
+        "--n-conditions",
         "79",
         "--n",
         "100",
