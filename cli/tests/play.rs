@@ -117,7 +117,7 @@ fn ends_from_a_file_are_where_the_paddle_ends() {
     let bad = folder.path().join("bad.csv");
     let message = fails(&play(folder.path(), &["--ends", bad.to_str().unwrap()]));
     assert!(
-        message.contains("row 1") && message.contains("`55062,high`"),
+        message.contains("line 2, column 2 (`y_deg`)") && message.contains("found `high`"),
         "{message}"
     );
 }

@@ -538,7 +538,8 @@ mod tests {
         };
         let ids: Vec<Value> = ids.items().collect();
         assert_eq!(ids[1], Value::Bytes(Arc::new("bé".as_bytes().to_vec())));
-        for end in 0..bytes.len() {
+        // The last byte fills a word up and holds no value.
+        for end in 0..bytes.len() - 1 {
             assert!(
                 read_netcdf(&bytes[..end], &Limits::default()).is_err(),
                 "{end}"
