@@ -688,7 +688,7 @@ fn an_example_of_a_description_is_whole_and_errors_in_one_are_named() {
         ("\"dim\": 24", "\"dim\": \"24\"", ["dim", "usize"]),
         ("\"depth\": 1,", "", ["depth", "nothing"]),
         ("\"depth\": 1", "\"layers\": 1", ["layers", "depth"]),
-        ("{", "", ["pth.json", "expected struct"]),
+        ("{", "", ["pth.json", "expectedstruct"]),
     ] {
         let text = whole.replacen(from, to, 1);
         assert_ne!(text, whole);

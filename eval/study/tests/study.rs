@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mental_pong_base::Quiet;
-use mental_pong_eval::recordings::dmfc::{Expected, Recording};
+use mental_pong_eval::recordings::dmfc::{Expected, Opening, Recording};
 use mental_pong_eval::recordings::file::read_value;
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::value::{Array, Dict, Value};
-use mental_pong_game::task::Set;
+use mental_pong_game::task::{ConditionSet, Set};
 use mental_pong_predictor::latents::{Cache, Status, Step};
 use mental_pong_study::card::Standing;
 use mental_pong_study::{Inputs, Layer, Model, Study, StudyConfig, TrialLatents, evaluate};
@@ -68,6 +68,16 @@ fn own(root: &Value, conditions: usize, bin_ms: f64, first_bin_ms: f64) -> Value
     dict(entries)
 }
 
+/// A laboratory's own tree states no set: the user says which it is.
+fn of_published(root: &Value, expected: Expected) -> Recording {
+    let opening = Opening {
+        expected: Some(expected),
+        conditions: Some(ConditionSet::open("primate79").unwrap()),
+        ..Opening::default()
+    };
+    Recording::of_value(root, &opening).unwrap()
+}
+
 fn study(recording: Recording, analyses: &[&str]) -> Result<Study, String> {
     let inputs = Inputs {
         recording: Some(recording),
@@ -110,7 +120,7 @@ fn without_halves_what_needs_them_is_left_out_and_said() {
         (!gone && !path.starts_with("reliable")).then(|| value.clone())
     })
     .unwrap();
-    let open = || Recording::from_value(&root, &Expected::default()).unwrap();
+    let open = || of_published(&root, Expected::default());
     let done = study(open(), &[]).unwrap();
     let skipped: Vec<&str> = done.card.skipped.iter().map(|s| s.name.as_str()).collect();
     for name in ["reliability", "rsa", "predictivity"] {
@@ -174,7 +184,7 @@ fn other_bins_too_few_conditions_and_a_missing_ball_are_errors_that_say_so() {
             bin_ms,
             ..Expected::default()
         };
-        Recording::from_value(root, &expected).unwrap()
+        of_published(root, expected)
     };
     let says = |recording: Recording, words: &[&str]| {
         let error = study(recording, &["decode"]).unwrap_err();
