@@ -39,7 +39,7 @@ pub struct Layer {
 impl Layer {
     /// `[condition][bin, latent]`: each condition in its own bins, see [`mean_in_bins`].
     ///
-    /// [`Error::Field`] for a condition whose steps leave more than 200 ms of its bins without a step at the beginning or at
+    /// [`Error::Field`](mental_pong_eval::error::Error::Field) for a condition whose steps leave more than 200 ms of its bins without a step at the beginning or at
     /// the end: there the first or last step would be held, as for times in seconds or from another zero.
     pub fn in_bins(&self, bins: &[Vec<usize>]) -> Result<Vec<Array2>> {
         self.trials

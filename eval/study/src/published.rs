@@ -82,7 +82,7 @@ pub struct PublishedValue {
 
 /// All bundled figures, in file order.
 ///
-/// [`Error::Table`] if a bundled table is damaged, which a test of this crate excludes.
+/// [`Error::Table`](mental_pong_eval::error::Error::Table) if a bundled table is damaged, which a test of this crate excludes.
 pub fn published_values() -> Result<Vec<PublishedValue>> {
     let mut out = Vec::new();
     for (name, text) in TABLES {

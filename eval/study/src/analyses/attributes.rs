@@ -22,7 +22,7 @@ pub struct Attributes {
 impl Attributes {
     /// From a CSV file: a column `row` with names as in the study's tables, and a column of numbers for each attribute.
     ///
-    /// [`Error::Io`]; [`Error::Table`] with file, line and column for a column or number that is missing or wrong.
+    /// [`Error::Io`](mental_pong_eval::error::Error::Io); [`Error::Table`](mental_pong_eval::error::Error::Table) with file, line and column for a column or number that is missing or wrong.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let table = path.display().to_string();

@@ -64,7 +64,7 @@ impl Contact {
     /// `people/human_accuracy-*.csv` and `people/responses.csv`.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::Table`] naming the file; [`Error::InFile`] for features of another shape.
+    /// [`Error::Io`](mental_pong_eval::error::Error::Io) and [`Error::Table`](mental_pong_eval::error::Error::Table) naming the file; [`Error::InFile`](mental_pong_eval::error::Error::InFile) for features of another shape.
     pub fn read(folder: &Path) -> Result<Self> {
         let people = folder.join("people");
         let labels = people.join("stimulus_names_and_labels.csv");
