@@ -2,7 +2,7 @@
 //! error over the horizon.
 //!
 //! A forecast of a hidden ball is compared with the ball going straight on ([`straight_line`]), with the same mirrored at
-//! the walls ([`mirrored`]), and with the latents going on as they moved ([`inertia`]). [`Errors`] are summed by condition,
+//! the walls ([`mirrored`]), and with the latents going on as they moved ([`inertia`]). Errors ([`errors`]) are summed by condition,
 //! so that every interval and test draws conditions, never bins.
 
 use crate::array::Array2;

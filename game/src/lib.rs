@@ -10,8 +10,7 @@
 //!    `design` and `display`; the 50 ms axis with its epochs; the published splits; tables.
 //! 2. [`frames`]: a scene to the bytes of a picture.
 //! 3. [`stimuli`]: the frames of many trials in a folder, with a manifest.
-//! 4. [`files`], [`monitor`], [`rng`], [`error`]: whole files, progress and stopping, named random
-//!    streams, what can go wrong.
+//! 4. [`records`]: what a session of play leaves; [`error`]: what can go wrong.
 //!
 //! Lengths are degrees of visual angle with the origin in the field's centre, x right, y up, unless
 //! a name says units (of the generator's 32 × 32 field) or px. Nothing here depends on the platform,

@@ -364,7 +364,7 @@ fn pieces(recording: &Recording) -> Vec<(ArrayEntry, Piece<'_>)> {
     pieces
 }
 
-/// The manifest of a folder. [`Error::Io`] if it cannot be read, [`Error::Format`] if it is damaged,
+/// The manifest of a folder. [`Error::Io`] if it cannot be read, [`Error::Format`](mental_pong_formats::Error::Format) if it is damaged,
 /// [`Error::Invalid`] if it is of another layout or version.
 pub fn manifest(folder: &Path) -> Result<Manifest> {
     let path = folder.join(MANIFEST);
@@ -403,8 +403,8 @@ pub fn manifest(folder: &Path) -> Result<Manifest> {
 
 /// Read a folder as the tree that the released files have.
 ///
-/// Errors: those of [`manifest`]; [`Error::Format`] if the arrays do not fit to it or to their checksums;
-/// [`Error::Limit`] for too much of them.
+/// Errors: those of [`manifest`]; [`Error::Format`](mental_pong_formats::Error::Format) if the arrays do not fit to it or to their checksums;
+/// [`Error::Limit`](mental_pong_formats::Error::Limit) for too much of them.
 pub fn read(folder: &Path, limits: &Limits) -> Result<Value> {
     let manifest = manifest(folder)?;
     check_count(

@@ -36,7 +36,7 @@ const MOST_BINS: usize = 300_000;
 /// The recording of a table, checked as [`Recording::open`] does.
 ///
 /// [`Error::Field`] for a column that is missing or holds something else, and for a cell that is there twice, with its row
-/// (from 1); [`Error::Limit`] for indices that span more than there may be.
+/// (from 1); [`Error::Limit`](mental_pong_formats::Error::Limit) for indices that span more than there may be.
 pub fn from_table(table: &Table, opening: &Opening) -> Result<Recording> {
     recording(table, &opening.limits)?.finished(opening)
 }

@@ -83,8 +83,8 @@ pub(super) fn is_nwb(path: &Path) -> bool {
 
 /// The recording of a file, not yet checked.
 ///
-/// Errors: [`Error::Format`] for a damaged file; [`Error::Field`] for a column that is missing or of another kind, with those
-/// that there are; [`Error::Limit`] for more spikes or trials than may be.
+/// Errors: [`Error::Format`](mental_pong_formats::Error::Format) for a damaged file; [`Error::Field`] for a column that is missing or of another kind, with those
+/// that there are; [`Error::Limit`](mental_pong_formats::Error::Limit) for more spikes or trials than may be.
 pub(super) fn read(path: &Path, opening: &Opening) -> Result<Recording> {
     let file = File::open_streaming(path).map_err(|error| broken("/", error))?;
     Reader::new(&opening.limits).file(&file, &opening.nwb, opening.missing)

@@ -314,7 +314,7 @@ impl Trials {
     /// Open a table: Parquet by its first bytes, else text.
     ///
     /// [`Error::Io`] if it cannot be opened; inside [`Error::InFile`], [`Error::Field`] for a column that is missing or a bad
-    /// row, [`Error::Invalid`] if no trial is left, [`Error::Format`] and [`Error::Limit`] from the readers.
+    /// row, [`Error::Invalid`] if no trial is left, [`Error::Format`](mental_pong_formats::Error::Format) and [`Error::Limit`](mental_pong_formats::Error::Limit) from the readers.
     pub fn open(path: impl AsRef<Path>, options: &TrialOptions) -> Result<Self> {
         let path = path.as_ref();
         let io = |source| Error::Io {
