@@ -1,32 +1,18 @@
 //! Latents through the command line: own conditions, every format, an interrupt, and what is understood of a file.
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod support;
+
 use std::path::Path;
 
 use assert_cmd::Command;
 use serde_json::Value;
+use support::{fails, stdout};
 
 fn mpong(folder: &Path) -> Command {
     let mut command = Command::cargo_bin("mpong").unwrap();
     command.current_dir(folder);
     command
-}
-
-fn stdout(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{error}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn fails(command: &mut Command, code: i32) -> String {
-    let output = command.output().unwrap();
-    let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{message}");
-    message
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '│')
-        .collect()
 }
 
 /// A set of one's own: twelve flights at other speeds.

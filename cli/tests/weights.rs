@@ -2,6 +2,8 @@
 //! and predicting with them.
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod support;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use assert_cmd::Command;
 use serde_json::Value;
+use support::{fails, stdout};
 
 fn mpong() -> Command {
     let mut command = Command::cargo_bin("mpong").unwrap();
@@ -24,24 +27,6 @@ fn mpong() -> Command {
         command.env_remove(name);
     }
     command
-}
-
-fn stdout(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{error}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn fails(command: &mut Command, code: i32) -> String {
-    let output = command.output().unwrap();
-    let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{message}");
-    // The report wraps long lines, within long words too.
-    message
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '│')
-        .collect()
 }
 
 fn data(name: &str) -> PathBuf {

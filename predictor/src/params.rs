@@ -44,6 +44,27 @@ impl Params {
         self.insert(name, &Tensor::from_vec(values, shape, &Device::Cpu)?)
     }
 
+    /// Of an encoder of ours before training: `[input, output]` weights He-normal, biases and means of latents
+    /// zero, their standard deviations (`…sd`) one.
+    ///
+    /// # Errors
+    /// When the tensor library refuses a shape.
+    pub(crate) fn he_normal(
+        shapes: Vec<(&'static str, Vec<usize>)>,
+        rng: &mut Stream,
+    ) -> Result<Self> {
+        let mut params = Self::default();
+        for (name, shape) in shapes {
+            if name.ends_with("weight") {
+                params.normal(name, &shape, (2.0 / shape[0] as f64).sqrt(), rng)?;
+            } else {
+                let value = if name.ends_with("sd") { 1.0_f32 } else { 0.0 };
+                params.insert(name, &Tensor::full(value, shape, &Device::Cpu)?)?;
+            }
+        }
+        Ok(params)
+    }
+
     /// Adds a tensor.
     ///
     /// # Errors

@@ -111,6 +111,16 @@ fn nothing_learned(scene: &Scene, model: &Row, checks: &mut Vec<Check>) -> Resul
     Ok(())
 }
 
+/// How splits are looked at for a leak.
+pub(crate) fn leak_rule(seed: u64) -> LeakRule {
+    LeakRule {
+        exchanges: 4,
+        splits_by_condition: 39,
+        seed,
+        ..LeakRule::default()
+    }
+}
+
 /// Whether the splits of the study let the identity of conditions through.
 fn leak(scene: &Scene, row: &Row, checks: &mut Vec<Check>) -> Result<()> {
     let features = scene.features(row)?;
@@ -145,12 +155,7 @@ fn leak(scene: &Scene, row: &Row, checks: &mut Vec<Check>) -> Result<()> {
             test: of(&s.test),
         })
         .collect();
-    let rule = LeakRule {
-        exchanges: 4,
-        splits_by_condition: 39,
-        seed: scene.config.seed,
-        ..LeakRule::default()
-    };
+    let rule = leak_rule(scene.config.seed);
     let x = Array2::from_rows(&rows)?;
     let found = leak_check(&x, &target, &condition, &splits, &rule)?;
     checks.push(Check {

@@ -167,6 +167,20 @@ pub enum FrameStatus {
     Hidden,
 }
 
+impl FrameStatus {
+    /// Of a ball of which a share, 0 to 1, is not covered.
+    #[must_use]
+    pub fn of_share(visible: f64) -> Self {
+        if visible <= 0.0 {
+            Self::Hidden
+        } else if visible < 1.0 {
+            Self::Partial
+        } else {
+            Self::Visible
+        }
+    }
+}
+
 /// What can be seen of a ball of `radius_deg` at `x_deg`, degrees.
 #[must_use]
 pub fn frame_status(x_deg: f64, radius_deg: f64) -> FrameStatus {

@@ -172,14 +172,7 @@ impl Geometry {
     /// What can be seen of a ball of `radius_deg`.
     #[must_use]
     pub fn status(&self, ball_deg: (f64, f64), radius_deg: f64) -> FrameStatus {
-        let share = self.visible_share(ball_deg, radius_deg);
-        if share <= 0.0 {
-            FrameStatus::Hidden
-        } else if share < 1.0 {
-            FrameStatus::Partial
-        } else {
-            FrameStatus::Visible
-        }
+        FrameStatus::of_share(self.visible_share(ball_deg, radius_deg))
     }
 
     /// How much of a ball of `radius_deg` no occluder covers, 0 to 1, to a thousandth; exactly 0 and 1

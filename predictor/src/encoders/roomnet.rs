@@ -112,16 +112,7 @@ impl RoomNet {
     /// # Errors
     /// When the tensor library refuses a shape.
     pub fn init(config: &RoomNetConfig, rng: &mut Stream) -> Result<Params> {
-        let mut params = Params::default();
-        for (name, shape) in Self::shapes(config) {
-            if name.ends_with("weight") {
-                params.normal(name, &shape, (2.0 / shape[0] as f64).sqrt(), rng)?;
-            } else {
-                let value = if name.ends_with("sd") { 1.0_f32 } else { 0.0 };
-                params.insert(name, &Tensor::full(value, shape, &Device::Cpu)?)?;
-            }
-        }
-        Ok(params)
+        Params::he_normal(Self::shapes(config), rng)
     }
 
     /// A network over `params`; training them trains it.

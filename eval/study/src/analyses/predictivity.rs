@@ -9,8 +9,9 @@ use crate::cells;
 use crate::error::{Error, Result};
 use crate::report::plot::{Dot, Mark, dots};
 use crate::scene::{Row, Scene, units_of};
+use crate::validity::leak_rule;
 use mental_pong_eval::array::Array2;
-use mental_pong_eval::controls::{LeakRule, RowSplit as LeakSplit, leak_check};
+use mental_pong_eval::controls::{RowSplit as LeakSplit, leak_check};
 use mental_pong_eval::linear::{Map, published_alphas};
 use mental_pong_eval::predictivity::{
     BetweenAnimals, Halves, IntervalOptions, Options, Predictivity as Found, RowSplit, Source,
@@ -357,12 +358,7 @@ fn leak(scene: &Scene, mask: &Mask, out: &mut Out) -> Result<()> {
             test: s.test.clone(),
         })
         .collect();
-    let rule = LeakRule {
-        exchanges: 4,
-        splits_by_condition: 39,
-        seed: scene.config.seed,
-        ..LeakRule::default()
-    };
+    let rule = leak_rule(scene.config.seed);
     let found = leak_check(&x, &y, &mask.conditions, &splits, &rule)?;
     out.checks.push(Check {
         name: format!("the splits of the maps do not leak ({})", mask.epoch),

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::latents::Layer;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::controls::{constant_features, derangement, shuffle_conditions};
-use mental_pong_eval::decode::{OnlineDecoder, OnlineResult};
+use mental_pong_eval::decode::{HeldOut, OnlineDecoder, OnlineResult};
 use mental_pong_eval::linear::Readout;
 use mental_pong_eval::nulls::{self, Paths};
 
@@ -208,12 +208,8 @@ impl Stage<'_> {
         Ok(OnlineDecoder::new(&self.layout, features)?.run(&self.splits, readout)?)
     }
 
-    /// Paths of a row read out by a map that was fitted on visible bins alone.
-    pub(crate) fn by_visible<'s>(&'s self, row: &'s Row) -> Result<&'s Paths> {
-        if let Some(done) = row.visible.get() {
-            return Ok(done);
-        }
-        let features = self.features(row)?;
+    /// What maps that were fitted on visible bins alone find in every bin of held-out conditions.
+    fn held_by_visible(&self, features: &[Array2]) -> Result<HeldOut> {
         let (seen, rows) = self.seen_layout()?;
         let x: Vec<Array2> = features
             .iter()
@@ -221,11 +217,16 @@ impl Stage<'_> {
             .map(|(x, rows)| Array2::from_fn(rows.len(), x.cols(), |i, u| x.get(rows[i], u)))
             .collect();
         let fitted = OnlineDecoder::new(&seen, &x)?;
-        let held = OnlineDecoder::new(&self.layout, features)?.held_out_by(
-            &fitted,
-            &self.splits,
-            Readout::Full,
-        )?;
+        let decoder = OnlineDecoder::new(&self.layout, features)?;
+        Ok(decoder.held_out_by(&fitted, &self.splits, Readout::Full)?)
+    }
+
+    /// Paths of a row read out by a map that was fitted on visible bins alone.
+    pub(crate) fn by_visible<'s>(&'s self, row: &'s Row) -> Result<&'s Paths> {
+        if let Some(done) = row.visible.get() {
+            return Ok(done);
+        }
+        let held = self.held_by_visible(self.features(row)?)?;
         let paths = Paths::of(&self.layout, &held, |_, path| path)?;
         Ok(row.visible.get_or_init(|| paths))
     }
@@ -234,17 +235,10 @@ impl Stage<'_> {
     pub(crate) fn line(&self, row: &Row, visible_alone: bool, walls: bool) -> Result<Paths> {
         let features = self.features(row)?;
         self.common.stop_if_asked()?;
-        let decoder = OnlineDecoder::new(&self.layout, features)?;
         let held = if visible_alone {
-            let (seen, rows) = self.seen_layout()?;
-            let x: Vec<Array2> = features
-                .iter()
-                .zip(&rows)
-                .map(|(x, rows)| Array2::from_fn(rows.len(), x.cols(), |i, u| x.get(rows[i], u)))
-                .collect();
-            decoder.held_out_by(&OnlineDecoder::new(&seen, &x)?, &self.splits, Readout::Full)?
+            self.held_by_visible(features)?
         } else {
-            decoder.held_out(&self.splits, Readout::Full)?
+            OnlineDecoder::new(&self.layout, features)?.held_out(&self.splits, Readout::Full)?
         };
         let (layout, turns) = (&self.layout, self.walls);
         Ok(Paths::of(layout, &held, |c, path| {

@@ -518,14 +518,7 @@ impl Track {
     /// What can be seen of the ball in frame `n`; nothing where the path does not go so far.
     #[must_use]
     pub fn status(&self, n: usize) -> Option<FrameStatus> {
-        let share = self.frame(n)?.visible;
-        Some(if share <= 0.0 {
-            FrameStatus::Hidden
-        } else if share < 1.0 {
-            FrameStatus::Partial
-        } else {
-            FrameStatus::Visible
-        })
+        Some(FrameStatus::of_share(self.frame(n)?.visible))
     }
 
     /// What stands on the screen in frame `n`, with the occluders or without them; without a ball where
