@@ -21,6 +21,7 @@ use crate::args::{
     RecordingsSimulateArgs, RecordingsTrialsArgs, ResponseUnitArg,
 };
 use crate::failure::Failure;
+use crate::progress::Progress;
 
 fn limits(args: &RecordingFileArgs) -> Limits {
     Limits {
@@ -94,7 +95,7 @@ pub(crate) fn convert(args: &RecordingsConvertArgs, monitor: &dyn Monitor) -> Do
     output(|out| writeln!(out, "{}", written.display()))
 }
 
-pub(crate) fn trials(args: &RecordingsTrialsArgs, monitor: &dyn Monitor) -> Done {
+pub(crate) fn trials(args: &RecordingsTrialsArgs, progress: &Progress) -> Done {
     let trial_type = match &args.trial_type {
         None => None,
         Some(name) => Some(
@@ -118,11 +119,14 @@ pub(crate) fn trials(args: &RecordingsTrialsArgs, monitor: &dyn Monitor) -> Done
             conditions: options.set.clone(),
             ..Opening::default()
         };
-        let recording = Recording::open_as(&args.file, &opening, monitor)?;
+        let recording = Recording::open_as(&args.file, &opening, progress)?;
         Trials::of_recording(&recording, &options)?
     } else {
         Trials::open(&args.file, &options)?
     };
+    if let Some(set) = &options.set {
+        progress.note(&format!("trials of {}", trials.coverage(set)));
+    }
     if args.json {
         return output_json(&trials);
     }

@@ -10,6 +10,9 @@
 //! 4. [`info::Info`] is a summary to print; [`convert`] writes an open copy.
 //!
 
+/// Fewest conditions that are divided into those to fit and those to test on.
+pub const FEWEST_CONDITIONS: usize = 10;
+
 pub mod arrays;
 mod branch;
 pub mod convert;

@@ -33,6 +33,7 @@ use mental_pong_base::files::sha256_hex;
 use mental_pong_game::task::ConditionSet;
 use serde::{Deserialize, Serialize};
 
+use super::FEWEST_CONDITIONS;
 use crate::error::{Error, Result};
 
 use super::arrays::in_order;
@@ -475,16 +476,22 @@ impl Trials {
         in_order(self.condition.clone())
     }
 
-    /// [`Error::Invalid`] if the trials are of less than half of the conditions of their set.
+    /// How many of a set's conditions the trials are of, in words.
+    #[must_use]
+    pub fn coverage(&self, set: &ConditionSet) -> String {
+        let (covered, all) = (self.conditions().len(), set.len());
+        format!("{covered} of the {all} conditions of {}", set.identity())
+    }
+
+    /// [`Error::Invalid`] if the trials are of fewer conditions than are analysed, and of less than half of their set.
     fn check_coverage(&self, set: &ConditionSet) -> Result<()> {
         let covered = self.conditions().len();
-        if 2 * covered >= set.len() {
+        if covered >= FEWEST_CONDITIONS || 2 * covered >= set.len() {
             return Ok(());
         }
         let why = format!(
-            "they are of {covered} of the {} conditions of {}; --allow-missing takes them as they are",
-            set.len(),
-            set.identity()
+            "they are of {}; --allow-missing takes them as they are",
+            self.coverage(set)
         );
         Err(Error::invalid("trials", why))
     }

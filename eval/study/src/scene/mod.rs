@@ -6,7 +6,7 @@ mod rows;
 
 pub use networks::BUNDLED;
 pub(crate) use networks::{Net, Networks};
-pub(crate) use recorded::{FEWEST_CONDITIONS, Fitted, in_layout, units_of};
+pub(crate) use recorded::{Fitted, in_layout, units_of};
 pub(crate) use rows::Row;
 pub(crate) use rows::Source;
 
@@ -31,6 +31,7 @@ use crate::inputs::{Inputs, Model};
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::{ConditionRows, Layout, Split};
 use mental_pong_eval::linear::Readout;
+use mental_pong_eval::recordings::FEWEST_CONDITIONS;
 use mental_pong_eval::recordings::dmfc::{Half, Population, Recording, TrialType};
 use mental_pong_eval::rsa::StepAxis;
 

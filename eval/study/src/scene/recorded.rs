@@ -7,6 +7,7 @@ use crate::config::StudyConfig;
 use crate::error::{Error, Result};
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::{ConditionRows, Layout};
+use mental_pong_eval::recordings::FEWEST_CONDITIONS;
 use mental_pong_eval::recordings::dmfc::{Half, Population, Recording, Responses, TrialType};
 
 /// A recording with factors, and the halves whose factors were fitted here.
@@ -50,9 +51,6 @@ pub(crate) fn names_of(recording: Option<&Recording>) -> (&'static str, &'static
         _ => ("DMFC", "animals"),
     }
 }
-
-/// Fewest conditions that are divided into those to fit and those to test on.
-pub(crate) const FEWEST_CONDITIONS: usize = 10;
 
 /// The analyses are about the published bins: times in their texts and tables, epochs and ceilings all depend on them.
 pub(crate) fn check_axes(recording: &Recording) -> Result<()> {
