@@ -559,7 +559,7 @@ fn answer(
             parts.join("; ")
         ));
     }
-    if let Some((_, found)) = answers.last() {
+    if let Some((stage, found)) = answers.last() {
         let of = |target: Target| {
             let t = found
                 .iter()
@@ -576,7 +576,8 @@ fn answer(
         let parts: Vec<String> = Target::ALL.into_iter().filter_map(of).collect();
         if !parts.is_empty() {
             out.answer.push(format!(
-                "Skill over inertia in the same latents, 1 − error / error of inertia, with 95 % intervals over conditions: {}.",
+                "Skill over inertia in the same latents on {}, 1 − error / error of inertia, with 95 % intervals over conditions: {}.",
+                stage.name,
                 parts.join(", ")
             ));
         }
@@ -601,12 +602,12 @@ fn against(null: &str, tested: &[&Tested]) -> String {
                 Target::End => "at the end",
             })
             .collect();
-        if !targets.is_empty() {
-            parts.push(format!(
-                "{} {null} {}",
-                standing.words(),
-                targets.join(" and ")
-            ));
+        if let [before @ .., last] = &targets[..] {
+            let before = match before {
+                [] => String::new(),
+                some => format!("{} and ", some.join(", ")),
+            };
+            parts.push(format!("{} {null} {before}{last}", standing.words()));
         }
     }
     parts.join(", ")
