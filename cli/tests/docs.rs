@@ -26,6 +26,45 @@ fn every_path_of_the_architecture_exists() {
     }
 }
 
+#[test]
+fn every_station_of_the_walk_is_where_it_is_said_to_be() {
+    let text = read("docs/src/walk.md");
+    let mut stations = 0;
+    for line in text.lines().filter(|l| l.starts_with('|')) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, _, file, what, _] = cells[..] else {
+            continue;
+        };
+        let (Some(file), Some(what)) = (
+            file.strip_prefix('`').and_then(|f| f.strip_suffix('`')),
+            what.strip_prefix('`').and_then(|w| w.strip_suffix('`')),
+        ) else {
+            continue;
+        };
+        let there = ["(", "<"]
+            .iter()
+            .any(|next| read(file).contains(&format!("fn {what}{next}")));
+        assert!(there, "{file} has no function {what}");
+        stations += 1;
+    }
+    assert!(stations > 12);
+}
+
+#[test]
+fn every_way_in_has_its_example() {
+    let text = read("CONTRIBUTING.md");
+    let named: Vec<&str> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|p| p.contains('/') && !p.contains(' '))
+        .collect();
+    assert!(named.iter().filter(|p| p.contains("/examples/")).count() >= 4);
+    for path in named {
+        assert!(root().join(path).exists(), "{path}");
+    }
+}
+
 /// The crates of ours that a manifest names under `[dependencies]`, by their short names.
 fn uses(manifest: &str) -> Vec<String> {
     let dependencies = manifest.split("\n[dependencies]").nth(1).unwrap();
