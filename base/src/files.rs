@@ -40,14 +40,6 @@ pub fn write_atomic_file(
     replace(path, write, true).map_err(IoError::on("write", path))
 }
 
-/// A file without a name in `folder`, for what memory should not hold; it is gone when it is closed.
-///
-/// # Errors
-/// [`IoError`] with `folder`.
-pub fn spool_in(folder: impl AsRef<Path>) -> Result<File> {
-    tempfile::tempfile_in(&folder).map_err(IoError::on("write in the folder", folder))
-}
-
 /// The folder that a path stands in.
 #[must_use]
 pub fn folder_of(path: &Path) -> &Path {

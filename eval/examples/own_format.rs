@@ -1,4 +1,5 @@
 //! A recording in a format of one's own: read into named arrays, checked as every other.
+#![allow(clippy::print_stdout, reason = "an example says what it found")]
 //!
 //! `cargo run --release -p mental-pong-eval --example own_format`
 

@@ -1,4 +1,5 @@
 //! Maps from features to units compared on responses whose ceiling is known.
+#![allow(clippy::print_stdout, reason = "an example says what it found")]
 //!
 //! `cargo run --release -p mental-pong-eval --example own_map`
 
@@ -34,8 +35,8 @@ fn main() -> Result<()> {
     // Whole conditions are held out.
     let of_row: Vec<usize> = (0..rows).map(|row| row / bins).collect();
     let split = RowSplit {
-        train: (0..rows).filter(|row| of_row[*row] % 2 == 0).collect(),
-        test: (0..rows).filter(|row| of_row[*row] % 2 == 1).collect(),
+        train: (0..rows).filter(|row| of_row[*row].is_multiple_of(2)).collect(),
+        test: (0..rows).filter(|row| !of_row[*row].is_multiple_of(2)).collect(),
     };
     for map in [
         Map::published(),

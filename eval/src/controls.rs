@@ -2,7 +2,7 @@
 
 mod leak;
 
-pub use leak::{LeakCheck, LeakRule, RowSplit, leak_check, unknowable_check};
+pub use leak::{LeakCheck, LeakRule, leak_check};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -78,88 +78,6 @@ pub fn constant_features(rows_per_condition: &[usize]) -> Vec<Array2> {
         .collect()
 }
 
-/// When a model counts as better than a null row.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NullRule {
-    /// Smallest share of splits in which the model's correlation has to be above the null's (paired: same split).
-    pub min_share: f64,
-}
-
-impl Default for NullRule {
-    /// 95 % of the splits.
-    fn default() -> Self {
-        Self { min_share: 0.95 }
-    }
-}
-
-/// A model against one null row on one target.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NullCheck {
-    /// Row of the model.
-    pub model: String,
-    /// Null row.
-    pub null: String,
-    /// Target.
-    pub target: String,
-    /// Mean over splits of the paired difference of correlations.
-    pub mean_difference: f64,
-    /// Share of splits in which the model is above, 0 to 1.
-    pub share: f64,
-    /// Whether the mean difference is above 0 and the share is large enough. Equality fails.
-    pub passed: bool,
-}
-
-impl NullCheck {
-    /// One line for the card.
-    #[must_use]
-    pub fn detail(&self) -> String {
-        format!(
-            "r of hidden {}: mean difference over splits {:+.3}, above in {:.0} % of them",
-            self.target,
-            self.mean_difference,
-            100.0 * self.share
-        )
-    }
-}
-
-/// Whether a model is above a null row, split by split. `model` and `null` are `[split]` correlations of the same splits.
-///
-/// An undefined correlation (constant prediction) counts as 0: it carries nothing about the target.
-/// [`Error::Shape`] if the numbers of splits differ, [`Error::Invalid`] if there are none.
-pub fn null_check(
-    names: (&str, &str, &str),
-    model: &[f64],
-    null: &[f64],
-    rule: NullRule,
-) -> Result<NullCheck> {
-    if model.len() != null.len() {
-        return Err(Error::shape(
-            format!("{} against {}", names.0, names.1),
-            format!("{} splits", model.len()),
-            format!("{} splits", null.len()),
-        ));
-    }
-    if model.is_empty() {
-        return Err(Error::invalid("null check", "no splits"));
-    }
-    let zero = |v: f64| if v.is_nan() { 0.0 } else { v };
-    let differences: Vec<f64> = model
-        .iter()
-        .zip(null)
-        .map(|(&a, &b)| zero(a) - zero(b))
-        .collect();
-    let mean_difference = crate::stats::mean(&differences);
-    let share = differences.iter().filter(|&&d| d > 0.0).count() as f64 / differences.len() as f64;
-    Ok(NullCheck {
-        model: names.0.into(),
-        null: names.1.into(),
-        target: names.2.into(),
-        mean_difference,
-        share,
-        passed: mean_difference > 0.0 && share >= rule.min_share,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,20 +106,5 @@ mod tests {
         assert_eq!(s[0].as_slice(), [10.0, 11.0]);
         assert_eq!(s[1].as_slice(), [0.0, 1.0, 1.0, 1.0]);
         assert!(shuffle_conditions(&s, &[1, 2]).is_err());
-    }
-
-    #[test]
-    fn a_model_equal_to_its_null_fails() {
-        let r = [0.4, 0.5, 0.6];
-        let check = |m: &[f64], n: &[f64]| {
-            null_check(("m", "n", "y"), m, n, NullRule::default())
-                .unwrap()
-                .passed
-        };
-        assert!(!check(&r, &r));
-        assert!(check(&r, &[0.1, 0.2, 0.3]));
-        assert!(check(&r, &[f64::NAN; 3]));
-        assert!(!check(&[f64::NAN; 3], &[f64::NAN; 3]));
-        assert!(!check(&[0.9, 0.9, 0.1], &[0.2, 0.2, 0.2]));
     }
 }

@@ -150,7 +150,6 @@ fn sign_flips_equal_scipy() {
 fn effect_sizes_equal_numpy() {
     let reference = reference();
     let case = &reference["effect"];
-    let (a, b) = (floats(&case["a"]), floats(&case["b"]));
     let d = floats(&reference["sign_flip"]["d"]);
     close(effect::cohen_dz(&d), &case["dz"], "dz");
     close(
@@ -158,8 +157,6 @@ fn effect_sizes_equal_numpy() {
         &case["rank_biserial"],
         "rank-biserial",
     );
-    close(effect::hedges_g(&a, &b), &case["hedges_g"], "g");
-    close(effect::cliffs_delta(&a, &b), &case["cliffs_delta"], "delta");
     assert!(effect::cohen_dz(&[1.0, 1.0]).is_nan() && effect::rank_biserial(&[0.0]).is_nan());
 }
 
@@ -205,11 +202,7 @@ fn better_models_are_told_from_equal_ones() {
         let found = compare_models(&models, &settings).unwrap();
         let better: Vec<Option<usize>> = found.pairs.iter().map(|p| p.better).collect();
         assert_eq!(better, [Some(0), None, Some(2)], "{measure:?}");
-        let matrix = found.p_matrix();
-        assert!(
-            (matrix[0][1] - 0.003).abs() < 1e-12 && (matrix[1][0] - matrix[0][1]).abs() < 1e-15
-        );
-        assert!(matrix[1][1].is_nan() && found.warnings.is_empty());
+        assert!((found.pairs[0].p_corrected - 0.003).abs() < 1e-12 && found.warnings.is_empty());
         assert!(
             !found.pairs[0].difference.contains(0.0) && found.pairs[1].difference.contains(0.0)
         );

@@ -10,11 +10,10 @@ use mental_pong_eval::array::Array2;
 use mental_pong_eval::compare::{
     ComparisonSettings, Contributions, Measure, ModelScores, compare_models,
 };
-use mental_pong_eval::controls::{
-    LeakRule, NullRule, RowSplit, leak_check, null_check, unknowable_check,
-};
+use mental_pong_eval::controls::{LeakRule, leak_check};
 use mental_pong_eval::decode::{ConditionRows, Epoch, Layout, OnlineDecoder, Split};
 use mental_pong_eval::linear::Readout;
+use mental_pong_eval::predictivity::RowSplit;
 use mental_pong_eval::recordings::dmfc::{Mask, Responses};
 use mental_pong_eval::recordings::reliability::{spearman_brown, split_half};
 use mental_pong_eval::stats::bootstrap::{Bootstrap, IntervalMethod};
@@ -361,12 +360,6 @@ fn a_perfect_model_scores_one_and_a_constant_one_fails() {
     let constant = mental_pong_eval::controls::constant_features(&[10; 30]);
     let flat = run(&constant).r_per_split(Epoch::Hidden, 0);
     assert!(flat.iter().all(|r| r.is_nan()));
-    let good = result.r_per_split(Epoch::Hidden, 0);
-    let check = |model: &[f64], null: &[f64]| {
-        null_check(("m", "n", "y"), model, null, NullRule::default()).unwrap()
-    };
-    assert!(!check(&flat, &flat).passed && !check(&flat, &good).passed);
-    assert!(check(&good, &flat).passed);
 }
 
 struct Rows {
@@ -506,45 +499,4 @@ fn a_leak_check_refuses_what_it_cannot_judge() {
     let row = splits[0].train[0];
     splits[0].test.push(row);
     assert!(check(&splits, &rows.condition, &rule));
-}
-
-#[test]
-fn an_outcome_that_cannot_be_known_is_found_in_features() {
-    let test = Permutation {
-        permutations: 299,
-        ..QUICK
-    };
-    let run = |seed: u64, leak: f64| {
-        let mut stream = Stream::new(seed, "unknowable", 0);
-        let outcome = normals(&mut stream, 30);
-        let condition: Vec<usize> = (0..90).map(|row| row % 30).collect();
-        let features = Array2::from_fn(90, 4, |row, unit| {
-            stream.normal()
-                + if unit == 2 {
-                    leak * outcome[row % 30]
-                } else {
-                    0.0
-                }
-        });
-        unknowable_check(
-            &features,
-            &condition,
-            &outcome,
-            &Permutation { seed, ..test },
-        )
-        .unwrap()
-        .p
-    };
-    assert!(run(1, 1.0) < 0.01);
-    let p: Vec<f64> = (0..200).map(|s| run(200 + s, 0.0)).collect();
-    let rejected = p.iter().filter(|p| **p <= 0.05).count();
-    assert!(as_often_as(rejected, 200, 0.05), "{rejected} of 200");
-    assert!(kolmogorov_over_bound(p) < 1.0);
-    let few = unknowable_check(
-        &Array2::filled(5, 4, 1.0),
-        &[0, 1, 2, 3, 4],
-        &[0.0; 5],
-        &test,
-    );
-    assert!(few.unwrap_err().to_string().contains("at least 7"));
 }

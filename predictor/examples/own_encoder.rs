@@ -1,4 +1,5 @@
 //! An encoder of one's own on the task: where the ball is seen, as the centre of what changes from frame to frame.
+#![allow(clippy::print_stdout, reason = "an example says what it found")]
 //!
 //! `cargo run --release -p mental-pong-predictor --example own_encoder`
 

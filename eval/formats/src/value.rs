@@ -420,15 +420,6 @@ impl Array {
         self.len() == 0
     }
 
-    /// Bytes that its elements take in the file; 0 for objects.
-    #[must_use]
-    pub fn byte_len(&self) -> usize {
-        match &self.data {
-            Data::Raw(bytes) => bytes.len(),
-            Data::Objects(_) => 0,
-        }
-    }
-
     /// The bytes as they stand in the file, in the order of [`Array::is_fortran`]. `None` for objects.
     #[must_use]
     pub fn raw(&self) -> Option<&Arc<Vec<u8>>> {

@@ -109,20 +109,6 @@ pub struct Comparison {
     pub warnings: Vec<String>,
 }
 
-impl Comparison {
-    /// Corrected p as a matrix `[model][model]`; NaN on the diagonal.
-    #[must_use]
-    pub fn p_matrix(&self) -> Vec<Vec<f64>> {
-        let n = self.models.len();
-        let mut matrix = vec![vec![f64::NAN; n]; n];
-        for pair in &self.pairs {
-            matrix[pair.first][pair.second] = pair.p_corrected;
-            matrix[pair.second][pair.first] = pair.p_corrected;
-        }
-        matrix
-    }
-}
-
 /// Compare models on the same units. A pair that cannot be told apart has no better one; equal models have p 1.
 ///
 /// Bootstrap and permutations use the same seed for all pairs, so the order of the models changes no number but its sign.

@@ -1,10 +1,9 @@
-//! Does a split let a read-out know what it should not? A check of splits over rows, and one of features.
+//! Does a split over rows let a read-out know what it should not?
 //!
 //! Bins of one condition resemble each other: with bins of a condition on both sides of a split, a read-out that only knows
 //! *which* condition it sees does well. [`leak_check`] finds that without being told: it gives each condition the target of
 //! another one, so that nothing general is left to learn, and asks whether the splits still score better than random splits
-//! by condition do. [`unknowable_check`] asks whether features predict a condition's outcome from rows in
-//! which it cannot be known yet.
+//! by condition do.
 
 use mental_pong_base::Stream;
 use rayon::prelude::*;
@@ -15,18 +14,10 @@ use crate::array::Array2;
 use crate::decode::take;
 use crate::error::{Error, Result};
 use crate::linear::LeastSquares;
-use crate::stats::permutation::{Alternative, Permutation, TestResult};
+use crate::predictivity::RowSplit;
+use crate::stats::permutation::{Alternative, TestResult};
 use crate::stats::rank_tests::rank_sum;
 use crate::stats::{mean, pearson};
-
-/// One split over rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowSplit {
-    /// Rows that the map is fitted on.
-    pub train: Vec<usize>,
-    /// Rows that it is tested on.
-    pub test: Vec<usize>,
-}
 
 /// How a leak is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -212,77 +203,6 @@ pub fn leak_check(
     })
 }
 
-/// Whether features tell a condition's outcome from rows in which nobody can know it.
-///
-/// `features` `[row, unit]` and `condition` `[row]` are of those rows only (for example the bins before the ball moves);
-/// `outcome` is `[condition]`. Each condition is the mean of its rows; the statistic is the correlation of leave-one-out
-/// least-squares predictions with the outcomes, the null the same with outcomes shuffled over conditions. A small p is a
-/// leak.
-///
-/// [`Error::Shape`] for lengths that differ; [`Error::TooFew`] unless there are at least three more conditions than units;
-/// [`Error::Invalid`] for a condition without rows.
-pub fn unknowable_check(
-    features: &Array2,
-    condition: &[usize],
-    outcome: &[f64],
-    permutation: &Permutation,
-) -> Result<TestResult> {
-    let n = outcome.len();
-    if condition.len() != features.rows() {
-        return Err(Error::shape(
-            "conditions of the rows",
-            format!("{} rows, as the features", features.rows()),
-            format!("{} rows", condition.len()),
-        ));
-    }
-    if n < features.cols() + 3 {
-        return Err(Error::too_few(
-            format!("conditions for {} units", features.cols()),
-            features.cols() + 3,
-            n,
-        ));
-    }
-    let mut means = Array2::filled(n, features.cols(), 0.0);
-    let mut counts = vec![0.0; n];
-    for (row, &c) in condition.iter().enumerate() {
-        if c >= n {
-            return Err(Error::invalid("condition", format!("{c} of {n}")));
-        }
-        counts[c] += 1.0;
-        for (m, v) in means.row_mut(c).iter_mut().zip(features.row(row)) {
-            *m += v;
-        }
-    }
-    for (c, count) in counts.iter().enumerate() {
-        if *count == 0.0 {
-            return Err(Error::invalid("rows", format!("condition {c} has none")));
-        }
-        means.row_mut(c).iter_mut().for_each(|m| *m /= count);
-    }
-    // Predictions are linear in the outcomes: one fit of unit outcomes gives the matrix that makes them all.
-    let mut smoother = Array2::filled(n, n, 0.0);
-    for out in 0..n {
-        let rest: Vec<usize> = (0..n).filter(|&c| c != out).collect();
-        let x = take(&means, &rest);
-        let y = Array2::from_fn(n - 1, n, |i, c| f64::from(u8::from(rest[i] == c)));
-        let own = take(&means, &[out]);
-        let weights = LeastSquares::fit(&x, &y)?.predict(&own)?;
-        smoother.row_mut(out).copy_from_slice(weights.row(0));
-    }
-    // One side only, whatever the caller's alternative: leave-one-out predictions of noise correlate negatively.
-    let test = Permutation {
-        alternative: Alternative::Greater,
-        ..*permutation
-    };
-    test.shuffle_labels("outcomes before they can be known", n, |order| {
-        let y: Vec<f64> = order.iter().map(|&i| outcome[i]).collect();
-        let p: Vec<f64> = (0..n)
-            .map(|c| smoother.row(c).iter().zip(&y).map(|(w, y)| w * y).sum())
-            .collect();
-        zero(pearson(&p, &y))
-    })
-}
-
 fn zero(r: f64) -> f64 {
     if r.is_nan() { 0.0 } else { r }
 }
@@ -333,20 +253,7 @@ fn check_splits(splits: &[RowSplit], rows: usize) -> Result<()> {
         return Err(Error::invalid("splits", "there are none"));
     }
     for (index, split) in splits.iter().enumerate() {
-        let bad = |why: String| Err(Error::Split { split: index, why });
-        if split.train.is_empty() || split.test.is_empty() {
-            return bad("one side is empty".into());
-        }
-        let mut seen = vec![false; rows];
-        for &row in split.train.iter().chain(&split.test) {
-            if row >= rows {
-                return bad(format!("row {row} of {rows}"));
-            }
-            if seen[row] {
-                return bad(format!("row {row} is there twice"));
-            }
-            seen[row] = true;
-        }
+        split.check(index, rows)?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
 //! One's own latents scored by the library: written to a file that states its set, read, evaluated, with the nulls beside.
+#![allow(clippy::print_stdout, reason = "an example says what it found")]
 //!
 //! `cargo run --release -p mental-pong-study --example score_latents`
 

@@ -4,10 +4,11 @@ use crate::card::{Check, RowKind};
 use crate::error::Result;
 use crate::scene::{Row, Scene};
 use mental_pong_eval::array::Array2;
-use mental_pong_eval::controls::{LeakRule, RowSplit, constant_features, leak_check};
+use mental_pong_eval::controls::{LeakRule, constant_features, leak_check};
 use mental_pong_eval::decode::OnlineDecoder;
 use mental_pong_eval::linear::Readout;
 use mental_pong_eval::nulls::{self, Target};
+use mental_pong_eval::predictivity::RowSplit;
 use mental_pong_eval::stats::bootstrap::Bootstrap;
 use mental_pong_eval::stats::permutation::Permutation;
 

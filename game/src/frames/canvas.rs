@@ -267,11 +267,6 @@ impl Canvas {
         &self.data
     }
 
-    /// The pixels, `[y, x, channel]`, to change in place.
-    pub fn rgb_mut(&mut self) -> &mut [u8] {
-        &mut self.data
-    }
-
     /// The pixels, `[y, x, channel]`, without a copy.
     #[must_use]
     pub fn into_rgb(self) -> Vec<u8> {

@@ -17,12 +17,6 @@ pub fn frame_ms(n: usize, rate_hz: f64) -> f64 {
     n as f64 * 1000.0 / rate_hz
 }
 
-/// The frame that stands nearest to a time; 0 for times before it.
-#[must_use]
-pub fn frame_at(time_ms: f64, rate_hz: f64) -> usize {
-    (time_ms * rate_hz / 1000.0).round().max(0.0) as usize
-}
-
 /// Bins of equal width on the clock: bin `b` holds what lies after its start, up to and with its end.
 ///
 /// ```

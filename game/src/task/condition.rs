@@ -70,10 +70,4 @@ impl Condition {
     pub fn y_final_design_deg(&self) -> f64 {
         deg_from_units(self.y_final)
     }
-
-    /// x at the last frame, degrees (design law).
-    #[must_use]
-    pub fn x_final_design_deg(&self) -> f64 {
-        deg_from_units(self.x_final)
-    }
 }

@@ -52,16 +52,6 @@ impl Epoch {
             Self::Hidden => "hidden",
         }
     }
-
-    /// The mask's name in the recordings.
-    #[must_use]
-    pub const fn mask_name(self) -> &'static str {
-        match self {
-            Self::All => "start_end_pad0",
-            Self::Visible => "start_occ_pad0",
-            Self::Hidden => "occ_end_pad0",
-        }
-    }
 }
 
 impl std::fmt::Display for Epoch {

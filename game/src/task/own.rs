@@ -104,15 +104,6 @@ pub fn own_condition(id: u32, start: Start, rule: Rule) -> Result<Condition> {
     check(id, start, rule).map_err(|unfit| unfit.of(start))
 }
 
-/// The trial of a start in a geometry, with what the design law makes of it. Any trial that can be run
-/// is let through.
-///
-/// # Errors
-/// As [`own_condition`].
-pub fn own_condition_in(id: u32, start: Start, geometry: &Geometry) -> Result<Condition> {
-    check_in(id, start, geometry).map_err(|unfit| unfit.of(start))
-}
-
 impl Unfit {
     fn of(self, start: Start) -> Error {
         let (field, value) = in_degrees(start)[self.value];

@@ -401,13 +401,6 @@ impl Trial {
         &self.path
     }
 
-    /// Milliseconds since the ball began to move; nothing before.
-    #[must_use]
-    pub fn flight_ms(&self) -> Option<f64> {
-        let ms = self.now_ms? - self.motion_on_ms;
-        (ms >= -SAME_MS).then_some(ms.max(0.0))
-    }
-
     /// Takes the inputs since the frame before and shows the frame at `at_ms`.
     ///
     /// An input counts from its own time; one that is stamped before the last frame counts from

@@ -11,7 +11,7 @@ use crate::report::plot::{Dot, Mark, dots};
 use crate::scene::{Row, Scene, units_of};
 use crate::validity::leak_rule;
 use mental_pong_eval::array::Array2;
-use mental_pong_eval::controls::{RowSplit as LeakSplit, leak_check};
+use mental_pong_eval::controls::leak_check;
 use mental_pong_eval::linear::{Map, published_alphas};
 use mental_pong_eval::predictivity::{
     BetweenAnimals, Halves, IntervalOptions, Options, Predictivity as Found, RowSplit, Source,
@@ -350,10 +350,10 @@ fn leak(scene: &Scene, mask: &Mask, out: &mut Out) -> Result<()> {
     };
     let x = rows_of(scene, row, &mask.cells)?;
     let y: Vec<f64> = mask.target.full().column(0);
-    let splits: Vec<LeakSplit> = mask
+    let splits: Vec<RowSplit> = mask
         .splits
         .iter()
-        .map(|s| LeakSplit {
+        .map(|s| RowSplit {
             train: s.train.clone(),
             test: s.test.clone(),
         })

@@ -13,15 +13,6 @@ pub fn fixed(value: f64, digits: usize) -> String {
     }
 }
 
-/// `mean ± sd`; empty if the mean is undefined.
-#[must_use]
-pub fn mean_sd(mean: f64, sd: f64, digits: usize) -> String {
-    if !mean.is_finite() {
-        return String::new();
-    }
-    format!("{} ± {}", fixed(mean, digits), fixed(sd, digits))
-}
-
 /// A p value for a sentence: `.0001` at the least.
 #[must_use]
 pub fn p_value(p: f64) -> String {

@@ -170,7 +170,7 @@ impl SetCondition {
     }
 
     /// The condition in another geometry. `start` has to be flown in it: see
-    /// [`own_condition_in`](crate::task::own::own_condition_in).
+    /// [`Track`](super::Track).
     #[must_use]
     pub fn with_geometry(self, geometry: Arc<Geometry>) -> Self {
         Self { geometry, ..self }
