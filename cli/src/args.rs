@@ -718,6 +718,18 @@ pub(crate) enum RecordingsWhat {
     Trials(RecordingsTrialsArgs),
     /// Make a population with known tuning, noise and ceiling in the released layout.
     Simulate(RecordingsSimulateArgs),
+    /// Check a mapping: what a laboratory's file calls what is asked for.
+    Mapping(RecordingsMappingArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordingsMappingArgs {
+    /// The mapping, TOML.
+    #[arg(required_unless_present = "example")]
+    pub(crate) file: Option<PathBuf>,
+    /// Print a whole one that says what each entry means, to be changed.
+    #[arg(long)]
+    pub(crate) example: bool,
 }
 
 /// Which file, and how to understand it.
@@ -729,9 +741,12 @@ pub(crate) struct RecordingFileArgs {
     /// Most memory for what is read, as `3GiB` or `500MiB`; a file that needs more is refused with the number.
     #[arg(long, default_value = "3GiB", value_parser = parse_bytes)]
     pub(crate) max_memory: u64,
-    /// NWB: column of condition ids in /intervals/trials.
-    #[arg(long, default_value = "condition_id", value_name = "COLUMN")]
-    pub(crate) nwb_condition: String,
+    /// What the file calls what is asked for, as TOML; `recordings mapping --example` prints a whole one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mapping: Option<PathBuf>,
+    /// NWB: column of condition ids in /intervals/trials; `condition_id` without it.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) nwb_condition: Option<String>,
     /// NWB: what names in that column mean, as `name=55062,other=72780`.
     #[arg(long, value_delimiter = ',', value_parser = parse_named_id, value_name = "NAME=ID")]
     pub(crate) nwb_map: Vec<(String, String)>,

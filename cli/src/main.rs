@@ -47,6 +47,7 @@ fn main() -> ExitCode {
             RecordingsWhat::Convert(args) => commands::recordings::convert(args, &progress),
             RecordingsWhat::Trials(args) => commands::recordings::trials(args, &progress),
             RecordingsWhat::Simulate(args) => commands::recordings::simulate(args),
+            RecordingsWhat::Mapping(args) => commands::recordings::mapping(args),
         },
         Command::Weights(args) => match &args.what {
             WeightsWhat::List(args) => commands::weights::list(args),

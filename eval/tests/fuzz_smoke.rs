@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 use mental_pong_base::Stream;
 use mental_pong_eval::error::Error;
 use mental_pong_eval::recordings::dmfc::{Opening, Recording};
-use mental_pong_eval::recordings::nwb::{self, NwbOptions};
+use mental_pong_eval::recordings::mapping::Mapping;
+use mental_pong_eval::recordings::nwb;
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_eval::recordings::{long, npz};
 use mental_pong_formats::limits::Limits;
@@ -110,9 +111,9 @@ fn read(reader: Reader, bytes: &[u8]) -> Result<(), Error> {
             let names = [72_780, 105_802, 183_171, 420_020];
             let names = names.map(|id| (format!("cond-{id}"), id.to_string()));
             let opening = Opening {
-                nwb: NwbOptions {
-                    condition_names: names.into(),
-                    ..NwbOptions::default()
+                mapping: Mapping {
+                    conditions: names.into(),
+                    ..Mapping::default()
                 },
                 ..opening
             };

@@ -16,9 +16,10 @@ use mental_pong_eval::recordings::dmfc::{
     Half, Opening, Population, Recording, Responses, TrialType,
 };
 use mental_pong_eval::recordings::file::{Format, detect};
-use mental_pong_eval::recordings::nwb::NwbOptions;
+use mental_pong_eval::recordings::mapping::{Item, Mapping};
 use mental_pong_eval::recordings::results::{self, DecodeResults, OfflineResults, RnnCompare};
 use mental_pong_eval::recordings::sample::MetaSample;
+use mental_pong_eval::recordings::trials::{Outcome, TrialOptions, Trials};
 use mental_pong_eval::recordings::{Missing, convert, export};
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::table::{Cells, Table};
@@ -189,9 +190,9 @@ fn a_laboratorys_npz_states_its_axes_and_unit() {
     assert!(release.unwrap_err().to_string().contains("79 conditions"));
 }
 
-fn nwb(name: &str, nwb: NwbOptions, missing: Missing) -> Result<Recording, Error> {
+fn nwb(name: &str, mapping: Mapping, missing: Missing) -> Result<Recording, Error> {
     let opening = Opening {
-        nwb,
+        mapping,
         missing,
         ..published()
     };
@@ -205,12 +206,12 @@ fn spikes_of_nwb_are_binned_as_numpy_does() {
     let names =
         [72_780, 105_802, 183_171, 420_020].map(|id| (format!("cond-{id}"), id.to_string()));
     for (file, options) in [
-        ("synthetic.nwb", NwbOptions::default()),
+        ("synthetic.nwb", Mapping::default()),
         (
             "synthetic_named.nwb",
-            NwbOptions {
-                condition_names: names.into(),
-                ..NwbOptions::default()
+            Mapping {
+                conditions: names.into(),
+                ..Mapping::default()
             },
         ),
     ] {
@@ -252,10 +253,10 @@ fn spikes_of_nwb_are_binned_as_numpy_does() {
 #[test]
 fn nwb_invents_nothing_unasked() {
     let with = |missing| {
-        let options = NwbOptions {
+        let options = Mapping {
             // Condition 29337 has no trial in the file.
-            conditions: Some(["29337", "72780"].map(String::from).to_vec()),
-            ..NwbOptions::default()
+            order: Some(["29337", "72780"].map(String::from).to_vec()),
+            ..Mapping::default()
         };
         nwb("synthetic.nwb", options, missing)
     };
@@ -296,16 +297,16 @@ fn nwb_invents_nothing_unasked() {
     );
     for (options, word) in [
         (
-            NwbOptions {
-                condition: "nothing".into(),
-                ..NwbOptions::default()
+            Mapping {
+                names: [(Item::Condition, "nothing".into())].into(),
+                ..Mapping::default()
             },
             "intervals/trials/nothing",
         ),
         (
-            NwbOptions {
-                onset: Some("trial_type".into()),
-                ..NwbOptions::default()
+            Mapping {
+                names: [(Item::Onset, "trial_type".into())].into(),
+                ..Mapping::default()
             },
             "numbers",
         ),
@@ -316,13 +317,9 @@ fn nwb_invents_nothing_unasked() {
         assert!(error.contains(word), "{error}");
     }
     // Names that nobody explained.
-    let error = nwb(
-        "synthetic_named.nwb",
-        NwbOptions::default(),
-        Missing::Refuse,
-    )
-    .unwrap_err()
-    .to_string();
+    let error = nwb("synthetic_named.nwb", Mapping::default(), Missing::Refuse)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("has no condition `cond-"), "{error}");
 }
 
@@ -730,7 +727,7 @@ fn a_laboratorys_matlab_file_is_a_recording() {
 fn every_layout_that_is_written_is_a_recording() {
     let folder = tempfile::tempdir().unwrap();
     let before = open("synthetic_lab_v5.mat");
-    for name in ["a.nc", "a.parquet", "a.npz", "a"] {
+    for name in ["a.nc", "a.parquet", "a.npz", "a.nwb", "a"] {
         let path = folder.path().join(name);
         export::write(&before, &path).unwrap();
         let after = Recording::open(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -768,4 +765,130 @@ fn every_layout_that_is_written_is_a_recording() {
     export::write(&before, &folder.path().join("a.zarr")).unwrap();
     let about = fs::read_to_string(folder.path().join("a.zarr/responses/.zarray")).unwrap();
     assert!(about.contains("\"shape\": [3, 4, 120]"), "{about}");
+}
+
+/// The same invented trials under a laboratory's own names, in its own order of axes, in four formats: the script beside the
+/// files has the formula, and numpy's means are taken from it here.
+#[test]
+fn a_mapping_says_what_a_file_calls_what_is_asked_for() {
+    let hz = |t: usize, b: usize, u: usize| ((7 * t + 3 * b + 11 * u) % 23) as f64 + 1.0;
+    for format in ["npz", "mat", "parquet", "nwb"] {
+        let opening = Opening {
+            mapping: Mapping::open(&data(&format!("foreign_{format}.toml"))).unwrap(),
+            ..published()
+        };
+        let file = data(&format!("foreign.{format}"));
+        let found = Recording::open_as(&file, &opening, &Quiet)
+            .unwrap_or_else(|error| panic!("{format}: {error}"));
+        let ids = found.condition_ids();
+        assert_eq!(ids, Some(&["29337", "55062"].map(String::from)[..]));
+        let axis = found.axis();
+        assert_eq!(
+            (axis.bin_ms, axis.first_bin_ms, axis.n_bins),
+            (100.0, -100.0, 30)
+        );
+        let full = all(&found, Half::Full);
+        for (u, c, b) in [(0, 0, 0), (1, 1, 7), (2, 0, 29)] {
+            let mean = [c, c + 2, c + 4].map(|t| hz(t, b, u)).iter().sum::<f64>() / 3.0;
+            assert!(
+                (full.get(u, c, b) - mean / 1000.0).abs() < 1e-15,
+                "{format}"
+            );
+        }
+        if format == "parquet" {
+            continue;
+        }
+        let open = found
+            .responses(TrialType::Vis, Population::All, Half::Full)
+            .unwrap();
+        assert!(
+            (open.get(1, 0, 3) - hz(6, 3, 1) / 1000.0).abs() < 1e-15,
+            "{format}"
+        );
+        // The names are those of the file: without the mapping there is nothing to read.
+        let error = Recording::open_as(&file, &published(), &Quiet).unwrap_err();
+        assert!(error.to_string().contains("expected"), "{error}");
+        let mut wrong = opening.clone();
+        wrong.mapping.names.insert(Item::Condition, "stimm".into());
+        let error = Recording::open_as(&file, &wrong, &Quiet)
+            .unwrap_err()
+            .to_string();
+        for word in ["stimm", "block"] {
+            assert!(error.contains(word), "{format}: {word} is not in {error}");
+        }
+    }
+}
+
+/// Trials of NWB with a paddle are a table of behaviour; the one that was aborted is left out.
+#[test]
+fn trials_of_nwb_are_behaviour() {
+    let opening = Opening {
+        mapping: Mapping::open(&data("foreign_nwb.toml")).unwrap(),
+        ..published()
+    };
+    let found = Recording::open_as(data("foreign.nwb"), &opening, &Quiet).unwrap();
+    let trials = Trials::of_recording(&found, &TrialOptions::default()).unwrap();
+    assert_eq!((trials.len(), trials.provenance.excluded.ignored), (8, 1));
+    assert_eq!(trials.final_paddle_deg[3], 0.5 * 3.0 - 2.0);
+    assert_eq!(trials.condition[3], "55062");
+    assert_eq!(
+        trials.outcome[2..4],
+        [Some(Outcome::Hit), Some(Outcome::Miss)]
+    );
+    assert_eq!(trials.trial_type[6], TrialType::Vis);
+}
+
+/// Both halves, both kinds, masks, behaviour, animals and the set go through NWB to the bit.
+#[test]
+fn nwb_keeps_what_a_recording_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = data("../mini_hand_dmfc_dataset_50ms.pkl.gz");
+    for before in [
+        open("synthetic_lab_v5.mat"),
+        open("synthetic.nwb"),
+        Recording::open(file).unwrap(),
+    ] {
+        let path = folder.path().join(format!(
+            "{}.nwb",
+            before.axis().bin_ms + before.expected().conditions as f64
+        ));
+        export::write(&before, &path).unwrap();
+        let after = Recording::open(&path).unwrap();
+        assert_eq!(after.format(), Some(Format::Nwb));
+        assert_eq!(
+            after.set().map(ConditionSet::identity),
+            before.set().map(ConditionSet::identity)
+        );
+        for kind in TrialType::ALL {
+            for half in Half::ALL {
+                let of =
+                    |recording: &Recording| recording.responses(kind, Population::All, half).ok();
+                let (before, after) = (of(&before), of(&after));
+                assert_eq!(
+                    before.map(|r| bits(r.as_slice())),
+                    after.map(|r| bits(r.as_slice()))
+                );
+            }
+            for name in before.mask_names(kind) {
+                // What holds nowhere is left out.
+                let mask = before.mask(kind, name).unwrap();
+                assert!(
+                    mask.count() == 0 || after.mask(kind, name).unwrap() == mask,
+                    "{name}"
+                );
+            }
+            for name in before.behavior_names(kind) {
+                let values = before.behavior(kind, name).unwrap();
+                if values.as_slice().iter().any(|v| !v.is_nan()) {
+                    let found = after.behavior(kind, name).unwrap();
+                    assert_eq!(bits(found.as_slice()), bits(values.as_slice()), "{name}");
+                }
+            }
+        }
+        let animals = |r: &Recording| {
+            r.table("neural_meta")
+                .and_then(|t| t.texts("animal").map(<[_]>::to_vec))
+        };
+        assert_eq!(animals(&after), animals(&before));
+    }
 }

@@ -3,7 +3,7 @@ use mental_pong_base::files::write_atomic;
 use mental_pong_eval::recordings::arrays::RateUnit;
 use mental_pong_eval::recordings::dmfc::{Opening, Recording, TrialType};
 use mental_pong_eval::recordings::info::Info;
-use mental_pong_eval::recordings::nwb::NwbOptions;
+use mental_pong_eval::recordings::mapping::{EXAMPLE, Item, Mapping};
 use mental_pong_eval::recordings::results::Results;
 use mental_pong_eval::recordings::sample::condition_set;
 use mental_pong_eval::recordings::simulate::{self, Noise, Settings};
@@ -18,7 +18,7 @@ use super::{output, output_json};
 use crate::Done;
 use crate::args::{
     MissingArg, NoiseArg, RecordingFileArgs, RecordingsConvertArgs, RecordingsInfoArgs,
-    RecordingsSimulateArgs, RecordingsTrialsArgs, ResponseUnitArg,
+    RecordingsMappingArgs, RecordingsSimulateArgs, RecordingsTrialsArgs, ResponseUnitArg,
 };
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -31,17 +31,22 @@ fn limits(args: &RecordingFileArgs) -> Limits {
 }
 
 fn open(args: &RecordingFileArgs, monitor: &dyn Monitor) -> Result<Recording, Failure> {
+    let file = args.mapping.as_deref();
+    let mut mapping = file.map(Mapping::open).transpose()?.unwrap_or_default();
+    for (item, said) in [
+        (Item::Condition, &args.nwb_condition),
+        (Item::Onset, &args.nwb_onset),
+        (Item::Kind, &args.nwb_trial_type),
+        (Item::Exclude, &args.nwb_exclude),
+    ] {
+        let said = said.iter().map(|name| (item, name.clone()));
+        mapping.names.extend(said);
+    }
+    mapping.conditions.extend(args.nwb_map.iter().cloned());
     let opening = Opening {
         expected: None,
         limits: limits(args),
-        nwb: NwbOptions {
-            condition: args.nwb_condition.clone(),
-            condition_names: args.nwb_map.iter().cloned().collect(),
-            onset: args.nwb_onset.clone(),
-            trial_type: args.nwb_trial_type.clone(),
-            exclude: args.nwb_exclude.clone(),
-            ..NwbOptions::default()
-        },
+        mapping,
         conditions: args.conditions.as_deref().map(condition_set).transpose()?,
         missing: match args.missing {
             MissingArg::Refuse => Missing::Refuse,
@@ -93,6 +98,20 @@ pub(crate) fn convert(args: &RecordingsConvertArgs, monitor: &dyn Monitor) -> Do
         &args.out
     };
     output(|out| writeln!(out, "{}", written.display()))
+}
+
+pub(crate) fn mapping(args: &RecordingsMappingArgs) -> Done {
+    let Some(path) = args.file.as_deref().filter(|_| !args.example) else {
+        return output(|out| out.write_all(EXAMPLE.as_bytes()));
+    };
+    let mapping = Mapping::open(path)?;
+    output(|out| {
+        writeln!(out, "{}: {} names", path.display(), mapping.names.len())?;
+        for (item, name) in &mapping.names {
+            writeln!(out, "  {item} is {name} in the file")?;
+        }
+        Ok(())
+    })
 }
 
 pub(crate) fn trials(args: &RecordingsTrialsArgs, progress: &Progress) -> Done {

@@ -29,6 +29,7 @@ use crate::error::{Error, Result};
 
 use super::dmfc::{FIRST_BIN_MS, Half, Mask, Opening, Recording, TrialType, set_of, whole_ids};
 use super::lab::{Lab, Means};
+use super::mapping::{Item, Mapping};
 
 /// Unit in which responses are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ impl RateUnit {
         }
     }
 
-    fn per_ms(self, bin_ms: f64) -> f64 {
+    pub(super) fn per_ms(self, bin_ms: f64) -> f64 {
         match self {
             Self::SpikesPerMs => 1.0,
             Self::Hz => 1e-3,
@@ -75,10 +76,12 @@ fn prefixed<'a>(name: &'a str, prefixes: [&str; 2]) -> Option<&'a str> {
 }
 
 /// Whether a tree holds a laboratory's own arrays.
-pub(super) fn is_lab(root: &Value) -> bool {
-    ["responses", "trial_responses"]
-        .iter()
-        .any(|name| root.get(name).is_some())
+pub(super) fn is_lab(root: &Value, mapping: &Mapping) -> bool {
+    let named = [Item::Responses, Item::TrialResponses];
+    named.iter().any(|&item| mapping.name(item).is_some())
+        || ["responses", "trial_responses"]
+            .iter()
+            .any(|name| root.get(name).is_some())
 }
 
 /// The arrays of nested dictionaries, with their keys joined by `/`.
@@ -102,30 +105,44 @@ fn flat(path: &str, value: &Value, depth: usize, into: &mut BTreeMap<String, Val
 
 /// The recording of a laboratory's arrays, not yet checked. [`Error::Field`] for arrays that do not fit together.
 pub(super) fn recording(root: &Value, opening: &Opening) -> Result<Recording> {
+    let mapping = &opening.mapping;
     let mut by_name = BTreeMap::new();
     flat("", root, 0, &mut by_name);
+    mapping.rename_arrays(&mut by_name)?;
     let set = set_of(root);
+    let by_single = by_name.contains_key("trial_responses");
     let mut take = |name: &str| by_name.remove(name);
     for name in ["set_name", "set_sha256"] {
         take(name);
     }
-    let bin_ms = scalar("bin_ms", take("bin_ms").as_ref())?
-        .ok_or_else(|| Error::field("bin_ms", "length of a bin in ms", "no such array"))?;
+    let bin_ms = scalar("bin_ms", take("bin_ms").as_ref())?.or(mapping.bin_ms);
+    let bin_ms = bin_ms.ok_or_else(|| {
+        let expected = "length of a bin in ms, in the file or in the mapping";
+        Error::field("bin_ms", expected, "no such array")
+    })?;
     if !(bin_ms > 0.0 && bin_ms.is_finite()) {
         return Err(Error::field("bin_ms", "more than 0 ms", bin_ms.to_string()));
     }
-    let first_bin_ms =
-        scalar("first_bin_ms", take("first_bin_ms").as_ref())?.unwrap_or(FIRST_BIN_MS);
+    let first_bin_ms = scalar("first_bin_ms", take("first_bin_ms").as_ref())?;
+    let first_bin_ms = first_bin_ms
+        .or(mapping.first_bin_ms)
+        .unwrap_or(FIRST_BIN_MS);
     let unit = rate_unit(take("response_unit").as_ref())?.or(opening.response_unit);
+    let unit = unit.or(mapping.response_unit);
     let factor = unit.map_or(1.0, |unit| unit.per_ms(bin_ms));
     let synthetic = ["synthetic", "simulated"]
         .iter()
         .any(|key| take(key).is_some());
     // The labels of the axis of a NetCDF file.
     let stated = take("condition_ids").or_else(|| take("condition"));
-    let stated = stated
-        .map(|value| ids("condition_ids", &value))
-        .transpose()?;
+    let ids = |field: &str, value: &Value| -> Result<Vec<String>> {
+        let found = ids(field, value)?;
+        Ok(found.iter().map(|id| mapping.id(id)).collect())
+    };
+    let stated = match &mapping.order {
+        Some(order) if by_single => Some(order.clone()),
+        _ => stated.map(|v| ids("condition_ids", &v)).transpose()?,
+    };
     let mut lab = Lab {
         bin_ms,
         first_bin_ms,
@@ -136,6 +153,8 @@ pub(super) fn recording(root: &Value, opening: &Opening) -> Result<Recording> {
         behaviors: Vec::new(),
         masks: Vec::new(),
         units: None,
+        unit_ids: BTreeMap::new(),
+        behavior: None,
         trials: BTreeMap::new(),
         unit_stated: unit.is_some(),
         synthetic,
@@ -151,10 +170,12 @@ pub(super) fn recording(root: &Value, opening: &Opening) -> Result<Recording> {
         };
         let of = need("trial_condition_ids", take("trial_condition_ids"))?;
         let of = ids("trial_condition_ids", &of)?;
-        let kinds = take("trial_types").map(|v| trial_types(&v)).transpose()?;
+        let kinds = take("trial_types")
+            .map(|v| trial_types(&v, mapping))
+            .transpose()?;
         lab.single_trials(&single, factor, of, kinds, stated, opening)?;
     } else {
-        lab.averages(&mut take, factor, stated)?;
+        lab.averages(&mut take, factor, stated, opening)?;
     }
     lab.units = unit_table(
         &mut take,
@@ -195,6 +216,8 @@ impl Lab {
         opening: &Opening,
     ) -> Result<()> {
         let single = numbers("trial_responses", single, 3)?;
+        let order = opening.mapping.axes.as_deref();
+        let single = in_axes("trial_responses", &single, order, &["trial", "unit", "bin"])?;
         let &[count, units, bins] = single.shape() else {
             return Err(Error::field("trial_responses", "three axes", "others"));
         };
@@ -253,7 +276,9 @@ impl Lab {
         take: &mut dyn FnMut(&str) -> Option<Value>,
         factor: f64,
         stated: Option<Vec<String>>,
+        opening: &Opening,
     ) -> Result<()> {
+        let order = opening.mapping.axes.as_deref();
         for (name, half) in [
             ("responses", Half::Full),
             ("responses_sh1", Half::Sh1),
@@ -263,6 +288,7 @@ impl Lab {
                 continue;
             };
             let array = numbers(name, &value, 3)?;
+            let array = in_axes(name, &array, order, &["unit", "condition", "bin"])?;
             let array = if (factor - 1.0).abs() > 0.0 {
                 let values = scaled(name, &array, factor)?;
                 Arc::new(Array::from_f64(array.shape().to_vec(), &values)?)
@@ -388,25 +414,68 @@ fn same_length<T>(field: &str, values: Vec<T>, length: usize) -> Result<Vec<T>> 
     Ok(values)
 }
 
-fn trial_types(value: &Value) -> Result<Vec<TrialType>> {
+fn trial_types(value: &Value, mapping: &Mapping) -> Result<Vec<TrialType>> {
     let wrong =
         |found: String| Error::field("trial_types", "occ or vis, or numbers (1: occ)", found);
     let Value::Array(array) = value else {
         return Err(wrong(value.describe()));
     };
-    array
-        .items()
-        .map(|item| match item {
-            Value::Str(text) => TrialType::named(&text).ok_or_else(|| wrong(text.to_string())),
-            Value::Bytes(bytes) => {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                TrialType::named(&text).ok_or_else(|| wrong(text))
+    let kind = |item: Value| {
+        let text = match &item {
+            Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            other => other.as_str().or_else(|| Some(other.as_f64()?.to_string())),
+        };
+        let text = text.ok_or_else(|| wrong(item.describe()))?;
+        mapping.kind(&text).ok_or_else(|| wrong(text))
+    };
+    array.items().map(kind).collect()
+}
+
+/// An array whose axes have the order `given`, in the order `wanted`; as it is where none is given. `trial` and `condition`
+/// are the same axis. [`Error::Field`] for other axes than these.
+pub(super) fn in_axes(
+    field: &str,
+    array: &Arc<Array>,
+    given: Option<&[String]>,
+    wanted: &[&str],
+) -> Result<Arc<Array>> {
+    let Some(given) = given else {
+        return Ok(Arc::clone(array));
+    };
+    let same =
+        |a: &str, b: &str| a == b || [a, b].iter().all(|x| ["trial", "condition"].contains(x));
+    let place = |axis: &&str| given.iter().position(|name| same(name, axis));
+    let places: Vec<usize> = wanted.iter().filter_map(place).collect();
+    let shape = array.shape();
+    if places.len() != wanted.len() || given.len() != wanted.len() || shape.len() != wanted.len() {
+        let expected = format!("the axes {}, each once", wanted.join(", "));
+        return Err(Error::field(
+            field,
+            expected,
+            format!("{given:?} of {shape:?}"),
+        ));
+    }
+    if places.is_sorted() {
+        return Ok(Arc::clone(array));
+    }
+    let to: Vec<usize> = places.iter().map(|&at| shape[at]).collect();
+    let steps: Vec<usize> = places
+        .iter()
+        .map(|&at| shape[at + 1..].iter().product())
+        .collect();
+    let values = scaled(field, array, 1.0)?;
+    let mut out = Vec::with_capacity(values.len());
+    let mut index = vec![0; to.len()];
+    for _ in 0..values.len() {
+        let at: usize = index.iter().zip(&steps).map(|(i, step)| i * step).sum();
+        out.push(values[at]);
+        for axis in (0..to.len()).rev() {
+            index[axis] += 1;
+            if index[axis] < to[axis] {
+                break;
             }
-            other => match other.as_f64() {
-                Some(1.0) => Ok(TrialType::Occ),
-                Some(alpha) if (0.0..1.0).contains(&alpha) => Ok(TrialType::Vis),
-                _ => Err(wrong(other.describe())),
-            },
-        })
-        .collect()
+            index[axis] = 0;
+        }
+    }
+    Ok(Arc::new(Array::from_f64(to, &out)?))
 }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use super::arrays::{self, RateUnit};
 use super::file::{self, Content, Format};
 use super::lab::Missing;
-use super::nwb::NwbOptions;
+use super::mapping::Mapping;
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::table::{Cells, Table};
 use mental_pong_formats::value::{Array, Dict, Value};
@@ -459,7 +459,7 @@ impl Recording {
 
     /// A tree of the released keys, or a laboratory's own arrays by their names.
     fn from_tree(root: &Value, opening: &Opening) -> Result<Self> {
-        if arrays::is_lab(root) {
+        if arrays::is_lab(root, &opening.mapping) {
             return arrays::recording(root, opening);
         }
         let axes = Axes::of(root)?;
@@ -783,8 +783,8 @@ pub struct Opening {
     pub expected: Option<Expected>,
     /// What it may cost.
     pub limits: Limits,
-    /// How an NWB file is to be understood.
-    pub nwb: NwbOptions,
+    /// What the file calls what is asked for.
+    pub mapping: Mapping,
     /// The conditions that the file is about, for one that does not say; checked for one that does.
     pub conditions: Option<ConditionSet>,
     /// What becomes of units and conditions without responses.

@@ -31,6 +31,7 @@ pub fn write(recording: &Recording, path: &Path) -> Result<()> {
     match extension {
         "nc" => Ok(labelled(recording)?.write_netcdf(path)?),
         "zarr" => Ok(labelled(recording)?.write_zarr(path)?),
+        "nwb" => super::nwb::write(recording, path),
         "npz" => npz::write_recording(path, recording, Vec::new()),
         "parquet" => {
             let bytes = parquet::to_bytes(&long(recording)?)?;

@@ -140,7 +140,7 @@ pub(super) fn content(
     let content = match format {
         Format::Folder => convert::read(path, limits).map(Content::Tree),
         Format::Nwb => nwb::read(path, opening).map(recording),
-        Format::Parquet => long::read(path, limits).map(recording),
+        Format::Parquet => long::read(path, opening).map(recording),
         _ => stream(path, format, limits, monitor).map(Content::Tree),
     };
     let content = content.map_err(|error| {

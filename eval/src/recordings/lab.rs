@@ -38,6 +38,10 @@ pub(super) struct Lab {
     pub(super) masks: Vec<(TrialType, String, Mask)>,
     /// What is said of each unit.
     pub(super) units: Option<Table>,
+    /// Row of `units` of each unit, where arrays hold different ones.
+    pub(super) unit_ids: BTreeMap<(TrialType, Half), Vec<i64>>,
+    /// Single trials with a paddle.
+    pub(super) behavior: Option<Table>,
     /// Trials of each session.
     pub(super) trials: BTreeMap<TrialType, Vec<i64>>,
     /// Whether the unit of the responses is known.
@@ -66,6 +70,9 @@ impl Lab {
         if let Some(units) = self.units {
             tables.insert("neural_meta", units);
         }
+        if let Some(behavior) = self.behavior {
+            tables.insert("trial_meta", behavior);
+        }
         let responses = self.responses.into_iter();
         Ok(Recording {
             path: None,
@@ -79,7 +86,7 @@ impl Lab {
             behaviors: self.behaviors,
             masks: self.masks,
             reliable: BTreeMap::new(),
-            unit_ids: BTreeMap::new(),
+            unit_ids: self.unit_ids,
             ids: Some(self.condition_ids),
             stated: self.set,
             set: None,

@@ -2,7 +2,7 @@
 //!
 //! | column | what |
 //! |---|---|
-//! | `unit` | any whole numbers; units come in rising order |
+//! | `unit` | whole numbers or text; units come in rising order |
 //! | `condition` | id of the set: whole numbers or text |
 //! | `bin` | from 0; bin 0 starts 300 ms before the ball moves |
 //! | `value` | spikes/ms, trial-averaged |
@@ -24,7 +24,8 @@ use crate::error::{Error, Result};
 
 use super::arrays::in_order;
 use super::dmfc::{FIRST_BIN_MS, Half, Opening, Recording, TrialType};
-use super::lab::Lab;
+use super::lab::{Lab, OfHalf};
+use super::mapping::Mapping;
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::parquet;
 use mental_pong_formats::table::Table;
@@ -38,130 +39,155 @@ const MOST_BINS: usize = 300_000;
 /// [`Error::Field`] for a column that is missing or holds something else, and for a cell that is there twice, with its row
 /// (from 1); [`Error::Limit`](mental_pong_formats::Error::Limit) for indices that span more than there may be.
 pub fn from_table(table: &Table, opening: &Opening) -> Result<Recording> {
-    recording(table, &opening.limits)?.finished(opening)
+    recording(table.clone(), opening)?.finished(opening)
 }
 
 /// The recording of a Parquet file, not yet checked.
-pub(super) fn read(path: &Path, limits: &Limits) -> Result<Recording> {
-    recording(&parquet::read(path, limits)?, limits)
+pub(super) fn read(path: &Path, opening: &Opening) -> Result<Recording> {
+    recording(parquet::read(path, &opening.limits)?, opening)
 }
 
-fn recording(table: &Table, limits: &Limits) -> Result<Recording> {
-    let units = whole(table, "unit")?;
-    let conditions = match table.texts("condition") {
-        Some(texts) => texts
-            .iter()
-            .enumerate()
-            .map(|(row, text)| {
-                let found = || format!("row {}: none", row + 1);
-                text.clone()
-                    .ok_or_else(|| Error::field("condition", "an id in every row", found()))
-            })
-            .collect::<Result<_>>()?,
-        None => whole(table, "condition")?
-            .iter()
-            .map(i64::to_string)
-            .collect::<Vec<_>>(),
-    };
-    let bins = whole(table, "bin")?;
-    let values = numbers(table, "value")?;
-    let halves = texts(table, "half", Half::Full, |text| match text {
-        "" | "full" => Some(Half::Full),
-        "sh1" => Some(Half::Sh1),
-        "sh2" => Some(Half::Sh2),
-        _ => None,
-    })?;
-    let types = texts(table, "trial_type", TrialType::Occ, TrialType::named)?;
-    let bin_ms = constant(table, "bin_ms")?.unwrap_or(50.0);
+fn recording(mut table: Table, opening: &Opening) -> Result<Recording> {
+    let mapping = &opening.mapping;
+    mapping.rename_table(&mut table)?;
+    let table = &table;
+    let bin_ms = constant(table, "bin_ms")?
+        .or(mapping.bin_ms)
+        .unwrap_or(50.0);
     if bin_ms <= 0.0 {
         return Err(Error::field("bin_ms", "more than 0 ms", bin_ms.to_string()));
     }
-    let first_bin_ms = constant(table, "first_bin_ms")?.unwrap_or(FIRST_BIN_MS);
-    let places = |ids: &[i64]| -> BTreeMap<i64, usize> {
-        let mut sorted = ids.to_vec();
-        sorted.sort_unstable();
-        sorted.dedup();
-        sorted
-            .into_iter()
-            .enumerate()
-            .map(|(at, id)| (id, at))
-            .collect()
-    };
-    let unit_places = places(&units);
-    let condition_ids = in_order(conditions.clone());
-    let condition_places: BTreeMap<&str, usize> =
-        condition_ids.iter().map(String::as_str).zip(0..).collect();
-    let last = bins.iter().copied().max().unwrap_or(-1);
-    if bins.iter().any(|&bin| bin < 0) || last < 0 {
-        return Err(Error::field(
-            "bin",
-            "bins from 0",
-            "a negative one, or no row",
-        ));
-    }
-    let length = usize::try_from(last)
-        .unwrap_or(usize::MAX)
-        .saturating_add(1);
-    let cells = unit_places
-        .len()
-        .saturating_mul(condition_places.len())
-        .saturating_mul(length);
-    let needed = (cells as u64).saturating_mul(8 * 6);
-    if length > MOST_BINS || needed > limits.bytes {
-        let what = "bytes of the array that the table spans";
-        return Err(Error::limit(what, limits.bytes, needed));
-    }
-    let mut arrays: BTreeMap<(TrialType, Half), Vec<f64>> = BTreeMap::new();
-    let mut taken: BTreeMap<(TrialType, Half), Vec<bool>> = BTreeMap::new();
-    for row in 0..table.rows {
-        let key = (types[row], halves[row]);
-        let bin = usize::try_from(bins[row]).unwrap_or(usize::MAX);
-        let at = (unit_places[&units[row]] * condition_places.len()
-            + condition_places[&*conditions[row]])
-            * length
-            + bin;
-        let seen = taken.entry(key).or_insert_with(|| vec![false; cells]);
-        if std::mem::replace(&mut seen[at], true) {
-            let found = format!(
-                "row {}: unit {}, condition {}, bin {bin} a second time",
-                row + 1,
-                units[row],
-                conditions[row]
-            );
-            return Err(Error::field("value", "one row of each cell", found));
-        }
-        arrays.entry(key).or_insert_with(|| vec![f64::NAN; cells])[at] = values[row];
-    }
-    let shape = vec![unit_places.len(), condition_places.len(), length];
-    let responses = arrays
-        .into_iter()
-        .map(|((trials, half), values)| {
-            Ok((
-                trials,
-                half,
-                Arc::new(Array::from_f64(shape.clone(), &values)?),
-            ))
-        })
-        .collect::<Result<_>>()?;
+    let first_bin_ms = constant(table, "first_bin_ms")?.or(mapping.first_bin_ms);
+    let unit = mapping.response_unit.or(opening.response_unit);
+    let rows = Rows::of(table, mapping)?;
+    let condition_ids = in_order(rows.conditions.clone());
+    let (bins, responses) = rows.arrays(
+        &condition_ids,
+        unit.map_or(1.0, |unit| unit.per_ms(bin_ms)),
+        &opening.limits,
+    )?;
     let synthetic = ["synthetic", "simulated"]
         .iter()
         .any(|name| table.columns.iter().any(|(column, _)| column == name));
     Lab {
         bin_ms,
-        first_bin_ms,
-        bins: length,
+        first_bin_ms: first_bin_ms.unwrap_or(FIRST_BIN_MS),
+        bins,
         condition_ids,
         set: stated_set(table)?,
         responses,
         behaviors: Vec::new(),
         masks: Vec::new(),
         units: None,
+        unit_ids: BTreeMap::new(),
+        behavior: None,
         trials: BTreeMap::new(),
         unit_stated: true,
         synthetic,
         notes: Vec::new(),
     }
     .into_recording()
+}
+
+/// The columns of a table, `[row]`.
+struct Rows<'a> {
+    units: Vec<String>,
+    conditions: Vec<String>,
+    bins: Vec<i64>,
+    values: &'a [f64],
+    halves: Vec<Half>,
+    kinds: Vec<TrialType>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(table: &'a Table, mapping: &Mapping) -> Result<Self> {
+        let conditions = ids(table, "condition")?;
+        let bins = whole(table, "bin")?;
+        if bins.is_empty() || bins.iter().any(|&bin| bin < 0) {
+            let found = "a negative one, or no row";
+            return Err(Error::field("bin", "bins from 0", found));
+        }
+        Ok(Self {
+            units: ids(table, "unit")?,
+            conditions: conditions.iter().map(|id| mapping.id(id)).collect(),
+            bins,
+            values: numbers(table, "value")?,
+            halves: texts(table, "half", Half::Full, |text| match text {
+                "" | "full" => Some(Half::Full),
+                "sh1" => Some(Half::Sh1),
+                "sh2" => Some(Half::Sh2),
+                _ => None,
+            })?,
+            kinds: texts(table, "trial_type", TrialType::Occ, |text| {
+                mapping.kind(text)
+            })?,
+        })
+    }
+
+    /// The number of bins, and the values times `factor` as arrays.
+    fn arrays(
+        &self,
+        condition_ids: &[String],
+        factor: f64,
+        limits: &Limits,
+    ) -> Result<(usize, Vec<OfHalf>)> {
+        fn places(ids: &[String]) -> BTreeMap<&str, usize> {
+            ids.iter().map(String::as_str).zip(0..).collect()
+        }
+        let unit_ids = in_order(self.units.clone());
+        let (units, conditions) = (places(&unit_ids), places(condition_ids));
+        let last = self.bins.iter().copied().max().unwrap_or(0);
+        let bins = usize::try_from(last)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
+        let cells = units.len().saturating_mul(conditions.len());
+        let cells = cells.saturating_mul(bins);
+        let needed = (cells as u64).saturating_mul(8 * 6);
+        if bins > MOST_BINS || needed > limits.bytes {
+            let what = "bytes of the array that the table spans";
+            return Err(Error::limit(what, limits.bytes, needed));
+        }
+        // Values, and which of them are there.
+        let mut arrays: BTreeMap<(TrialType, Half), (Vec<f64>, Vec<bool>)> = BTreeMap::new();
+        for (row, &value) in self.values.iter().enumerate() {
+            let (unit, condition) = (&*self.units[row], &*self.conditions[row]);
+            let bin = usize::try_from(self.bins[row]).unwrap_or(usize::MAX);
+            let at = (units[unit] * conditions.len() + conditions[condition]) * bins + bin;
+            let (values, taken) = arrays
+                .entry((self.kinds[row], self.halves[row]))
+                .or_insert_with(|| (vec![f64::NAN; cells], vec![false; cells]));
+            if std::mem::replace(&mut taken[at], true) {
+                let found = format!(
+                    "row {}: unit {unit}, condition {condition}, bin {bin} a second time",
+                    row + 1
+                );
+                return Err(Error::field("value", "one row of each cell", found));
+            }
+            values[at] = value * factor;
+        }
+        let shape = [units.len(), conditions.len(), bins];
+        let of = |((kind, half), (values, _)): ((TrialType, Half), (Vec<f64>, _))| {
+            Ok((
+                kind,
+                half,
+                Arc::new(Array::from_f64(shape.to_vec(), &values)?),
+            ))
+        };
+        Ok((bins, arrays.into_iter().map(of).collect::<Result<_>>()?))
+    }
+}
+
+/// Texts, or whole numbers as texts.
+fn ids(table: &Table, name: &str) -> Result<Vec<String>> {
+    let Some(texts) = table.texts(name) else {
+        return Ok(whole(table, name)?.iter().map(i64::to_string).collect());
+    };
+    let id = |(row, text): (usize, &Option<String>)| {
+        let found = || format!("row {}: none", row + 1);
+        let text = text.clone();
+        text.ok_or_else(|| Error::field(name, "an id in every row", found()))
+    };
+    texts.iter().enumerate().map(id).collect()
 }
 
 /// A number that every row has.

@@ -9,6 +9,7 @@
 //! 3. [`reliability`] says which units repeat themselves.
 //! 4. [`info::Info`] is a summary to print; [`convert`] writes an open copy.
 //!
+//! [`mapping::Mapping`] says what a file calls what is asked for.
 
 /// Fewest conditions that are divided into those to fit and those to test on.
 pub const FEWEST_CONDITIONS: usize = 10;
@@ -24,6 +25,7 @@ mod finish;
 pub mod info;
 mod lab;
 pub mod long;
+pub mod mapping;
 pub mod npz;
 pub mod nwb;
 pub mod reliability;

@@ -45,6 +45,14 @@ use mental_pong_formats::table::{Cells, Table};
 /// |paddle| above this is a lapse, degrees: the end of the arena.
 pub const LAPSE_DEG: f64 = 10.0;
 
+/// Columns of the final height of the paddle that are tried.
+pub(super) const PADDLE_COLUMNS: [&str; 4] = [
+    "paddle_y_deg",
+    "final_paddle_deg",
+    "paddle_y",
+    "joystick_output",
+];
+
 /// What a column is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -120,12 +128,7 @@ impl Role {
     pub fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Condition => &["condition_id", "condition", "py_meta_index", "meta_index"],
-            Self::Paddle => &[
-                "paddle_y_deg",
-                "final_paddle_deg",
-                "paddle_y",
-                "joystick_output",
-            ],
+            Self::Paddle => &PADDLE_COLUMNS,
             Self::TrialType => &["trial_type", "occ_alpha"],
             Self::Subject => &["subject", "participant_id", "monkey"],
             Self::Session => &["session"],
