@@ -605,7 +605,7 @@ pub(crate) struct TrainEncoderArgs {
     /// Folder of the run: checkpoint, log, figure, weights.
     #[arg(long)]
     pub(crate) out: PathBuf,
-    /// Go on from the checkpoint in the folder; without it a folder with one is refused.
+    /// Refuse to begin anew. A checkpoint in the folder is gone on with in any case; one of other settings is refused.
     #[arg(long)]
     pub(crate) resume: bool,
     /// Settings; those of the recipe without them.
@@ -693,7 +693,7 @@ pub(crate) struct TrainDynamicsArgs {
     /// Folder of the run: checkpoint, log, figure, weights.
     #[arg(long)]
     pub(crate) out: PathBuf,
-    /// Go on from the checkpoint in the folder; without it a folder with one is refused.
+    /// Refuse to begin anew. A checkpoint in the folder is gone on with in any case; one of other settings is refused.
     #[arg(long)]
     pub(crate) resume: bool,
     /// Settings; those of the recipe without them. Of a published recipe: cell, hidden, context, seq_len, subsample, batch,

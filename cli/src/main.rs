@@ -46,7 +46,7 @@ fn main() -> ExitCode {
             RecordingsWhat::Info(args) => commands::recordings::info(args, &progress),
             RecordingsWhat::Convert(args) => commands::recordings::convert(args, &progress),
             RecordingsWhat::Trials(args) => commands::recordings::trials(args, &progress),
-            RecordingsWhat::Simulate(args) => commands::recordings::simulate(args),
+            RecordingsWhat::Simulate(args) => commands::recordings::simulate(args, &progress),
             RecordingsWhat::Mapping(args) => commands::recordings::mapping(args),
         },
         Command::Weights(args) => match &args.what {

@@ -35,8 +35,12 @@ fn main() -> Result<()> {
     // Whole conditions are held out.
     let of_row: Vec<usize> = (0..rows).map(|row| row / bins).collect();
     let split = RowSplit {
-        train: (0..rows).filter(|row| of_row[*row].is_multiple_of(2)).collect(),
-        test: (0..rows).filter(|row| !of_row[*row].is_multiple_of(2)).collect(),
+        train: (0..rows)
+            .filter(|row| of_row[*row].is_multiple_of(2))
+            .collect(),
+        test: (0..rows)
+            .filter(|row| !of_row[*row].is_multiple_of(2))
+            .collect(),
     };
     for map in [
         Map::published(),

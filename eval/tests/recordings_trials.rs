@@ -256,7 +256,7 @@ fn small(noise: Noise) -> Settings {
 }
 
 fn simulate_recorded(settings: &Settings) -> Result<Simulated, Error> {
-    simulate(settings, &ConditionSet::open("primate79").unwrap())
+    simulate(settings, &ConditionSet::open("primate79").unwrap(), &Quiet)
 }
 
 #[test]
@@ -395,7 +395,7 @@ fn what_is_simulated_says_so_wherever_it_is() {
             units: 6,
             ..small(Noise::Poisson)
         };
-        let simulated = simulate(&settings, &conditions).unwrap();
+        let simulated = simulate(&settings, &conditions, &Quiet).unwrap();
         let error = simulated
             .write(&folder.path().join("data.npz"))
             .unwrap_err();

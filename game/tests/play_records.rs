@@ -91,11 +91,10 @@ fn trials(plan: &Plan, hands: &mut dyn Hands) -> Vec<TrialRow> {
     finished(plan, hands).into_iter().map(|f| f.trial).collect()
 }
 
-/// Plays into a folder from where its records end, `most` trials at most.
+/// Plays into a folder, up to `most` trials.
 fn record(out: &Path, plan: &Plan, hands: &mut dyn Hands, most: usize) -> Recorder {
-    let mut recorder = Recorder::open(out, &name(), plan, run(&hands.name())).unwrap();
-    let from = recorder.done().len();
-    let mut session = Session::new(plan.clone(), setup(&hands.name(), from));
+    let mut recorder = Recorder::replayed(out, &name(), plan, run(&hands.name())).unwrap();
+    let mut session = Session::new(plan.clone(), setup(&hands.name(), 0));
     let mut n = 0;
     let _ = play(&mut session, hands, &Quiet, |done| {
         if n == most {
@@ -112,7 +111,6 @@ fn files(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     std::fs::read_dir(folder)
         .unwrap()
         .map(|f| f.unwrap().path())
-        .filter(|p| p.extension().is_some_and(|e| e != "lock"))
         .map(|p| {
             (
                 PathBuf::from(p.file_name().unwrap()),
@@ -183,24 +181,42 @@ fn a_resumed_session_equals_an_uninterrupted_one() {
         &mut agent(KinematicKind::Kinematic),
         usize::MAX,
     );
-    // The clock starts again with a run; everything else is the same.
-    let blank = |out: &Path| {
-        let mut rows = read_trials(tsv(out, "beh.tsv")).unwrap().rows;
-        for row in &mut rows {
-            assert!(row.still_on_ms.unwrap() > row.begun_ms);
-            (row.begun_ms, row.still_on_ms, row.motion_on_ms) = (0.0, None, None);
-            row.rt_ms = row.rt_ms.map(f64::round);
-            for v in [&mut row.paddle_y_deg, &mut row.error_deg] {
-                *v = v.map(|v| (v * 1e6).round());
-            }
-        }
-        rows
-    };
-    assert_eq!(blank(whole.path()), blank(parts.path()));
-    let runs = std::fs::read_to_string(tsv(parts.path(), "beh.json")).unwrap();
-    let runs: serde_json::Value = serde_json::from_str(&runs).unwrap();
-    assert_eq!(runs["Runs"][0]["from_trial"], 1);
-    assert_eq!(runs["Runs"][1]["from_trial"], 3);
+    assert_eq!(files(whole.path()), files(parts.path()));
+}
+
+#[test]
+fn a_session_is_not_continued_by_another_observer_or_otherwise() {
+    let plan = small(3);
+    let out = tempfile::tempdir().unwrap();
+    drop(record(
+        out.path(),
+        &plan,
+        &mut agent(KinematicKind::Kinematic),
+        2,
+    ));
+    let other = Recorder::open(out.path(), &name(), &plan, run("person")).unwrap_err();
+    assert!(
+        other.to_string().contains("person cannot go on with them"),
+        "{other}"
+    );
+    // The same observer on another clock ends elsewhere.
+    let path = tsv(out.path(), "beh.tsv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("\thit\t", "\tmiss\t", 1)).unwrap();
+    let mut hands = agent(KinematicKind::Kinematic);
+    let mut recorder = Recorder::replayed(out.path(), &name(), &plan, run(&hands.name())).unwrap();
+    let mut session = Session::new(plan, setup(&hands.name(), 0));
+    let error = play(&mut session, &mut hands, &Quiet, |done| {
+        recorder.record(&done)
+    })
+    .unwrap_err();
+    assert!(error.to_string().contains("trial 1 is not what"), "{error}");
+    drop(recorder);
+    assert!(
+        files(out.path())
+            .keys()
+            .all(|f| !f.to_string_lossy().ends_with(".lock"))
+    );
 }
 
 #[test]
@@ -215,6 +231,7 @@ fn a_run_killed_at_any_byte_loses_at_most_the_running_trial() {
     );
     let bytes = std::fs::read(tsv(whole.path(), "beh.tsv")).unwrap();
     let frames = std::fs::read(tsv(whole.path(), "frames.tsv")).unwrap();
+    let all = files(whole.path());
     let header = bytes.iter().position(|&b| b == b'\n').unwrap() + 1;
     for end in (header..bytes.len()).step_by(37).chain([0, 5, header]) {
         let out = tempfile::tempdir().unwrap();
@@ -249,6 +266,7 @@ fn a_run_killed_at_any_byte_loses_at_most_the_running_trial() {
             let n = frames.rows.iter().filter(|f| f.trial == row.trial).count();
             assert_eq!(n, row.n_frames as usize, "trial {} after {end}", row.trial);
         }
+        assert_eq!(files(out.path()), all, "after {end}");
     }
 }
 
@@ -343,6 +361,7 @@ fn a_whole_session_is_left_as_it_is() {
         usize::MAX,
     );
     recorder.describe(&Display::headless(30.0)).unwrap();
+    drop(recorder);
     assert!(before == files(out.path()));
 }
 

@@ -122,17 +122,26 @@ fn play_headless(
     let hz = checked_hz(args.hz)?;
     let observer = hands.name();
     // No date: the same command gives the same bytes.
-    let mut recorder = Recorder::open(&args.out, name, plan, run(&observer, hz, None))?;
+    let mut recorder = Recorder::replayed(&args.out, name, plan, run(&observer, hz, None))?;
     warn_torn(&recorder);
-    let from = recorder.done().len();
+    // Nothing is left to play of a session that is whole.
+    let whole = recorder.done().len() == plan.trials.len();
+    let from = if whole { plan.trials.len() } else { 0 };
     let mut session = Session::new(plan.clone(), setup(name, &observer, hz, from));
     let played = headless::play(&mut session, &mut *hands, progress, |done| {
         recorder.record(&done)
     });
-    if played.is_err() {
+    if let Err(error) = played {
         recorder.finish(args.frames_parquet)?;
+        return Err(match error {
+            mental_pong_game::Error::Interrupted { total, .. } => {
+                let done = recorder.done().len() as u64;
+                mental_pong_game::Error::Interrupted { done, total }
+            }
+            other => other,
+        }
+        .into());
     }
-    played?;
     tell(args, plan, &recorder, None)
 }
 

@@ -194,7 +194,7 @@ pub(crate) fn trials(args: &RecordingsTrialsArgs, progress: &Progress) -> Done {
     })
 }
 
-pub(crate) fn simulate(args: &RecordingsSimulateArgs) -> Done {
+pub(crate) fn simulate(args: &RecordingsSimulateArgs, progress: &Progress) -> Done {
     let defaults = Settings::default();
     let settings = Settings {
         seed: args.seed,
@@ -211,7 +211,10 @@ pub(crate) fn simulate(args: &RecordingsSimulateArgs) -> Done {
         ..defaults
     };
     let set = ConditionSet::chosen(args.conditions.as_deref(), &args.ids)?;
-    let simulated = simulate::simulate(&settings, &set)?;
+    let simulated = simulate::simulate(&settings, &set, progress)?;
+    if progress.stopped() {
+        return Err(mental_pong_eval::error::Error::Interrupted.into());
+    }
     let truth = simulated.write(&args.out)?;
     output(|out| {
         writeln!(out, "{}", args.out.display())?;

@@ -45,7 +45,7 @@ pub(crate) fn encoder(args: &TrainEncoderArgs, progress: &Progress) -> Done {
         return roomnet(args, progress);
     }
     let config: EncoderTraining = load(&bundled_recipe(ENCODER)?, &args.config)?;
-    fresh(&args.out, args.resume)?;
+    let resumed = begun(&args.out, args.resume)?;
     let start = Instant::now();
     let (params, log) = train_encoder(&config, &args.out, progress)?;
     let wall_s = start.elapsed().as_secs_f64();
@@ -58,7 +58,7 @@ pub(crate) fn encoder(args: &TrainEncoderArgs, progress: &Progress) -> Done {
         seed: config.seed,
         log: &log,
         wall_s,
-        resumed: args.resume,
+        resumed,
         extra: vec![("probes", probes)],
     };
     finished.write(&args.out, &params, &config.network)
@@ -82,7 +82,7 @@ fn probes(net: &dyn Encoder, mix: &Mix, progress: &Progress) -> Result<String, F
 
 fn roomnet(args: &TrainEncoderArgs, progress: &Progress) -> Done {
     let config: TowersTraining = load(&bundled_recipe(ROOMNET)?, &args.config)?;
-    fresh(&args.out.join("place"), args.resume)?;
+    let resumed = begun(&args.out.join("place"), args.resume)?;
     let start = Instant::now();
     let (params, log) = train_towers(&config, &args.out, progress)?;
     let wall_s = start.elapsed().as_secs_f64();
@@ -94,7 +94,7 @@ fn roomnet(args: &TrainEncoderArgs, progress: &Progress) -> Done {
         seed: config.seed,
         log: &log,
         wall_s,
-        resumed: args.resume,
+        resumed,
         extra: vec![("probes", probes(&net, &config.playworld, progress)?)],
     };
     write_log(&args.out, &log)?;
@@ -118,7 +118,7 @@ fn room_dynamics(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
         Some(path) => load_roomnet(path)?,
         None => bundled()?.rooms.encoder,
     };
-    fresh(&args.out, args.resume)?;
+    let resumed = begun(&args.out, args.resume)?;
     let cache = args.cache.clone().unwrap_or_else(|| args.out.join("cache"));
     let start = Instant::now();
     let (params, log) = train_rollouts(&config, &encoder.model, &args.out, &cache, progress)?;
@@ -136,7 +136,7 @@ fn room_dynamics(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
         seed: config.seed,
         log: &log,
         wall_s,
-        resumed: args.resume,
+        resumed,
         extra: vec![
             ("encoder_sha256", encoder.sha256),
             ("foresight", foresight_text(&rows)),
@@ -232,7 +232,7 @@ pub(crate) fn dynamics(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
         shown(bytes)
     ));
     refuse_above(available(), bytes, "the training")?;
-    fresh(&args.out, args.resume)?;
+    let resumed = begun(&args.out, args.resume)?;
     let start = Instant::now();
     let (params, log) = train_dynamics(&config, &encoder.model, &on, &args.out, progress)?;
     let finished = Finished {
@@ -245,7 +245,7 @@ pub(crate) fn dynamics(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
         seed: config.seed,
         log: &log,
         wall_s: start.elapsed().as_secs_f64(),
-        resumed: args.resume,
+        resumed,
         extra: vec![("encoder_sha256", encoder.sha256)],
     };
     finished.write(&args.out, &params, &config.network)
@@ -330,19 +330,15 @@ pub(super) fn write_figure(folder: &Path, what: &str, log: &[LogRow]) -> Done {
     Ok(())
 }
 
-/// Refuses a folder with a checkpoint unless it is to be resumed.
-pub(super) fn fresh(folder: &Path, resume: bool) -> Done {
+/// Whether there is a checkpoint to go on from; of other settings it is refused by whoever reads it.
+pub(super) fn begun(folder: &Path, resume: bool) -> Result<bool, Failure> {
     let checkpoint = folder.join("checkpoint.safetensors");
-    match (checkpoint.exists(), resume) {
-        (true, false) => Err(Failure::Usage(format!(
-            "{} is there already: add --resume to go on from it, or choose another folder",
-            checkpoint.display()
-        ))),
-        (false, true) => Err(Failure::Usage(format!(
+    match checkpoint.exists() {
+        false if resume => Err(Failure::Usage(format!(
             "--resume: there is no {}",
             checkpoint.display()
         ))),
-        _ => Ok(()),
+        there => Ok(there),
     }
 }
 

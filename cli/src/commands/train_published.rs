@@ -17,7 +17,7 @@ use mental_pong_predictor::weights::{bundled, catalogue, load_own_encoder};
 use super::memory::{available, parse_bytes};
 use super::output;
 use super::predict::WEIGHTS_FOLDER;
-use super::train::{bundled_recipe, fresh, to_toml, write_figure};
+use super::train::{begun, bundled_recipe, to_toml, write_figure};
 use crate::Done;
 use crate::args::{Recipe, TrainDynamicsArgs};
 use crate::config::load;
@@ -44,7 +44,7 @@ pub(super) fn train(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
         None => available(),
     };
     let cache_bytes = parse_bytes("--cache-bytes", &args.cache_bytes)?;
-    fresh(&args.out, args.resume)?;
+    let resumed = begun(&args.out, args.resume)?;
     let tools = Tools {
         ffmpeg: args.ffmpeg.clone().or_else(clips::ffmpeg_on_path),
     };
@@ -105,7 +105,7 @@ pub(super) fn train(args: &TrainDynamicsArgs, progress: &Progress) -> Done {
     write_figure(&args.out, "dynamics", &run.log)?;
     let wall_s = start.elapsed().as_secs_f64();
     let card = card(
-        args,
+        resumed,
         command,
         &config,
         &run,
@@ -184,7 +184,7 @@ pub(super) fn published_encoder(
 }
 
 fn card(
-    args: &TrainDynamicsArgs,
+    resumed: bool,
     command: &str,
     config: &PublishedTraining,
     run: &PublishedRun,
@@ -196,11 +196,7 @@ fn card(
     let best = run.best.map_or("no validation clips".into(), |best| {
         format!("{:.6} at epoch {}", best.validation, best.epoch)
     });
-    let part = if args.resume {
-        ", of the resumed part"
-    } else {
-        ""
-    };
+    let part = if resumed { ", of the resumed part" } else { "" };
     let mut rows = vec![
         ("command", format!("`{command}`")),
         ("seed", config.seed.to_string()),

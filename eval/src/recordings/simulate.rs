@@ -10,8 +10,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mental_pong_base::Stream;
 use mental_pong_base::files::{create_folder, write_atomic};
+use mental_pong_base::{Monitor, Stream};
 use mental_pong_game::task::set::Binned;
 use mental_pong_game::task::{
     BinAxis, Condition, ConditionSet, Epoch, Law, Set, SetCondition, SetIdentity,
@@ -464,7 +464,13 @@ fn poisson(stream: &mut Stream, mean: f64) -> f64 {
 }
 
 /// What is true of each unit; true means, means over trials and means of the halves, `[unit, condition, bin]`.
-fn population(settings: &Settings, ball: &Ball, size: usize) -> (Vec<UnitTruth>, [Vec<f64>; 4]) {
+fn population(
+    settings: &Settings,
+    ball: &Ball,
+    size: usize,
+    monitor: &dyn Monitor,
+) -> Result<(Vec<UnitTruth>, [Vec<f64>; 4])> {
+    monitor.stage("units", settings.units as u64);
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -483,6 +489,9 @@ fn population(settings: &Settings, ball: &Ball, size: usize) -> (Vec<UnitTruth>,
         .zip(second.par_chunks_exact_mut(size))
         .enumerate()
         .map(|(index, (((means, full), first), second))| {
+            if monitor.stopped() {
+                return Err(Error::Interrupted);
+            }
             // The last units are those without tuning.
             let tuned = index + untuned < settings.units;
             let (truth, true_means) = unit(settings, ball, index, tuned);
@@ -502,10 +511,11 @@ fn population(settings: &Settings, ball: &Ball, size: usize) -> (Vec<UnitTruth>,
                 full[at] =
                     (halves[0] * first[at] + halves[1] * second[at]) / (halves[0] + halves[1]);
             }
-            truth
+            monitor.advance(1);
+            Ok(truth)
         })
-        .collect();
-    (units, arrays)
+        .collect::<Result<_>>()?;
+    Ok((units, arrays))
 }
 
 /// From the first to behind the last bin of a trial.
@@ -517,8 +527,13 @@ fn span(binned: &Binned) -> std::ops::Range<usize> {
 /// Simulate a population that saw a set of conditions, in the published bins. The same settings give the same recording,
 /// whatever the number of threads.
 ///
-/// [`Error::Invalid`] for a setting out of its range, fewer than two conditions, or one that ends after the last bin.
-pub fn simulate(settings: &Settings, set: &ConditionSet) -> Result<Simulated> {
+/// [`Error::Invalid`] for a setting out of its range, fewer than two conditions, or one that ends after the last bin;
+/// [`Error::Interrupted`] when `monitor` stops it.
+pub fn simulate(
+    settings: &Settings,
+    set: &ConditionSet,
+    monitor: &dyn Monitor,
+) -> Result<Simulated> {
     settings.check()?;
     let conditions = set.conditions();
     if conditions.len() < 2 {
@@ -533,7 +548,7 @@ pub fn simulate(settings: &Settings, set: &ConditionSet) -> Result<Simulated> {
     }
     let ball = Ball::new(&binned);
     let size = conditions.len() * BINS;
-    let (units, arrays) = population(settings, &ball, size);
+    let (units, arrays) = population(settings, &ball, size, monitor)?;
     let shape = vec![settings.units, conditions.len(), BINS];
     let [means, full, first, second] = arrays;
     let means = Responses::new(settings.units, conditions.len(), BINS, "spikes/ms", means)?;

@@ -28,6 +28,7 @@ fn recordings_are_drawn() {
             ..Settings::default()
         },
         &ConditionSet::open("primate79").unwrap(),
+        &mental_pong_base::Quiet,
     )
     .unwrap()
     .recording;

@@ -70,7 +70,7 @@ impl Keeper {
     /// Begins the records of `name`, or goes on with what is kept of it.
     ///
     /// # Errors
-    /// [`Error::RecordsTaken`] where what is kept is of another schedule; [`Error::BadRow`] where it is
+    /// [`Error::RecordsTaken`] where what is kept is of another schedule or observer; [`Error::BadRow`] where it is
     /// damaged.
     pub fn open(name: &SessionName, plan: &Plan, kept: Option<&Kept>, run: Run) -> Result<Self> {
         let path = |suffix: &str| PathBuf::from(name.file(suffix));
@@ -92,10 +92,7 @@ impl Keeper {
         in_order(&done, plan, &path("beh.tsv"))?;
         let goes_on = done.len() < plan.trials.len();
         if goes_on {
-            sidecar.runs.push(Run {
-                from_trial: done.len() as u32 + 1,
-                ..run
-            });
+            sidecar.begin(run, done.len(), false, &path("beh.tsv"))?;
         }
         Ok(Self {
             name: name.clone(),

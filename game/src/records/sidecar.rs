@@ -131,6 +131,43 @@ impl Sidecar {
         })
     }
 
+    /// Adds a run that goes on after `done` trials of the records at `path`. One that is `replayed` from the first trial on a
+    /// clock that counts frames is the last run itself, gone on with.
+    ///
+    /// # Errors
+    /// [`Error::RecordsTaken`] where another observer began.
+    pub(crate) fn begin(
+        &mut self,
+        run: Run,
+        done: usize,
+        replayed: bool,
+        path: &Path,
+    ) -> Result<()> {
+        if let Some(last) = self.runs.last() {
+            if last.observer != run.observer {
+                return Err(Error::RecordsTaken {
+                    path: path.to_path_buf(),
+                    message: format!(
+                        "holds {done} trials of the observer {}: {} cannot go on with them; give another session or folder",
+                        last.observer, run.observer
+                    ),
+                });
+            }
+            let same = Run {
+                from_trial: last.from_trial,
+                ..run.clone()
+            };
+            if replayed && same == *last {
+                return Ok(());
+            }
+        }
+        self.runs.push(Run {
+            from_trial: done as u32 + 1,
+            ..run
+        });
+        Ok(())
+    }
+
     /// The hash of the schedule's list and rules.
     #[must_use]
     pub fn schedule_sha256(&self) -> &str {
@@ -157,7 +194,7 @@ impl Sidecar {
             "Clock",
             json!(
                 "Milliseconds since the run began, from the computer's monotonic clock (display \
-                 clock `real`) or counted in frames (`fixed`); it starts again with each run. \
+                 clock `real`) or counted in frames (`fixed`); it starts again with each entry of Runs. \
                  Inputs are stamped when the program receives them, at the latest once a frame."
             ),
         );

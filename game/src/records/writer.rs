@@ -25,8 +25,11 @@ pub struct Recorder {
     frames: File,
     frames_path: PathBuf,
     /// Held as long as the records are open; the system lets go of it when the process ends, however.
-    _lock: File,
+    lock: Option<File>,
+    lock_path: PathBuf,
     done: Vec<TrialRow>,
+    /// Trials that a replayed session plays again before it comes to those that are not there yet.
+    earlier: usize,
     torn: Option<String>,
     sidecar: Sidecar,
     /// Whether this run has trials to play.
@@ -45,13 +48,33 @@ impl Recorder {
     ///
     /// # Errors
     /// [`Error::RecordsTaken`] where another run writes there, or the folder holds the records of
-    /// another schedule; [`Error::BadRow`] for records that are damaged elsewhere than at their end;
+    /// another schedule or observer; [`Error::BadRow`] for records that are damaged elsewhere than at their end;
     /// [`Error::Io`].
     pub fn open(out: &Path, name: &SessionName, plan: &Plan, run: Run) -> Result<Self> {
+        Self::opened(out, name, plan, run, false)
+    }
+
+    /// As [`Self::open`], for a session without a window that is played again from its first trial: what is there already is held
+    /// against what [`Self::record`] gets, and the records come out as if nothing had stopped the session.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn replayed(out: &Path, name: &SessionName, plan: &Plan, run: Run) -> Result<Self> {
+        Self::opened(out, name, plan, run, true)
+    }
+
+    fn opened(
+        out: &Path,
+        name: &SessionName,
+        plan: &Plan,
+        run: Run,
+        replayed: bool,
+    ) -> Result<Self> {
         let folder = name.folder(out);
         create_folder(&folder)?;
         let path = |suffix: &str| folder.join(name.file(suffix));
-        let lock = lock(&path("beh.lock"))?;
+        let lock_path = path("beh.lock");
+        let lock = lock(&lock_path)?;
 
         let schedule_path = path("schedule.tsv");
         let trials_path = path("beh.tsv");
@@ -79,10 +102,7 @@ impl Recorder {
         // A session that is whole already has no further run.
         let goes_on = done.len() < plan.trials.len();
         if goes_on {
-            sidecar.runs.push(Run {
-                from_trial: done.len() as u32 + 1,
-                ..run
-            });
+            sidecar.begin(run, done.len(), replayed, &trials_path)?;
         }
         // The sidecar is there before the first row that it describes.
         write_json(&sidecar_path, &sidecar.of_trials())?;
@@ -103,7 +123,9 @@ impl Recorder {
             trials_path,
             frames,
             frames_path,
-            _lock: lock,
+            lock: Some(lock),
+            lock_path,
+            earlier: if replayed { done.len() } else { 0 },
             done,
             torn,
             sidecar,
@@ -159,8 +181,11 @@ impl Recorder {
     /// Appends a trial and syncs it: its frames first, so that a trial that is there has them.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::RecordsTaken`] for a trial that was recorded otherwise before.
     pub fn record(&mut self, finished: &Finished) -> Result<()> {
+        if finished.trial.trial as usize <= self.earlier {
+            return self.again(&finished.trial);
+        }
         put(
             &mut self.frames,
             &self.frames_path,
@@ -173,6 +198,21 @@ impl Recorder {
         put(&mut self.trials, &self.trials_path, row)?;
         self.done.push(finished.trial.clone());
         Ok(())
+    }
+
+    /// Holds a trial that is played again against the one that is there.
+    fn again(&self, row: &TrialRow) -> Result<()> {
+        let there = self.done.get(row.trial as usize - 1);
+        if there == Some(row) {
+            return Ok(());
+        }
+        Err(Error::RecordsTaken {
+            path: self.trials_path.clone(),
+            message: format!(
+                "trial {} is not what {} plays there: these records were made otherwise; give another session or folder",
+                row.trial, row.observer
+            ),
+        })
     }
 
     /// Makes `*_frames.parquet` of the frames, where it is `asked` for or an earlier run had made
@@ -203,6 +243,14 @@ impl Recorder {
             Some((path, file)) => put(file, path, to_tsv(std::slice::from_ref(row))),
             None => Ok(()),
         }
+    }
+}
+
+impl Drop for Recorder {
+    /// Leaves no lock behind.
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.lock_path);
+        self.lock = None;
     }
 }
 
@@ -240,6 +288,8 @@ fn lock(path: &Path) -> Result<File> {
         .open(path)
         .map_err(Error::io("open", path))?;
     match file.try_lock() {
+        // A run that ended meanwhile took the file away: a lock on it would hold nobody off.
+        Ok(()) if !same_file(&file, path) => return lock(path),
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
@@ -261,6 +311,19 @@ fn lock(path: &Path) -> Result<File> {
         .and_then(|_| writeln!(file, "process {}", std::process::id()))
         .map_err(Error::io("write", path))?;
     Ok(file)
+}
+
+#[cfg(unix)]
+fn same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |of: std::io::Result<std::fs::Metadata>| of.ok().map(|m| (m.dev(), m.ino()));
+    id(file.metadata()) == id(std::fs::metadata(path))
+}
+
+/// Elsewhere a file that is open is not taken away.
+#[cfg(not(unix))]
+fn same_file(_file: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 fn read_sidecar(path: &Path) -> Result<Sidecar> {

@@ -32,6 +32,18 @@ struct State {
     config_sha256: String,
     step: u64,
     log: Vec<LogRow>,
+    /// Sum of the losses since the last line of the log, and their number.
+    #[serde(default)]
+    pending: (f64, u64),
+}
+
+/// What a run remembers beside its parameters and moments.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// The lines of the log.
+    pub log: Vec<LogRow>,
+    /// Sum of the losses since the last of them, and their number.
+    pub pending: (f64, u64),
 }
 
 impl RunFolder {
@@ -59,7 +71,7 @@ impl RunFolder {
         config_sha256: &str,
         params: &Params,
         adam: &Adam,
-        log: &[LogRow],
+        kept: &Kept,
     ) -> Result<()> {
         let mut tensors: BTreeMap<String, Tensor> = adam.tensors();
         tensors.extend(
@@ -71,13 +83,14 @@ impl RunFolder {
         let state = State {
             config_sha256: config_sha256.into(),
             step: adam.step,
-            log: log.to_vec(),
+            log: kept.log.clone(),
+            pending: kept.pending,
         };
         let text = serde_json::to_string(&state).map_err(|e| self.bad(&e))?;
         let bytes = crate::weights::to_bytes(&tensors, &[("state", &text)])?;
         let path = self.file("checkpoint.safetensors");
         write_atomic(&path, |out| out.write_all(&bytes))?;
-        self.write_log(log)
+        self.write_log(&kept.log)
     }
 
     /// Restores what [`RunFolder::save`] wrote; `None` where there is nothing.
@@ -89,7 +102,7 @@ impl RunFolder {
         config_sha256: &str,
         params: &Params,
         adam: &mut Adam,
-    ) -> Result<Option<Vec<LogRow>>> {
+    ) -> Result<Option<Kept>> {
         let path = self.file("checkpoint.safetensors");
         if !path.exists() {
             return Ok(None);
@@ -114,7 +127,10 @@ impl RunFolder {
             .collect();
         params.set(&own)?;
         adam.restore(&tensors, state.step)?;
-        Ok(Some(state.log))
+        Ok(Some(Kept {
+            log: state.log,
+            pending: state.pending,
+        }))
     }
 
     pub(super) fn write_log(&self, log: &[LogRow]) -> Result<()> {

@@ -3,7 +3,7 @@ use std::path::Path;
 use candle_core::Tensor;
 use mental_pong_base::Monitor;
 
-use super::checkpoint::{LogRow, RunFolder, finite};
+use super::checkpoint::{Kept, LogRow, RunFolder, finite};
 use crate::params::{Adam, Params};
 use crate::{Error, Result};
 
@@ -36,7 +36,7 @@ pub(super) struct Descent {
     folder: RunFolder,
     key: String,
     adam: Adam,
-    log: Vec<LogRow>,
+    kept: Kept,
 }
 
 impl Descent {
@@ -44,12 +44,12 @@ impl Descent {
     pub(super) fn open(folder: &Path, key: String, params: &Params) -> Result<Self> {
         let folder = RunFolder::open(folder)?;
         let mut adam = Adam::new(params)?;
-        let log = folder.restore(&key, params, &mut adam)?;
+        let kept = folder.restore(&key, params, &mut adam)?.unwrap_or_default();
         Ok(Self {
             folder,
             key,
             adam,
-            log: log.unwrap_or_default(),
+            kept,
         })
     }
 
@@ -60,7 +60,7 @@ impl Descent {
 
     /// The lines of the log.
     pub(super) fn into_log(self) -> Vec<LogRow> {
-        self.log
+        self.kept.log
     }
 
     /// The steps that are left: `loss` of a step's batch, and `validation` at every line of the log.
@@ -72,32 +72,34 @@ impl Descent {
         loss: impl Fn(u64) -> Result<Tensor>,
         validation: impl Fn() -> Result<Option<f64>>,
     ) -> Result<Vec<LogRow>> {
-        let (adam, log) = (&mut self.adam, &mut self.log);
+        let (adam, kept) = (&mut self.adam, &mut self.kept);
         monitor.advance(adam.step);
-        let mut sum = (0.0, 0_u64);
         while adam.step < pace.steps {
             let step = adam.step;
             let loss = loss(step)?;
-            sum = (sum.0 + finite(&loss, step)?, sum.1 + 1);
+            let (sum, n) = kept.pending;
+            kept.pending = (sum + finite(&loss, step)?, n + 1);
             let rate = pace.rate(step);
             adam.update(params, &loss.backward()?, rate, Some(1.0))?;
             monitor.advance(1);
             let stopped = monitor.stopped();
             let due = adam.step.is_multiple_of(pace.checkpoint_every) || adam.step == pace.steps;
-            if due || stopped {
-                log.push(LogRow {
+            if due {
+                let (sum, n) = std::mem::take(&mut kept.pending);
+                kept.log.push(LogRow {
                     step: adam.step,
                     rate,
-                    loss: sum.0 / sum.1 as f64,
+                    loss: sum / n as f64,
                     validation: validation()?,
                 });
-                sum = (0.0, 0);
-                self.folder.save(&self.key, params, adam, log)?;
+            }
+            if due || stopped {
+                self.folder.save(&self.key, params, adam, kept)?;
             }
             if stopped {
                 return Err(Error::Interrupted);
             }
         }
-        Ok(self.log)
+        Ok(self.kept.log)
     }
 }

@@ -18,7 +18,7 @@ mod sequences;
 mod through_time;
 mod towers;
 
-pub use checkpoint::{LogRow, RunFolder};
+pub use checkpoint::{Kept, LogRow, RunFolder};
 pub use dynamics::{DynamicsTraining, train_dynamics};
 pub use encoder::{EncoderTraining, Objective, standardised, train_encoder};
 pub use foresight::{Foresight, HORIZONS, Horizon};
