@@ -5,6 +5,7 @@ use std::path::Path;
 
 use hdf5_pure::{AttrValue, FileBuilder, GroupBuilder};
 use mental_pong_base::files::{sha256_hex, write_atomic};
+use mental_pong_game::task::ConditionSet;
 
 use crate::error::Result;
 use crate::recordings::dmfc::{Half, Population, Recording, TrialType, behavior_unit};
@@ -19,6 +20,9 @@ struct Row {
     kind: TrialType,
     condition: usize,
 }
+
+/// Name, `[row, bin]`, unit.
+type ColumnOfBins = (String, Vec<f64>, Option<&'static str>);
 
 /// What is written, and how objects of the file are told apart.
 struct Writer<'a> {
@@ -37,7 +41,7 @@ pub(in crate::recordings) fn write(recording: &Recording, path: &Path) -> Result
         .filter(|&kind| recording.has(kind, Population::All, Half::Full));
     let conditions = recording.expected().conditions;
     let rows = kinds.flat_map(|kind| (0..conditions).map(move |condition| Row { kind, condition }));
-    let set = recording.set().map(|set| set.identity());
+    let set = recording.set().map(ConditionSet::identity);
     let writer = Writer {
         recording,
         rows: rows.collect(),
@@ -217,7 +221,7 @@ impl Writer<'_> {
     }
 
     /// Masks (1 inside) and behaviour, `[row, bin]`, NaN where a kind of trial has none.
-    fn columns_of_bins(&self) -> Result<Vec<(String, Vec<f64>, Option<&'static str>)>> {
+    fn columns_of_bins(&self) -> Result<Vec<ColumnOfBins>> {
         let recording = self.recording;
         let bins = recording.expected().bins;
         let mut out = Vec::new();
