@@ -4,10 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 5] = [
     (
         "dmfc_online_decoding.csv",
         include_str!("../../../data/published/dmfc_online_decoding.csv"),
+    ),
+    (
+        "dmfc_population.csv",
+        include_str!("../../../data/published/dmfc_population.csv"),
     ),
     (
         "dmfc_endpoint_decoding.csv",
