@@ -418,3 +418,97 @@ fn what_is_no_file_of_latents_is_called_by_name() {
     let error = Latents::open(&weights, None).unwrap_err().to_string();
     assert!(error.contains("ctrnn.safetensors"), "{error}");
 }
+
+fn origin(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/latents")
+        .join(name)
+}
+
+/// The script beside the files made them of what `mpong trajectory` says of the ball, which stands in f32 there.
+#[test]
+fn latents_of_any_origin_are_the_same() {
+    let all = ConditionSet::open("primate79").unwrap();
+    let set = all.narrowed(&["29337", "55062"]).unwrap();
+    let made = Made::new(&set);
+    let folder = tempfile::tempdir().unwrap();
+    let ids = folder.path().join("ids.txt");
+    std::fs::write(&ids, "29337\n55062\n").unwrap();
+    for (name, format, layer) in [
+        ("own.nc", "NetCDF 4", "mine"),
+        ("nested.h5", "HDF5", "network/run1/mine"),
+        ("v2.zarr", "Zarr 2", "mine"),
+        ("v3.zarr", "Zarr 3", "mine"),
+        ("long.parquet", "Parquet", "mine"),
+        ("dict.pt", "PyTorch", "mine"),
+        ("plain.npy", "NumPy", "latents"),
+    ] {
+        let path = origin(name);
+        // By content: the name does not matter.
+        let other = folder.path().join("x.bin");
+        let path = if path.is_file() {
+            std::fs::copy(&path, &other).unwrap();
+            other
+        } else {
+            path
+        };
+        let ids = (name == "plain.npy").then_some(&*ids);
+        let mut file =
+            LatentsFile::open(&path, ids, Some(&set)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(file.format().contains(format), "{name}: {}", file.format());
+        assert_eq!(file.ids(), ["29337", "55062"], "{name}");
+        assert_eq!(file.layers()[0].name, layer, "{name}");
+        // What torch kept of padding are zeros, of which frames of -1 say that they are.
+        let latents = file
+            .of_set(&set, Some(&[layer.into()]))
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        for (condition, (times, rows)) in latents
+            .conditions
+            .iter()
+            .zip(made.times.iter().zip(&made.latents))
+        {
+            let found: Vec<f64> = condition.steps.iter().map(|s| s.time_ms).collect();
+            assert_eq!(found.len(), times.len(), "{name}");
+            assert!(
+                found.iter().zip(times).all(|(a, b)| (a - b).abs() < 1e-9),
+                "{name}"
+            );
+            let values: Vec<f32> = rows.iter().flatten().map(|v| *v as f32).collect();
+            assert!(
+                condition.layers[0]
+                    .iter()
+                    .zip(&values)
+                    .all(|(a, b)| (a - b).abs() < 1e-5),
+                "{name}"
+            );
+        }
+        let check = file.check(&set).unwrap();
+        assert_eq!(check.conditions, [2, 2], "{name}");
+        assert_eq!(check.layers[0].dead_units, 0, "{name}");
+        let error = file.of_set(&set, Some(&["other".into()])).unwrap_err();
+        assert!(error.to_string().contains(layer), "{error}");
+    }
+}
+
+/// 79 conditions of 215 steps of 150,528 units are 9.5 GiB: refused from the header, and read by the condition.
+#[test]
+fn wide_latents_are_refused_with_an_estimate_and_read_by_the_condition() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wide.npy");
+    let header = mental_pong_formats::npz::npy_header("<f4", &[79, 215, 150_528]);
+    std::fs::write(&path, &header).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(header.len() as u64 + 4 * 79 * 215 * 150_528)
+        .unwrap();
+    let set = ConditionSet::open("primate79").unwrap();
+    let mut file = LatentsFile::open(&path, None, Some(&set)).unwrap();
+    assert_eq!(file.layers()[0].units, 150_528);
+    let error = file.of_set(&set, None).unwrap_err().to_string();
+    for word in ["GiB", "150528 units", "wide.npy"] {
+        assert!(error.contains(word), "{word} in {error}");
+    }
+    assert_eq!(
+        file.read(0, 0).unwrap().len(),
+        file.steps(0).len() * 150_528
+    );
+}

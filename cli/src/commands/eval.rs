@@ -42,9 +42,10 @@ pub(crate) fn files(args: &FileArgs) -> Request {
     }
 }
 
-/// `NAME=FILE`, or a file by its own name.
+/// `NAME=FILE`, or a file by its own name, which may have a `=`.
 fn named(given: &str) -> (String, PathBuf) {
-    match given.split_once('=') {
+    let split = given.split_once('=');
+    match split.filter(|_| !std::path::Path::new(given).exists()) {
         Some((name, path)) => (name.to_owned(), PathBuf::from(path)),
         None => {
             let path = PathBuf::from(given);

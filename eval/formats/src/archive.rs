@@ -125,6 +125,16 @@ impl<R: Read + Seek> Archive<R> {
         use_it(&mut content)
     }
 
+    /// Where the content of an entry begins in the file. [`Error::Format`] if it is not there.
+    pub fn data_start(&mut self, name: &str) -> Result<u64> {
+        let place = self.places.get(name).copied();
+        let place = place.ok_or_else(|| wrong(format!("no entry {}", quoted(name))))?;
+        let raw = self.zip.by_index_raw(place);
+        let raw = raw.map_err(|error| wrong(error.to_string()))?;
+        raw.data_start()
+            .ok_or_else(|| wrong(format!("{}: no content", quoted(name))))
+    }
+
     /// The content of an entry; its memory is taken from the budget. Errors as [`Archive::with`].
     pub fn read(&mut self, name: &str, budget: &mut Budget) -> Result<Vec<u8>> {
         let size = self.entry(name).map_or(0, |entry| entry.size);

@@ -9,7 +9,8 @@
 //! | [`torch`] | PyTorch's `.pt` and `.pth`: names, shapes and values of tensors |
 //! | [`npz`] | `.npy` and `.npz`, read and written |
 //! | [`mat`] | MATLAB files of version 5 and 7.3 |
-//! | [`labelled`] | arrays with named axes: NetCDF and Zarr |
+//! | [`arrays`] | arrays by name and by rows: npz, safetensors, HDF5, NetCDF, Zarr |
+//! | [`labelled`] | arrays with named axes, written: NetCDF and Zarr |
 //! | [`parquet`] | flat tables, read and written |
 //! | [`archive`] | zip archives |
 //!
@@ -31,6 +32,7 @@
 //! ```
 
 pub mod archive;
+pub mod arrays;
 mod error;
 pub mod labelled;
 pub mod limits;

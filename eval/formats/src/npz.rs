@@ -167,7 +167,7 @@ fn array(source: &mut dyn Read, name: &str, budget: &mut Budget, limits: &Limits
             bytes: budget.left(),
             ..*limits
         };
-        let mut counted = Counted { source, count: 0 };
+        let mut counted = Counted::of(source);
         let value = pickle::read(&mut counted, &left)?;
         budget.take(counted.count)?;
         return Ok(match value {
@@ -206,9 +206,19 @@ fn array(source: &mut dyn Read, name: &str, budget: &mut Budget, limits: &Limits
 }
 
 /// Counts what is read.
-struct Counted<'a> {
+pub(crate) struct Counted<'a> {
     source: &'a mut dyn Read,
     count: u64,
+}
+
+impl<'a> Counted<'a> {
+    pub(crate) fn of(source: &'a mut dyn Read) -> Self {
+        Self { source, count: 0 }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
 }
 
 impl Read for Counted<'_> {

@@ -79,8 +79,29 @@ impl File {
     /// A tensor's values, row-major, as f32. [`Error::Format`] if its storage is not there, of another length than stated,
     /// damaged, or of elements that are no floats.
     pub fn values(&mut self, tensor: &Tensor) -> Result<Vec<f32>> {
-        let name = format!("{}data/{}", self.root, tensor.storage.key);
+        let (width, decode) = float(&tensor.storage.class)?;
+        self.elements(tensor, width, decode)
+    }
+
+    /// A tensor's values, row-major, whole numbers and truth values too; its memory is taken from the budget. Errors as
+    /// [`File::values`].
+    pub fn numbers(&mut self, tensor: &Tensor, budget: &mut Budget) -> Result<Vec<f64>> {
         let (width, decode) = element(&tensor.storage.class)?;
+        let total = tensor
+            .shape
+            .iter()
+            .try_fold(8_u64, |n, &s| n.checked_mul(s as u64));
+        budget.take(total.unwrap_or(u64::MAX))?;
+        self.elements(tensor, width, decode)
+    }
+
+    fn elements<T>(
+        &mut self,
+        tensor: &Tensor,
+        width: u64,
+        decode: fn(&[u8]) -> T,
+    ) -> Result<Vec<T>> {
+        let name = format!("{}data/{}", self.root, tensor.storage.key);
         let count = tensor.storage.count;
         let entry = self.archive.entry(&name);
         let size = entry.ok_or_else(|| wrong(format!("no entry {name}")))?.size;
@@ -112,14 +133,11 @@ impl File {
     }
 }
 
-/// How an element's bytes become f32.
-type Decode = fn(&[u8]) -> f32;
-
 #[allow(
     clippy::cast_possible_truncation,
     reason = "f32 is what is asked for, and holds every number of 16 bits"
 )]
-fn element(class: &str) -> Result<(u64, Decode)> {
+fn float(class: &str) -> Result<(u64, fn(&[u8]) -> f32)> {
     Ok(match class {
         "FloatStorage" => (4, |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
         "DoubleStorage" => (8, |b| {
@@ -131,8 +149,28 @@ fn element(class: &str) -> Result<(u64, Decode)> {
     })
 }
 
+/// Any number as f64.
+#[allow(clippy::cast_precision_loss, reason = "numbers as f64")]
+fn element(class: &str) -> Result<(u64, fn(&[u8]) -> f64)> {
+    fn take<const N: usize>(b: &[u8]) -> [u8; N] {
+        b.first_chunk().copied().unwrap_or([0; N])
+    }
+    Ok(match class {
+        "LongStorage" => (8, |b| i64::from_le_bytes(take(b)) as f64),
+        "IntStorage" => (4, |b| i32::from_le_bytes(take(b)).into()),
+        "ShortStorage" => (2, |b| i16::from_le_bytes(take(b)).into()),
+        "CharStorage" => (1, |b| i8::from_le_bytes(take(b)).into()),
+        "ByteStorage" | "BoolStorage" => (1, |b| b[0].into()),
+        "DoubleStorage" => (8, |b| f64::from_le_bytes(take(b))),
+        "FloatStorage" => (4, |b| f32::from_le_bytes(take(b)).into()),
+        "HalfStorage" => (2, |b| half_to_f64(u16::from_le_bytes(take(b)))),
+        "BFloat16Storage" => (2, |b| f32::from_le_bytes([0, 0, b[0], b[1]]).into()),
+        other => return Err(wrong(format!("values of {other}"))),
+    })
+}
+
 /// The elements that a checked tensor names, in C order.
-fn strided(tensor: &Tensor, bytes: &[u8], width: usize, decode: Decode) -> Vec<f32> {
+fn strided<T>(tensor: &Tensor, bytes: &[u8], width: usize, decode: fn(&[u8]) -> T) -> Vec<T> {
     let total = tensor.shape.iter().product();
     let mut out = Vec::with_capacity(total);
     let mut place = vec![0_usize; tensor.shape.len()];

@@ -4,17 +4,20 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 use mental_pong_base::{Monitor, Quiet};
 
 use crate::error::{Error, Result};
 
+use super::arrays::in_axes;
 use super::dmfc::{Opening, Recording};
 use super::{convert, long, npz, nwb};
+use mental_pong_formats::arrays::Arrays;
 use mental_pong_formats::limits::Limits;
-use mental_pong_formats::value::Value;
-use mental_pong_formats::{labelled, mat, pickle};
+use mental_pong_formats::value::{Dict, Value};
+use mental_pong_formats::{mat, pickle};
 
 /// How a recording is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -34,8 +37,10 @@ pub enum Format {
     Nwb,
     /// A long table of responses, see [`long`].
     Parquet,
-    /// Arrays with labelled axes, see [`mental_pong_formats::labelled`].
+    /// Arrays with labelled axes: NetCDF 3 or 4.
     Netcdf,
+    /// The same in a Zarr folder, version 2 or 3.
+    Zarr,
     /// The open layout of [`convert`]: a folder.
     Folder,
 }
@@ -50,7 +55,8 @@ impl fmt::Display for Format {
             Self::Npz => "npz",
             Self::Nwb => "NWB (HDF5)",
             Self::Parquet => "Parquet, long table",
-            Self::Netcdf => "NetCDF, classic",
+            Self::Netcdf => "NetCDF",
+            Self::Zarr => "Zarr",
             Self::Folder => "open layout (safetensors + Parquet + JSON)",
         })
     }
@@ -72,7 +78,13 @@ pub fn detect(path: &Path) -> Result<Format> {
         if path.join(convert::MANIFEST).is_file() {
             return Ok(Format::Folder);
         }
-        let why = format!("a folder without {}", convert::MANIFEST);
+        if path.join(".zgroup").is_file() || path.join("zarr.json").is_file() {
+            return Ok(Format::Zarr);
+        }
+        let why = format!(
+            "a folder without {}, .zgroup or zarr.json",
+            convert::MANIFEST
+        );
         return Err(Error::invalid("recording", why).in_file(path));
     }
     let mut head = Vec::new();
@@ -83,7 +95,8 @@ pub fn detect(path: &Path) -> Result<Format> {
         [0x80, ..] => Ok(Format::Pickle),
         [0x1f, 0x8b, ..] => Ok(Format::PickleGz),
         // Some libraries write MAT files of version 7.3 without the 512 bytes that MATLAB puts first.
-        head if head.starts_with(HDF5) && nwb::is_nwb(path) => Ok(Format::Nwb),
+        head if head.starts_with(HDF5) && states(path, "nwb_version") => Ok(Format::Nwb),
+        head if head.starts_with(HDF5) && states(path, "_NCProperties") => Ok(Format::Netcdf),
         head if head.starts_with(HDF5) || head.get(512..) == Some(HDF5) => Ok(Format::MatV73),
         head if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") => {
             Ok(Format::Npz)
@@ -95,10 +108,18 @@ pub fn detect(path: &Path) -> Result<Format> {
         }
         _ => Err(Error::invalid(
             "recording",
-            "neither a pickle (protocol 2 to 5, plain or gzip), a MAT file (v5 or v7.3), .npz, NWB, Parquet, NetCDF (classic) nor a converted folder",
+            "neither a pickle (protocol 2 to 5, plain or gzip), a MAT file (v5 or v7.3), .npz, NWB, Parquet, NetCDF, Zarr nor a converted folder",
         )
         .in_file(path)),
     }
+}
+
+/// Whether an HDF5 file has an attribute.
+fn states(path: &Path, attribute: &str) -> bool {
+    hdf5_pure::File::open_streaming(path)
+        .ok()
+        .and_then(|file| file.root().attrs().ok())
+        .is_some_and(|attributes| attributes.contains_key(attribute))
 }
 
 /// What a file holds.
@@ -141,6 +162,7 @@ pub(super) fn content(
         Format::Folder => convert::read(path, limits).map(Content::Tree),
         Format::Nwb => nwb::read(path, opening).map(recording),
         Format::Parquet => long::read(path, opening).map(recording),
+        Format::Netcdf | Format::Zarr => labelled(path, limits).map(Content::Tree),
         _ => stream(path, format, limits, monitor).map(Content::Tree),
     };
     let content = content.map_err(|error| {
@@ -150,6 +172,37 @@ pub(super) fn content(
         error.in_file(path)
     })?;
     Ok((format, content))
+}
+
+/// The arrays of NetCDF and Zarr, those of known axes in the order in which they are asked for.
+fn labelled(path: &Path, limits: &Limits) -> Result<Value> {
+    let known = || Error::field("the file", "NetCDF or Zarr", "another format");
+    let mut file = Arrays::open(path)?.ok_or_else(known)?;
+    let tree = file.tree(limits)?;
+    let Value::Dict(dict) = &tree else {
+        return Ok(tree);
+    };
+    let mut entries = dict.entries().to_vec();
+    for (name, value) in &mut entries {
+        let (Some(name), Value::Array(array)) = (name.as_str(), &value) else {
+            continue;
+        };
+        let Some(held) = file.held.get(&name) else {
+            continue;
+        };
+        let wanted: &[&str] = match (&*name, held.axes.len()) {
+            ("trial_responses", 3) => &["trial", "unit", "bin"],
+            (_, 3) => &["unit", "condition", "bin"],
+            (_, 2) => &["condition", "bin"],
+            _ => continue,
+        };
+        // Axes of other names may be in any order: the mapping says which.
+        let all = |axis: &&str| held.axes.iter().any(|name| name == axis);
+        if wanted.iter().all(all) {
+            *value = Value::Array(in_axes(&name, array, Some(&held.axes), wanted)?);
+        }
+    }
+    Ok(Value::Dict(Arc::new(Dict::new(entries))))
 }
 
 fn stream(path: &Path, format: Format, limits: &Limits, monitor: &dyn Monitor) -> Result<Value> {
@@ -183,7 +236,6 @@ fn stream(path: &Path, format: Format, limits: &Limits, monitor: &dyn Monitor) -
             Ok(mat::read_v73(bytes, limits)?)
         }
         Format::Npz => npz::read(file, limits),
-        Format::Netcdf => Ok(labelled::read_netcdf(file, limits)?),
         _ => Ok(pickle::read(file, limits)?),
     }
 }

@@ -20,6 +20,7 @@ pub use bundled::{
     Bundled, Loaded, OwnEncoder, bundled, load_dynamics, load_encoder, load_own_encoder,
     load_roomnet, network_bytes,
 };
+pub(crate) use mental_pong_formats::arrays::once_each;
 pub(crate) use recognise::foreign;
 
 use crate::params::Params;
@@ -108,34 +109,6 @@ pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
     Ok((tensors, metadata))
-}
-
-/// Refuses a safetensors header that names a tensor twice: of the two, readers take either.
-pub(crate) fn once_each(header: &[u8]) -> std::result::Result<(), String> {
-    struct Once;
-    impl<'de> serde::de::Visitor<'de> for Once {
-        type Value = ();
-
-        fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-            f.write_str("an object of tensors")
-        }
-
-        fn visit_map<A: serde::de::MapAccess<'de>>(
-            self,
-            mut map: A,
-        ) -> std::result::Result<(), A::Error> {
-            let mut seen = std::collections::BTreeSet::new();
-            while let Some((name, _)) = map.next_entry::<String, serde::de::IgnoredAny>()? {
-                if let Some(name) = seen.replace(name) {
-                    return Err(serde::de::Error::custom(format!("the tensor {name} twice")));
-                }
-            }
-            Ok(())
-        }
-    }
-    use serde::de::Deserializer;
-    let mut json = serde_json::Deserializer::from_slice(header);
-    json.deserialize_map(Once).map_err(|e| e.to_string())
 }
 
 /// Checks that `tensors` has exactly the names and shapes of `shapes`, and gives parameters.

@@ -53,14 +53,6 @@ fn broken(path: &str, why: impl std::fmt::Display) -> Error {
     Error::format("NWB", None, format!("{path}: {why}"))
 }
 
-/// Whether an HDF5 file says that it is NWB.
-pub(super) fn is_nwb(path: &Path) -> bool {
-    File::open_streaming(path)
-        .ok()
-        .and_then(|file| file.root().attrs().ok())
-        .is_some_and(|attributes| attributes.contains_key("nwb_version"))
-}
-
 /// The recording of a file, not yet checked.
 ///
 /// Errors: [`Error::Format`](mental_pong_formats::Error::Format) for a damaged file; [`Error::Field`] for a column that is missing or of another kind, with those

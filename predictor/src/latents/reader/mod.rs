@@ -1,14 +1,15 @@
 //! Latents of any origin: what a file holds, whose conditions they are, and whether its clock is the set's.
 
 mod clock;
-mod netcdf;
 mod source;
 
 use std::path::{Path, PathBuf};
 
 use mental_pong_game::task::{ConditionSet, SetIdentity};
 
-use self::source::{Arrays, Held, wrong};
+use mental_pong_formats::arrays::{Arrays, Held};
+
+use self::source::wrong;
 use super::{ConditionLatents, Latents, LayerInfo, Status, Step};
 use crate::{Error, Result};
 
@@ -27,6 +28,8 @@ const ABOUT: [&str; 10] = [
 ];
 /// Most units of a layer: a wider one is refused from its header.
 const MOST_UNITS: usize = 1 << 20;
+/// Most latents that are held in memory at once, bytes.
+const MOST_BYTES: u64 = 3 << 30;
 
 /// A file of latents: its conditions, layers and times are known, its values are read condition by condition.
 pub struct LatentsFile {
@@ -48,11 +51,13 @@ pub struct LatentsFile {
 }
 
 impl LatentsFile {
-    /// Opens a file of latents by its content: `.npz`, `.npy`, safetensors, a PyTorch tensor or dict of tensors.
+    /// Opens a file of latents by its content: `.npz`, `.npy`, safetensors, HDF5, NetCDF, Zarr, a long Parquet table
+    /// (columns `condition`, `time_ms`, `frame` or `bin`, `unit`, `value`, and `layer` where there are several), a PyTorch
+    /// tensor or dict of tensors.
     ///
     /// A layer is an array `[condition, step, unit]` (or `[condition, step]` of one unit where the file has no
     /// other). Beside it stand `id` `[condition]` (or the ids in a text file `ids`, one a line), and when each step
-    /// is: `time_ms` `[condition, step]` from motion onset, `frame` `[condition, step]` with the set's rate, or
+    /// is: `time_ms` `[condition, step]` (or `[step]` for all) from motion onset, `frame` `[condition, step]` with the set's rate, or
     /// `bin` `[condition, step]` of the published axis. `n_steps` `[condition]` says how many steps are no padding;
     /// without it steps whose time is NaN (or frame or bin negative) are. Without ids the conditions are those of
     /// the set that the user says, in its order; without times the steps are its frames, where they are as many.
@@ -60,8 +65,8 @@ impl LatentsFile {
     /// # Errors
     /// [`Error::Config`] naming the file, the array or condition, what was expected and what was recognised.
     pub fn open(path: &Path, ids: Option<&Path>, set: Option<&ConditionSet>) -> Result<Self> {
-        let mut arrays = Arrays::open(path)?;
-        let io = |e| Error::io(path, e);
+        let mut arrays = source::open(path)?;
+        let io = |e| unread(path, e);
         let (names, conditions, longest) = layers_of(path, &arrays)?;
         let mut layers = Vec::new();
         let mut held = Vec::new();
@@ -79,7 +84,7 @@ impl LatentsFile {
             if let Some(text) = arrays.notes.get(name) {
                 return Ok(Some(text.clone()));
             }
-            let texts = arrays.texts(name).map_err(io)?;
+            let texts = arrays.texts(name, &mut source::small()).map_err(io)?;
             Ok(texts.and_then(|t| t.into_iter().next()))
         };
         let identity = match (
@@ -170,8 +175,9 @@ impl LatentsFile {
                         let name = names
                             .into_iter()
                             .find(|n| self.arrays.held.contains_key(*n));
-                        let texts = self.arrays.texts(name.unwrap_or_default());
-                        texts.map_err(|e| Error::io(&self.path, e))?
+                        let texts = name.map(|name| self.arrays.texts(name, &mut source::small()));
+                        let texts = texts.transpose().map_err(|e| unread(&self.path, e))?;
+                        texts.flatten()
                     }
                 }
             }
@@ -210,21 +216,24 @@ impl LatentsFile {
             return Ok(None);
         };
         let expected = [self.ids.len(), self.longest];
-        if held.shape != expected {
+        // One axis of time for all conditions.
+        let shared = held.shape == expected[1..];
+        if held.shape != expected && !shared {
             let found = format!("{:?}", held.shape);
             let expected = format!("[{} conditions, {} steps]", expected[0], expected[1]);
             return Err(self.wrong(name, &expected, found));
         }
-        self.arrays
-            .numbers(name)
-            .map_err(|e| Error::io(&self.path, e))
+        let found = self.arrays.numbers(name, &mut source::small());
+        let found = found.map_err(|e| unread(&self.path, e))?;
+        Ok(found.map(|values| match shared {
+            true => values.repeat(self.ids.len()),
+            false => values,
+        }))
     }
 
     fn counts(&mut self) -> Result<Option<Vec<usize>>> {
-        let counts = self
-            .arrays
-            .numbers("n_steps")
-            .map_err(|e| Error::io(&self.path, e))?;
+        let counts = self.arrays.numbers("n_steps", &mut source::small());
+        let counts = counts.map_err(|e| unread(&self.path, e))?;
         let Some(counts) = counts else {
             return Ok(None);
         };
@@ -254,6 +263,13 @@ fn layers_of(path: &Path, arrays: &Arrays) -> Result<(Vec<String>, usize, usize)
             .held
             .iter()
             .map(|(name, held)| format!("{name} {:?}", held.shape))
+            .chain(
+                arrays
+                    .left_out
+                    .iter()
+                    .map(|(name, what)| format!("{name}: {what}")),
+            )
+            .take(20)
             .collect();
         let found = format!("a {} with {}", arrays.format, found.join(", "));
         return Err(wrong(
@@ -266,6 +282,12 @@ fn layers_of(path: &Path, arrays: &Arrays) -> Result<(Vec<String>, usize, usize)
     let shape = &arrays.held[first].shape;
     let (conditions, steps) = (shape[0], shape[1]);
     for name in &names {
+        let axes = &arrays.held[name].axes;
+        if let Some(place @ 1..) = axes.iter().position(|axis| axis == "condition") {
+            let found = format!("{}; transpose(\"condition\", …)", axes.join(", "));
+            let expected = format!("the axis condition first, not as number {}", place + 1);
+            return Err(wrong(path, name, &expected, found));
+        }
         let other = &arrays.held[name].shape;
         if other[..2] != shape[..2] || other.contains(&0) {
             let expected = format!("[{conditions} conditions, {steps} steps, units], as {first}");
@@ -282,11 +304,9 @@ impl LatentsFile {
     /// [`Error::Config`] naming file, layer, condition and step of a value that is no number or too large for f32.
     pub fn read(&mut self, condition: usize, layer: usize) -> Result<Vec<f32>> {
         let held = self.held[layer].clone();
-        let row = self
-            .arrays
-            .row(&held, condition)
-            .map_err(|e| Error::io(&self.path, e))?;
-        let row = row.unwrap_or_default();
+        let row = self.arrays.row(&held, condition);
+        let row = row.map_err(|e| unread(&self.path, e))?;
+        let row = row.to_f64().unwrap_or_default();
         let units = self.layers[layer].units;
         let n = self.steps[condition].len();
         let place = |at: usize| {
@@ -342,6 +362,19 @@ impl LatentsFile {
             None => (0..self.layers.len()).collect(),
             Some(names) => names.iter().map(|n| self.layer(n)).collect::<Result<_>>()?,
         };
+        let steps: usize = places.iter().map(|place| self.steps[*place].len()).sum();
+        let units: usize = layers.iter().map(|layer| self.layers[*layer].units).sum();
+        let bytes = 4 * steps as u64 * units as u64;
+        if bytes > MOST_BYTES {
+            let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+            let expected = format!("at most {} GiB of latents in memory", gib(MOST_BYTES));
+            let found = format!(
+                "{:.1} GiB: {units} units at {steps} steps of {} conditions; choose one layer by name, or fewer units",
+                gib(bytes),
+                places.len()
+            );
+            return Err(self.wrong("latents", &expected, found));
+        }
         let mut conditions = Vec::with_capacity(places.len());
         for place in places {
             let values = layers.iter().map(|layer| self.read(place, *layer));
@@ -437,6 +470,10 @@ impl LatentsFile {
             }
         }
     }
+}
+
+fn unread(path: &Path, error: mental_pong_formats::Error) -> Error {
+    wrong(path, "file", "readable arrays", error.to_string())
 }
 
 /// The status that a number stands for.

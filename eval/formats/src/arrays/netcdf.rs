@@ -1,11 +1,13 @@
 //! NetCDF 3 (versions 1 and 2): the header says where each variable stands; nothing is packed.
+//!
+//! Source: Unidata, "NetCDF Classic Format Specification".
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::Read;
 
-use super::source::{Arrays, rows_at, wrong};
-use crate::{Error, Result};
+use super::{Arrays, Held, MOST_ARRAYS, Place, dtype, wrong};
+use crate::error::Result;
+use crate::value::{ByteOrder, Kind, count};
 
 /// Longest header that is read, bytes.
 const LONGEST: u64 = 64 << 20;
@@ -33,7 +35,7 @@ impl<'a> Header<'a> {
     /// The length of a list, after its tag.
     fn list(&mut self) -> Option<usize> {
         self.number()?;
-        self.number()
+        self.number().filter(|&n| n <= MOST_ARRAYS)
     }
 
     /// Attributes; of those that are no text or number nothing.
@@ -67,25 +69,19 @@ fn width(kind: usize) -> Option<usize> {
     })
 }
 
-pub(super) fn read(path: &Path, mut file: File) -> Result<Arrays> {
-    let io = |e| Error::io(path, e);
-    let length = file.metadata().map_err(io)?.len();
+pub(super) fn open(mut file: File) -> Result<Arrays> {
+    let failed = |error: std::io::Error| wrong(error.to_string());
+    let length = file.metadata().map_err(failed)?.len();
     let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(0)).map_err(io)?;
     file.by_ref()
         .take(LONGEST.min(length))
         .read_to_end(&mut bytes)
-        .map_err(io)?;
-    let mut arrays = Arrays::of("NetCDF 3", file);
-    match variables(&bytes, length, &mut arrays) {
-        Some(()) => Ok(arrays),
-        None => Err(wrong(
-            path,
-            "file",
-            "a readable NetCDF 3 file",
-            "a damaged header",
-        )),
-    }
+        .map_err(failed)?;
+    let mut arrays = Arrays::of("NetCDF 3");
+    variables(&bytes, length, &mut arrays)
+        .ok_or_else(|| wrong("NetCDF 3: a damaged header, or arrays beyond the end"))?;
+    arrays.file = Some(file);
+    Ok(arrays)
 }
 
 fn variables(bytes: &[u8], length: u64, arrays: &mut Arrays) -> Option<()> {
@@ -94,8 +90,7 @@ fn variables(bytes: &[u8], length: u64, arrays: &mut Arrays) -> Option<()> {
     let records = header.number()?;
     let mut dimensions = Vec::new();
     for _ in 0..header.list()? {
-        header.text()?;
-        dimensions.push(header.number()?);
+        dimensions.push((header.text()?, header.number()?));
     }
     arrays.notes.extend(header.attributes()?);
     let mut found = Vec::new();
@@ -104,44 +99,41 @@ fn variables(bytes: &[u8], length: u64, arrays: &mut Arrays) -> Option<()> {
         let name = header.text()?;
         let mut axes = Vec::new();
         for _ in 0..header.number()? {
-            axes.push(*dimensions.get(header.number()?)?);
+            axes.push(dimensions.get(header.number()?)?.clone());
         }
-        header.attributes()?;
+        let about = header.attributes()?;
         let kind = header.number()?;
         let size = header.number()? as u64;
         let begin = match wide {
             true => u64::from_be_bytes(header.take(8)?.try_into().ok()?),
             false => header.number()? as u64,
         };
-        let of_records = axes.first() == Some(&0);
+        let of_records = axes.first().is_some_and(|(_, size)| *size == 0);
         record_bytes += if of_records { size } else { 0 };
-        found.push((name, axes, kind, begin, of_records));
+        found.push((name, axes, kind, begin, of_records, about));
     }
-    for (name, mut shape, kind, begin, of_records) in found {
+    for (name, dims, kind, begin, of_records, about) in found {
+        let (mut axes, mut shape): (Vec<String>, Vec<usize>) = dims.into_iter().unzip();
         if of_records {
             shape[0] = records;
         }
-        let mut descr = match kind {
-            1 => "|i1".to_string(),
-            3 => ">i2".into(),
-            4 => ">i4".into(),
-            5 => ">f4".into(),
-            6 => ">f8".into(),
-            _ => String::new(),
-        };
-        if kind == 2 {
+        let kind = match kind {
+            1 => dtype(Kind::Int, 1, ByteOrder::Big),
+            3 => dtype(Kind::Int, 2, ByteOrder::Big),
+            4 => dtype(Kind::Int, 4, ByteOrder::Big),
+            5 => dtype(Kind::Float, 4, ByteOrder::Big),
+            6 => dtype(Kind::Float, 8, ByteOrder::Big),
             // The last axis of text is its characters.
-            descr = format!("|S{}", shape.pop()?);
-        }
-        let inside: usize = shape
-            .iter()
-            .skip(1)
-            .try_fold(1_usize, |n, s| n.checked_mul(*s))?;
-        let each = match kind {
-            2 => descr.get(2..)?.parse().ok()?,
-            kind => width(kind)?,
+            _ => {
+                axes.pop();
+                dtype(
+                    Kind::Bytes,
+                    shape.pop().unwrap_or(1),
+                    ByteOrder::NotApplicable,
+                )
+            }
         };
-        let row = inside.checked_mul(each)? as u64;
+        let row = count(shape.get(1..).unwrap_or_default())?.checked_mul(kind.size)? as u64;
         let stride = if of_records { record_bytes } else { row };
         let rows = shape.first().copied().unwrap_or(1) as u64;
         let end = begin
@@ -150,7 +142,16 @@ fn variables(bytes: &[u8], length: u64, arrays: &mut Arrays) -> Option<()> {
         if end > length {
             return None;
         }
-        let held = rows_at(shape, &descr, begin, stride)?;
+        if super::hdf5::packed(about.iter().map(|(name, _)| name.as_str())) {
+            arrays.left_out.push((name, super::hdf5::PACKED.into()));
+            continue;
+        }
+        let held = Held {
+            shape,
+            axes,
+            dtype: kind,
+            place: Place::Rows(begin, stride),
+        };
         arrays.held.insert(name, held);
     }
     Some(())
