@@ -57,8 +57,8 @@ pub(crate) enum Command {
     Recordings(RecordingsArgs),
     /// Published encoders' weights: list, convert, check.
     Weights(WeightsArgs),
-    /// Check that this installation works.
-    Doctor,
+    /// Check that this installation works, and which of the known files a folder has.
+    Doctor(DoctorArgs),
     /// Print how to cite the program and the work behind it.
     Cite,
     /// Print a shell's completion script.
@@ -66,8 +66,18 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
-    Man,
+    /// Print the manual page, of the program or of a command.
+    Man {
+        /// The command, for example `recordings convert`.
+        command: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Folder of recordings and checkpoints: says which of the known ones are there, and which are missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

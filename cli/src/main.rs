@@ -55,10 +55,10 @@ fn main() -> ExitCode {
             WeightsWhat::Convert(args) => commands::weights::convert(args),
             WeightsWhat::Check(args) => commands::weights::check(args),
         },
-        Command::Doctor => commands::about::doctor(),
+        Command::Doctor(args) => commands::about::doctor(args),
         Command::Cite => commands::about::cite(),
         Command::Completions { shell } => commands::about::completions(*shell),
-        Command::Man => commands::about::man(),
+        Command::Man { command } => commands::about::man(command),
     };
     progress.finish();
     match done {
