@@ -12,7 +12,9 @@ use crate::stimuli_args::{ShardsArgs, StimuliArgs};
 /// The Mental-Pong task, latent future predictors of it, and their evaluation.
 ///
 /// Data goes to standard output, progress to standard error. Exit codes: 0 done, 1 a check said no,
-/// 2 wrong usage or bad input, 3 internal error, 75 stopped and resumable.
+/// 2 wrong usage or bad input, 3 internal error, 4 the machine refused, 75 stopped and resumable.
+///
+/// First: `mpong run`, then `mpong eval --help` for models and recordings of your own, and `mpong play`.
 ///
 /// RAYON_NUM_THREADS sets the number of threads; results do not depend on it.
 #[derive(Debug, Parser)]
@@ -475,8 +477,8 @@ impl From<LatentsFormat> for Format {
 
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
-    /// The predictor: one of the bundled ones (ctrnn, lstm, no-dynamics: the last latent held,
-    /// encoder: every frame, nothing forecast), pixel_pca and gabor_pca (principal components of
+    /// The predictor: one of the bundled ones (ctrnn, lstm; room-gru, room-ctrnn, room-lstm on the encoder roomnet; no-dynamics:
+    /// the last latent held; encoder: every frame, nothing forecast; inertia), pixels, pixel_pca and gabor_pca (principal components of
     /// the 100 x 100 frames and of their motion energies, fitted on the spot or kept in --weights), a
     /// published encoder (see `weights list`), a released checkpoint of encoder and dynamics by its name, or a FILE: such a
     /// checkpoint, an encoder alone, or dynamics that were trained on the bundled encoder.

@@ -167,6 +167,8 @@ impl Cell {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
+            // Very small ones with an exponent: a p value of 60 zeros is not read.
+            Self::Number(v) if *v != 0.0 && v.abs() < 1e-5 => format!("{v:e}"),
             Self::Number(v) if v.is_finite() => format!("{v}"),
             Self::Number(_) => String::new(),
             Self::Count(n) => n.to_string(),

@@ -3,6 +3,8 @@ import sys
 
 import numpy as np
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 study, row = np.load(f"{sys.argv[1]}/study.npz"), np.load(f"{sys.argv[1]}/{sys.argv[2]}")
 inside, hidden = study["bin"] >= 0, study["hidden"] == 1
 x, y = row["features"], study["truth"]

@@ -536,7 +536,7 @@ pub(crate) fn need_ffmpeg(ffmpeg: Option<&Path>) -> Result<&Path> {
     ffmpeg.ok_or_else(|| Error::Tool {
         tool: "ffmpeg",
         message: "not found, and MP4 needs it: install it (Debian and Ubuntu `apt install ffmpeg`, \
-                  macOS `brew install ffmpeg`, Windows `winget install ffmpeg`), name it, or choose \
+                  macOS `brew install ffmpeg`, Windows `winget install ffmpeg`), name it (--ffmpeg FILE), or choose \
                   another format, as gif"
             .into(),
     })

@@ -33,7 +33,7 @@ impl VideoFiles {
             bad(
                 root,
                 "clips",
-                "an ffmpeg to decode videos with (install it, or name it)",
+                "an ffmpeg to decode videos with (install it, or name it: --ffmpeg FILE)",
                 "none; or decode them to folders of PNG frames yourself".into(),
             )
         })?;
