@@ -65,16 +65,22 @@ impl Layer {
 }
 
 /// Reads every layer of a file of latents for the conditions of a set. `said` is whether the user said that the file is of that
-/// set; one that states its set needs no saying.
+/// set; one that states its set needs no saying. What is odd about it, its clock or its values, goes to `notices`.
 ///
 /// # Errors
 /// Those of [`LatentsFile::open`] and [`LatentsFile::of_set`], which name file and field.
-pub fn read_layers(path: &Path, set: &ConditionSet, said: bool) -> Result<Vec<Layer>> {
+pub fn read_layers(
+    path: &Path,
+    set: &ConditionSet,
+    said: bool,
+    notices: &mut Vec<String>,
+) -> Result<Vec<Layer>> {
     let mut file = LatentsFile::open(path, None, said.then_some(set))?;
     if !said {
         // Without a word about its set, nobody knows whose trials these are.
         file.set(None)?;
     }
+    notices.extend(file.check(set)?.warnings);
     let latents = file.of_set(set, None)?;
     Ok(latents
         .layers

@@ -137,7 +137,8 @@ impl<'a> Sight<'a> {
         };
         let end = frames.end.max(middle as usize + 1);
         let last = self.hidden.len().checked_sub(1)?;
-        let hidden = (frames.start.min(middle as usize)..end).find(|&n| self.hidden[n.min(last)])?;
+        let hidden =
+            (frames.start.min(middle as usize)..end).find(|&n| self.hidden[n.min(last)])?;
         let seen = (0..hidden.min(last + 1)).rev().find(|&n| !self.hidden[n]);
         // A ball that was never seen rests where it starts.
         let (n, before) = seen.map_or((0, 0), |n| (n, n.saturating_sub(1)));
@@ -155,9 +156,15 @@ type MeanPath = (usize, Vec<(f64, f64)>);
 
 /// The mean path of noisy simulations, and the design step of its first place.
 fn simulated(condition: &SetCondition, axis: &BinAxis) -> Result<MeanPath> {
-    let start = condition.start().filter(|_| condition.geometry().is_published());
+    let start = condition
+        .start()
+        .filter(|_| condition.geometry().is_published());
     let Some(start) = start.filter(|_| *axis == BinAxis::PUBLISHED) else {
-        return Err(needs(condition, "start", "a start in the published field and bins"));
+        return Err(needs(
+            condition,
+            "start",
+            "a start in the published field and bins",
+        ));
     };
     let simulation = NoisySimulation::new(std::slice::from_ref(start), 0);
     Ok(simulation.mean_path_deg(0, &NoisyParameters::UNFITTED))
@@ -291,7 +298,13 @@ mod tests {
         )
         .unwrap();
         let error = law.states(&recorded, &axis).unwrap_err().to_string();
-        assert!(error.contains("law") && error.contains("recorded"), "{error}");
-        assert_eq!(Observer::LastSeen.states(&recorded, &axis).unwrap().len(), held.len());
+        assert!(
+            error.contains("law") && error.contains("recorded"),
+            "{error}"
+        );
+        assert_eq!(
+            Observer::LastSeen.states(&recorded, &axis).unwrap().len(),
+            held.len()
+        );
     }
 }

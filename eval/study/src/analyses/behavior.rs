@@ -213,8 +213,7 @@ fn end_heights(scene: &Scene, out: &mut Out) -> Result<()> {
 /// How well those with many trials agree with themselves.
 fn ceilings(scene: &Scene, observers: &[Observer], out: &mut Out) -> Result<()> {
     for observer in observers {
-        if observer.kind != RowKind::Published || observer.table.len() <= 2 * scene.n_conditions()
-        {
+        if observer.kind != RowKind::Published || observer.table.len() <= 2 * scene.n_conditions() {
             continue;
         }
         let c = ceiling(
@@ -483,14 +482,24 @@ fn observers(scene: &Scene, out: &mut Out) -> Result<Vec<Observer>> {
             name: name.clone(),
             kind: RowKind::Published,
             table: of_trials(scene, trials)?,
-            note: if trials.provenance.synthetic == Some(true) {
-                "synthetic or simulated trials".into()
-            } else {
-                String::new()
-            },
+            note: said(scene, trials),
         });
     }
     Ok(found)
+}
+
+/// What must be known about trials: what they are of, what was left out of them, whether they are invented.
+fn said(scene: &Scene, trials: &Trials) -> String {
+    let mut said = vec![trials.coverage(&scene.set)];
+    let left_out = trials.provenance.excluded.total();
+    if left_out > 0 {
+        let rows = trials.provenance.rows;
+        said.push(format!("{left_out} of {rows} trials left out by rule"));
+    }
+    if trials.provenance.synthetic == Some(true) {
+        said.push("synthetic or simulated trials".into());
+    }
+    said.join("; ")
 }
 
 /// What tells the conditions of a study apart in a table of trials: their places in its set.

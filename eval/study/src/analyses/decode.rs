@@ -62,7 +62,9 @@ impl Analysis for Decode {
         let steps = match scene.never_hidden() {
             None => Some(scene.steps()?),
             Some(id) => {
-                out.warnings.push(format!("Simulation index: not applicable: the ball of condition {id} is never hidden."));
+                out.warnings.push(format!(
+                    "Simulation index: not applicable: the ball of condition {id} is never hidden."
+                ));
                 None
             }
         };
@@ -262,7 +264,9 @@ fn pictures(
             value: v.value,
         });
         let dashed = match mark {
-            Some(_) => " Dashed: the published figure for monkey DMFC (Rajalingham et al. 2025, Fig. 3E).",
+            Some(_) => {
+                " Dashed: the published figure for monkey DMFC (Rajalingham et al. 2025, Fig. 3E)."
+            }
             None => "",
         };
         out.figure(

@@ -125,13 +125,7 @@ fn units(scene: &Scene) -> Result<Option<Vec<Array2>>> {
     Ok(Some(in_layout(&scene.layout, &responses)))
 }
 
-fn tabulate(
-    row: &Row,
-    result: &EndpointResult,
-    bin_ms: f64,
-    table: &mut Table,
-    out: &mut Out,
-) {
+fn tabulate(row: &Row, result: &EndpointResult, bin_ms: f64, table: &mut Table, out: &mut Out) {
     for (alignment, points) in [
         ("start", &result.from_start),
         ("occlusion", &result.from_occlusion),

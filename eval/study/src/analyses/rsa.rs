@@ -130,7 +130,10 @@ impl Steps {
         Ok(Self {
             axis: scene.steps()?,
             warped: false,
-            name: format!("bins of {} ms (the published comparison has steps of 41 ms)", scene.layout.bin_ms()),
+            name: format!(
+                "bins of {} ms (the published comparison has steps of 41 ms)",
+                scene.layout.bin_ms()
+            ),
         })
     }
 
@@ -164,11 +167,7 @@ impl Ceiling {
 
 /// Every other neuron against the rest, through the path that models take: one side through the recording's own reduction,
 /// the other as features.
-fn other_half(
-    scene: &Scene,
-    recording: &Recording,
-    steps: &Steps,
-) -> Result<Option<Ceiling>> {
+fn other_half(scene: &Scene, recording: &Recording, steps: &Steps) -> Result<Option<Ceiling>> {
     let units = units_of(recording);
     let halves = [Half::Full, Half::Sh1, Half::Sh2];
     if halves

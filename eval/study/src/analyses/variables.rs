@@ -441,9 +441,8 @@ impl Question<'_> {
         };
         let published = published.filter(|_| set.is_published() && self.scene.other_task.is_none());
         if let Some(places) = published.and_then(places) {
-            let listed = |place: &usize| {
-                BOUNCE_VISIBLE.contains(place) || BOUNCE_OCCLUDED.contains(place)
-            };
+            let listed =
+                |place: &usize| BOUNCE_VISIBLE.contains(place) || BOUNCE_OCCLUDED.contains(place);
             return (0..places.len()).filter(|&c| listed(&places[c])).collect();
         }
         let Some((_, y)) = self.ball.iter().find(|(name, _)| name == Y) else {

@@ -4,9 +4,9 @@ use mental_pong_game::task::SetCondition;
 use mental_pong_predictor::Null;
 use mental_pong_predictor::observers::Observer;
 
+use super::Stage;
 use super::networks::{BUNDLED, Net};
 use super::rows::{Row, Source};
-use super::Stage;
 use crate::card::RowKind;
 use crate::error::Result;
 use crate::inputs::{Inputs, Model};

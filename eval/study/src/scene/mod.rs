@@ -28,8 +28,8 @@ use crate::inputs::{Inputs, Model};
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::{ConditionRows, Layout, Split};
 use mental_pong_eval::linear::Readout;
-use mental_pong_eval::recordings::FEWEST_CONDITIONS;
 use mental_pong_eval::recordings::dmfc::{Half, Population, Recording, TrialType};
+use mental_pong_eval::recordings::{FEWEST_CONDITIONS, sample};
 use mental_pong_eval::rsa::StepAxis;
 
 /// Published read-out of the end point, and of features of equal number.
@@ -125,7 +125,8 @@ impl Stage<'_> {
     /// A condition whose ball is never hidden, by its id: what is about hidden balls has nothing to say of it.
     pub(crate) fn never_hidden(&self) -> Option<&str> {
         let mut all = self.layout.conditions().iter();
-        all.find(|c| !c.hidden.contains(&true)).map(|c| c.id.as_str())
+        all.find(|c| !c.hidden.contains(&true))
+            .map(|c| c.id.as_str())
     }
 
     /// `[condition][bin, (x, y)]`, where the ball is, degrees.
@@ -229,7 +230,7 @@ fn looked_at(name: &str) -> &'static str {
 
 /// An error with a guess for a set that is not there.
 pub(crate) fn check_set(spec: &str) -> Result<()> {
-    Ok(ConditionSet::open(spec).map(drop)?)
+    Ok(sample::condition_set(spec).map(drop)?)
 }
 
 /// An error with a guess for a model that is not there.
@@ -239,13 +240,9 @@ pub(crate) fn check_model(name: &str) -> Result<()> {
 
 /// The condition set that inputs are about: the recording's, else what was asked for.
 pub(crate) fn condition_set(inputs: &Inputs) -> Result<ConditionSet> {
-    let asked = &inputs.asked;
     match inputs.recording.as_ref().and_then(Recording::set) {
         Some(set) => Ok(set.clone()),
-        None => Ok(ConditionSet::chosen(
-            asked.conditions.as_deref(),
-            &asked.ids,
-        )?),
+        None => inputs.asked.set(),
     }
 }
 
@@ -311,7 +308,10 @@ fn layout(set: &ConditionSet, axis: &BinAxis) -> Result<Layout> {
 fn walls(set: &ConditionSet) -> Option<(f64, f64)> {
     /// Farther from a wall than this no ball turns, degrees.
     const NEAR: f64 = 1.0;
-    let of = |c: &SetCondition| c.geometry().turns_deg(c.law().law().unwrap_or(Law::Display));
+    let of = |c: &SetCondition| {
+        c.geometry()
+            .turns_deg(c.law().law().unwrap_or(Law::Display))
+    };
     let first = set.conditions().first().map(of)?;
     let there = |c: &SetCondition| {
         let track = c.track();
@@ -606,7 +606,8 @@ impl<'a> Scene<'a> {
         }
         text.push(' ');
         text.push_str(&self.set_statement());
-        for note in self.recording.map_or(&[][..], Recording::notes) {
+        let notes = self.recording.map_or(&[][..], Recording::notes);
+        for note in notes.iter().chain(&self.inputs.notices) {
             text.push_str(&format!(" {note}."));
         }
         text

@@ -63,7 +63,11 @@ pub(crate) fn recorded_layout(
     if set.len() != found {
         return Err(Error::field(
             "conditions",
-            format!("the {} of {}, since the file names no ids", set.len(), set.identity()),
+            format!(
+                "the {} of {}, since the file names no ids",
+                set.len(),
+                set.identity()
+            ),
             found.to_string(),
         ));
     }
