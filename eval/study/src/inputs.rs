@@ -328,9 +328,17 @@ impl Inputs {
     fn layers(&mut self, name: &str, path: &Path, set: &ConditionSet) -> Result<()> {
         let mut odd = Vec::new();
         let layers = read_layers(path, set, self.asked.conditions.is_some(), &mut odd)?;
-        let file = file_name(path);
+        // What is odd of every condition is said of the first few.
+        const SAID: usize = 4;
+        let (file, all) = (file_name(path), odd.len());
+        odd.truncate(SAID);
         self.notices
             .extend(odd.into_iter().map(|text| format!("{file}: {text}")));
+        if all > SAID {
+            let more = all - SAID;
+            self.notices
+                .push(format!("{file}: {more} more of the kind"));
+        }
         let several = layers.len() > 1;
         self.give(Role::Latents, name, path)?;
         for layer in layers {

@@ -197,7 +197,10 @@ fn other_bins_are_analysed_and_other_conditions_and_a_missing_ball_are_errors_th
         let root = own(&mini(), 79, bin_ms, first_bin_ms);
         let done = study(open(&root, 79, bin_ms), &["decode"]).unwrap();
         let statement = &done.card.data_statement;
-        assert!(statement.contains("not of the set's own stimuli"), "{statement}");
+        assert!(
+            statement.contains("not of the set's own stimuli"),
+            "{statement}"
+        );
     }
     // Seven conditions: the first of each array that has 79.
     let few = changed(&own(&mini(), 7, 50.0, -300.0), "", &|path, value| {

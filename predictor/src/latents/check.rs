@@ -20,7 +20,7 @@ const RIDGE: f64 = 1e-3;
 const CLEARLY: f64 = 0.7;
 
 /// A share of the place's variance below this is said.
-const HARDLY: f64 = 0.1;
+const HARDLY: f64 = 0.5;
 /// Conditions from which on it is.
 const ENOUGH: usize = 20;
 

@@ -606,11 +606,25 @@ impl<'a> Scene<'a> {
         }
         text.push(' ');
         text.push_str(&self.set_statement());
+        text.extend(self.cut_off());
         let notes = self.recording.map_or(&[][..], Recording::notes);
         for note in notes.iter().chain(&self.inputs.notices) {
             text.push_str(&format!(" {note}."));
         }
         text
+    }
+
+    /// What of the trials is beyond the bins, if something is.
+    fn cut_off(&self) -> Option<String> {
+        let end_ms = self.axis.start_ms(self.axis.n_bins);
+        let ends = self.set.conditions().iter().map(|c| c.track().end().0);
+        let beyond = ends.filter(|ms| *ms > end_ms).count();
+        (beyond > 0).then(|| {
+            format!(
+                " CUT OFF: the bins end {end_ms} ms after motion onset, and {beyond} of {} conditions last longer.",
+                self.set.len()
+            )
+        })
     }
 
     /// Whose conditions these are, and what is theirs alone.
