@@ -174,6 +174,11 @@ pub(crate) struct EvalArgs {
     /// Columns of --behavior by role, for example condition=py_meta_index,paddle=paddle_y.
     #[arg(long, value_name = "ROLE=COLUMN,...")]
     pub(crate) columns: Option<String>,
+    /// Take trials of --behavior that are of few of the conditions, and leave out those of others.
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
     /// Evaluate no model: recordings, behaviour and controls alone.
     #[arg(long, conflicts_with_all = ["models", "latents"])]
     pub(crate) no_models: bool,
@@ -277,6 +282,18 @@ pub(crate) struct PlayArgs {
     /// Schedule: TOML, or CSV with a condition in each row; the 79 recorded conditions without it.
     #[arg(long, value_name = "FILE")]
     pub(crate) schedule: Option<PathBuf>,
+    /// Conditions to play instead of those of the schedule: a built-in set, a stimulus folder, or a CSV of starts in the
+    /// published field.
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub(crate) conditions: Option<String>,
+    /// Of them these, by id, separated by commas.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "ID,ID…",
+        requires = "conditions"
+    )]
+    pub(crate) ids: Vec<String>,
     /// Seed of the order; the schedule's own without it.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
@@ -750,10 +767,21 @@ pub(crate) struct RecordingFileArgs {
     /// The released dictionary (.pkl, .pkl.gz, .mat of v5 or 7.3, .npz), a laboratory's own .npz, NWB, a long Parquet
     /// table, or a converted folder. Told apart by content; read as data, never executed.
     pub(crate) file: PathBuf,
-    /// Most memory for what is read, as `3GiB` or `500MiB`; a file that needs more is refused with the number.
+    /// Conditions that the file is about: a built-in set, a stimulus folder, a CSV, or the released table of 200
+    /// conditions. A file that states its set is held against it; one that states none needs it.
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub(crate) conditions: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+}
+
+/// How a file of recordings is to be understood, alike wherever one is read.
+#[derive(Debug, Args)]
+pub(crate) struct ReadingArgs {
+    /// Recording: most memory for what is read, as `3GiB` or `500MiB`; a file that needs more is refused with the number.
     #[arg(long, default_value = "3GiB", value_parser = parse_bytes)]
     pub(crate) max_memory: u64,
-    /// What the file calls what is asked for, as TOML; `recordings mapping --example` prints a whole one.
+    /// Recording: what the file calls what is asked for, as TOML; `recordings mapping --example` prints a whole one.
     #[arg(long, value_name = "FILE")]
     pub(crate) mapping: Option<PathBuf>,
     /// NWB: column of condition ids in /intervals/trials; `condition_id` without it.
@@ -771,18 +799,13 @@ pub(crate) struct RecordingFileArgs {
     /// NWB: column that is not 0 in trials to leave out; `ignore` without it.
     #[arg(long, value_name = "COLUMN")]
     pub(crate) nwb_exclude: Option<String>,
-    /// What becomes of units and conditions without responses.
+    /// Recording: what becomes of units and conditions without responses; what it cost is said.
     #[arg(long, value_enum, default_value = "refuse")]
     pub(crate) missing: MissingArg,
-    /// Conditions that the file is about: a built-in set, a stimulus folder, a CSV, or the released table of 200
-    /// conditions. A file that states its set is held
-    /// against it; one that states none needs it.
-    #[arg(long, value_name = "NAME|DIR|FILE")]
-    pub(crate) conditions: Option<String>,
-    /// Bring the bins to this length, ms: a whole multiple of the recorded ones.
+    /// Recording: bring the bins to this length, ms: a whole multiple of the recorded ones.
     #[arg(long, value_name = "MS")]
     pub(crate) rebin: Option<f64>,
-    /// Unit of the responses of a laboratory's arrays, where the file does not say.
+    /// Recording: unit of the responses of a laboratory's arrays, where the file does not say.
     #[arg(long, value_enum, value_name = "UNIT")]
     pub(crate) response_unit: Option<ResponseUnitArg>,
 }

@@ -113,7 +113,7 @@ fn predict(folder: &Path, name: &str, more: &[&str]) -> (usize, usize) {
     let ids = more.iter().position(|m| *m == "--ids").map(|k| more[k + 1]);
     let ids: Vec<&str> = ids.map_or_else(Vec::new, |ids| ids.split(',').collect());
     let set = ConditionSet::chosen(None, &ids).unwrap();
-    let layers = read_layers(&out, &set, false).unwrap();
+    let layers = read_layers(&out, &set, false, &mut Vec::new()).unwrap();
     let layer = layers.iter().find(|l| l.name == layer).unwrap();
     for trial in &layer.trials {
         let rows = || trial.latents.chunks_exact(trial.dim);

@@ -199,7 +199,7 @@ fn main() -> Result<(), Failure> {
         .iter()
         .enumerate()
         .map(|(c, &rows)| ConditionRows {
-            id: c as u32,
+            id: c.to_string(),
             bins: (6..6 + rows).collect(),
             targets: targets[c].clone(),
             visible: vec![true; rows],

@@ -27,7 +27,7 @@
 //! // Four conditions of ten 50-ms bins; the last four bins are hidden.
 //! let conditions = (0..4)
 //!     .map(|c| ConditionRows {
-//!         id: c,
+//!         id: c.to_string(),
 //!         bins: (6..16).collect(),
 //!         targets: Array2::from_fn(10, 2, |bin, t| if t == 0 { bin as f64 } else { f64::from(c) * bin as f64 }),
 //!         visible: (0..10).map(|bin| bin < 6).collect(),

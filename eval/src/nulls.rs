@@ -13,8 +13,8 @@ use crate::stats::bootstrap::{Bootstrap, Interval};
 use crate::stats::permutation::{Permutation, TestResult};
 use crate::stats::{self, Summary};
 
-/// Bins before the onset of occlusion that a line is laid through: 500 ms at bins of 50 ms.
-pub const LINE_BINS: usize = 10;
+/// Time before the onset of occlusion whose bins a line is laid through, ms.
+pub const LINE_MS: f64 = 500.0;
 
 /// Paths read out of features on held-out conditions.
 #[derive(Debug, Clone, PartialEq)]

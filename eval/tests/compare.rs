@@ -303,7 +303,7 @@ fn layered() -> (Layout, Vec<Layer>) {
         let start = 3.0 * rng.normal();
         let y = |bin: usize| start + slope * bin as f64;
         conditions.push(ConditionRows {
-            id: c as u32,
+            id: c.to_string(),
             bins: (0..last).collect(),
             targets: Array2::from_fn(last, 2, |bin, t| if t == 0 { bin as f64 } else { y(bin) }),
             visible: (0..last).map(|bin| bin < occlusion).collect(),

@@ -21,7 +21,7 @@ fn layout(seed: u64) -> Layout {
             let n = 24 + c % 7;
             let (y0, dy) = (stream.uniform(-5.0, 5.0), stream.uniform(-0.3, 0.3));
             ConditionRows {
-                id: c as u32,
+                id: c.to_string(),
                 bins: (6..6 + n).collect(),
                 targets: Array2::from_fn(n, 3, |b, t| match t {
                     0 => b as f64 * 0.4 - 5.0,

@@ -93,7 +93,7 @@ fn online(keep: impl Fn(bool, bool) -> bool) -> (Layout, Vec<Array2>) {
             factors[rows[i] * 50 + j] as f64 / 1024.0
         }));
         conditions.push(ConditionRows {
-            id: c as u32,
+            id: c.to_string(),
             bins: rows.iter().map(|&i| bin[i] as usize).collect(),
             targets: Array2::from_fn(rows.len(), 4, |i, j| targets[rows[i] * 4 + j]),
             visible: rows.iter().map(|&i| visible[i] == 1).collect(),
@@ -168,7 +168,7 @@ fn minimum_norm_decoding_equals_the_authors_decoder() {
     let n_targets = y.len() / 79;
     let conditions = (0..79)
         .map(|c| ConditionRows {
-            id: c as u32,
+            id: c.to_string(),
             bins: vec![0],
             targets: Array2::from_fn(1, n_targets, |_, t| y[c * n_targets + t]),
             visible: vec![true],
@@ -213,7 +213,7 @@ fn end_point_decoding_equals_the_authors_decoder() {
         heights.push(y[rows[0]]);
         assert!(rows.iter().all(|&i| y[i] == y[rows[0]]));
         conditions.push(ConditionRows {
-            id: c as u32,
+            id: c.to_string(),
             bins: rows.iter().map(|&i| bin[i] as usize).collect(),
             targets: Array2::filled(rows.len(), 0, 0.0),
             visible: vec![false; rows.len()],

@@ -306,7 +306,7 @@ fn planted_layout(n: usize, bins: usize, seed: u64) -> (Layout, Vec<Array2>) {
                 targets.get(bin, 0) * [1.0, -2.0][u] + [0.0, 3.0][u]
             }));
             ConditionRows {
-                id: c as u32,
+                id: c.to_string(),
                 bins: (0..bins).collect(),
                 targets,
                 visible: (0..bins).map(|bin| bin < bins / 2).collect(),

@@ -454,7 +454,10 @@ fn a_planned_agent_ends_where_its_plan_says() {
     let ends = BTreeMap::from([(55_062, -3.0), (29_337, 4.0)]);
     let mut hands = AgentHands::new(Box::new(PlannedAgent::new("ctrnn".into(), ends.clone())));
     for row in trials(&plan, &mut hands) {
-        assert!((row.paddle_y_deg.unwrap() - ends[&row.condition_id]).abs() < 0.09);
+        assert!(
+            (row.paddle_y_deg.unwrap() - ends[&row.condition_id.parse::<u32>().unwrap()]).abs()
+                < 0.09
+        );
         assert_eq!(row.observer, "ctrnn");
     }
 }

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use mental_pong_study::{Asked, Request, StudyConfig};
 
+use super::recordings::reading;
 use super::study::{Outputs, study};
 use crate::Done;
 use crate::args::{EvalArgs, FileArgs};
@@ -15,6 +16,8 @@ pub(crate) fn eval(args: &EvalArgs, progress: &Progress) -> Done {
         models: args.models.clone(),
         no_models: args.no_models,
         columns: args.columns.clone(),
+        allow_missing: args.allow_missing,
+        reading: reading(&args.reading)?,
     };
     let outputs = Outputs {
         folder: args.out.clone(),

@@ -2,13 +2,13 @@ use std::path::{Path, PathBuf};
 
 use mental_pong_base::Quiet;
 use mental_pong_game::records::{Display, Other, Recorder, Run, SessionName, Summary, read_trials};
-use mental_pong_game::task::Law;
 use mental_pong_game::task::agent::{
     AgentHands, Hands, KinematicAgent, KinematicKind, PlannedAgent, Script,
 };
 use mental_pong_game::task::headless;
 use mental_pong_game::task::schedule::{Plan, Schedule};
 use mental_pong_game::task::session::{Session, SessionSetup};
+use mental_pong_game::task::{ConditionSet, Law};
 use serde::Serialize;
 
 use super::{output, output_json};
@@ -56,8 +56,16 @@ fn plan(args: &PlayArgs) -> Result<Plan, Failure> {
     if let Some(seed) = args.seed {
         schedule.seed = seed;
     }
-    if let Some(law) = args.law {
+    let set = match &args.conditions {
+        Some(spec) => Some(ConditionSet::chosen(Some(spec), &args.ids)?),
+        None => None,
+    };
+    let flown = set.as_ref().and_then(|set| set.law().law());
+    if let Some(law) = args.law.or(flown) {
         schedule.law = law;
+    }
+    if let Some(set) = set {
+        return Ok(schedule.plan_of(&set)?);
     }
     let path = args.schedule.as_deref().unwrap_or(Path::new("schedule"));
     Ok(schedule.plan(path)?)

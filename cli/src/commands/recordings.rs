@@ -10,6 +10,7 @@ use mental_pong_eval::recordings::simulate::{self, Noise, Settings};
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_eval::recordings::{Missing, convert, export, file};
 use mental_pong_formats::limits::Limits;
+use mental_pong_study::Reading;
 use mental_pong_study::report::recording_figure;
 
 use mental_pong_game::task::ConditionSet;
@@ -17,20 +18,15 @@ use mental_pong_game::task::ConditionSet;
 use super::{output, output_json};
 use crate::Done;
 use crate::args::{
-    MissingArg, NoiseArg, RecordingFileArgs, RecordingsConvertArgs, RecordingsInfoArgs,
-    RecordingsMappingArgs, RecordingsSimulateArgs, RecordingsTrialsArgs, ResponseUnitArg,
+    MissingArg, NoiseArg, ReadingArgs, RecordingFileArgs, RecordingsConvertArgs,
+    RecordingsInfoArgs, RecordingsMappingArgs, RecordingsSimulateArgs, RecordingsTrialsArgs,
+    ResponseUnitArg,
 };
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-fn limits(args: &RecordingFileArgs) -> Limits {
-    Limits {
-        bytes: args.max_memory,
-        ..Limits::default()
-    }
-}
-
-fn open(args: &RecordingFileArgs, monitor: &dyn Monitor) -> Result<Recording, Failure> {
+/// What the flags say of how recordings are read.
+pub(super) fn reading(args: &ReadingArgs) -> Result<Reading, Failure> {
     let file = args.mapping.as_deref();
     let mut mapping = file.map(Mapping::open).transpose()?.unwrap_or_default();
     for (item, said) in [
@@ -43,11 +39,9 @@ fn open(args: &RecordingFileArgs, monitor: &dyn Monitor) -> Result<Recording, Fa
         mapping.names.extend(said);
     }
     mapping.conditions.extend(args.nwb_map.iter().cloned());
-    let opening = Opening {
-        expected: None,
-        limits: limits(args),
+    Ok(Reading {
+        most_bytes: args.max_memory,
         mapping,
-        conditions: args.conditions.as_deref().map(condition_set).transpose()?,
         missing: match args.missing {
             MissingArg::Refuse => Missing::Refuse,
             MissingArg::DropUnits => Missing::DropUnits,
@@ -60,15 +54,24 @@ fn open(args: &RecordingFileArgs, monitor: &dyn Monitor) -> Result<Recording, Fa
             ResponseUnitArg::Hz => RateUnit::Hz,
             ResponseUnitArg::SpikesPerBin => RateUnit::SpikesPerBin,
         }),
-    };
+    })
+}
+
+fn open(args: &RecordingFileArgs, monitor: &dyn Monitor) -> Result<Recording, Failure> {
+    let said = args.conditions.as_deref().map(condition_set).transpose()?;
+    let opening = reading(&args.reading)?.opening(said);
     Ok(Recording::open_as(&args.file, &opening, monitor)?)
 }
 
 pub(crate) fn info(args: &RecordingsInfoArgs, monitor: &dyn Monitor) -> Done {
+    let limits = Limits {
+        bytes: args.input.reading.max_memory,
+        ..Limits::default()
+    };
     let recording = match open(&args.input, monitor) {
         Ok(recording) => recording,
         // A file of the authors' results is no recording, but it is one of theirs.
-        Err(failure) => match Results::open(&args.input.file, &limits(&args.input)) {
+        Err(failure) => match Results::open(&args.input.file, &limits) {
             Ok(results) if !args.json => {
                 let file = args.input.file.display();
                 return output(|out| write!(out, "{file}\n{results}"));

@@ -69,6 +69,9 @@ fn summary(card: &Card, folder: &Path) -> Done {
             writeln!(out, "{line}")?;
         }
         writeln!(out, "{}", card.data_statement)?;
+        if table.columns.is_empty() {
+            return writeln!(out, "Report: {}", folder.join("report.html").display());
+        }
         let name_width = table.rows.iter().map(|r| r.name.chars().count()).max();
         let name_width = name_width.unwrap_or(0).max(4);
         write!(out, "  {:name_width$}", "")?;

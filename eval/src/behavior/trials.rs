@@ -23,7 +23,7 @@ pub enum Outcome {
 pub struct TrialTable {
     /// `[trial]`, who; any number that tells subjects apart.
     pub subject: Vec<u32>,
-    /// `[trial]`, id of the condition.
+    /// `[trial]`, which condition; any number that tells conditions apart.
     pub condition: Vec<u32>,
     /// `[trial]`, height of the ball at the end, degrees, by `law`.
     pub truth_deg: Vec<f64>,

@@ -41,7 +41,7 @@ impl Inputs {
         variables: &[Variable],
         (neural, behavior): (&Mask, &Mask),
         epochs: Epochs<'_>,
-        ids: Option<&[u32]>,
+        ids: Option<&[String]>,
         bin_ms: f64,
     ) -> Result<Self> {
         neural.check(responses.conditions(), responses.bins())?;
@@ -58,7 +58,7 @@ impl Inputs {
         mask: &Mask,
         lag_bins: i64,
         epochs: Epochs<'_>,
-        ids: Option<&[u32]>,
+        ids: Option<&[String]>,
         bin_ms: f64,
     ) -> Result<Self> {
         let (n, bins) = (responses.conditions(), responses.bins());
@@ -106,7 +106,7 @@ impl Inputs {
         responses: &Responses,
         variables: &[Variable],
         (neural, behavior): (&Mask, &Mask),
-        ids: Option<&[u32]>,
+        ids: Option<&[String]>,
         bin_ms: f64,
     ) -> Result<Self> {
         let (n, bins) = (responses.conditions(), responses.bins());
@@ -158,7 +158,6 @@ impl Inputs {
         let responses = recording.responses(from.trials, from.population, from.half)?;
         let variables = variables(recording, from.trials, from.variables)?;
         let behavior = recording.mask(from.trials, from.mask)?;
-        let ids = ids_of(recording);
         Self::paired(
             &responses,
             &variables,
@@ -168,7 +167,7 @@ impl Inputs {
                 visible: recording.mask(from.trials, "start_occ_pad0")?,
                 hidden: recording.mask(from.trials, "occ_end_pad0")?,
             },
-            ids.as_deref(),
+            recording.condition_ids(),
             recording.expected().bin_ms,
         )
     }
@@ -179,7 +178,7 @@ impl Inputs {
         mask: &Mask,
         pairing: Pairing,
         epochs: Epochs<'_>,
-        ids: Option<&[u32]>,
+        ids: Option<&[String]>,
         bin_ms: f64,
     ) -> Result<Self> {
         match pairing {
@@ -244,17 +243,6 @@ impl FromRecording<'static> {
             pairing: Pairing::RolledMask(0),
         }
     }
-}
-
-/// Ids of the conditions where they are rows of the published table.
-fn ids_of(recording: &Recording) -> Option<Vec<u32>> {
-    recording
-        .set()
-        .filter(|set| set.is_published())?
-        .ids()
-        .iter()
-        .map(|id| id.parse().ok())
-        .collect()
 }
 
 /// Several variables, see [`variable`].
@@ -417,10 +405,10 @@ fn by_condition(mask: &Mask) -> Vec<Vec<usize>> {
     cells
 }
 
-fn id(ids: Option<&[u32]>, c: usize) -> u32 {
+fn id(ids: Option<&[String]>, c: usize) -> String {
     ids.and_then(|ids| ids.get(c))
-        .copied()
-        .unwrap_or_else(|| u32::try_from(c).unwrap_or(u32::MAX))
+        .cloned()
+        .unwrap_or_else(|| c.to_string())
 }
 
 fn check(responses: &Responses, variables: &[Variable]) -> Result<()> {

@@ -35,9 +35,9 @@ impl Epoch {
 /// The rows of one condition: one for each bin of the mask `start_end`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConditionRows {
-    /// Id of the condition in the generator's table.
-    pub id: u32,
-    /// `[row]`, bin on the analysis axis (50 ms), rising.
+    /// Id of the condition in its set.
+    pub id: String,
+    /// `[row]`, bin on the axis of the analysis, rising.
     pub bins: Vec<usize>,
     /// `[row, target]`, the truth. NaN is missing: such a row is dropped for all targets, as in the published decoder.
     pub targets: Array2,

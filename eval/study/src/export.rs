@@ -41,7 +41,7 @@ pub fn file_of(row: &str) -> String {
 pub(crate) fn export(scene: &Scene, folder: &Path) -> Result<()> {
     create_folder(folder)?;
     let (n, most) = (
-        scene.conditions.len(),
+        scene.n_conditions(),
         scene
             .layout
             .conditions()
@@ -77,7 +77,7 @@ pub(crate) fn export(scene: &Scene, folder: &Path) -> Result<()> {
             })
             .collect()
     };
-    let ids: Vec<i64> = conditions.iter().map(|c| i64::from(c.id)).collect();
+    let ids: Vec<String> = conditions.iter().map(|c| c.id.clone()).collect();
     let bins: Vec<i64> = padded(1, &|c, b, _| conditions[c].bins[b] as f64)
         .into_iter()
         .map(|v| if v.is_nan() { -1 } else { v as i64 })
@@ -91,7 +91,7 @@ pub(crate) fn export(scene: &Scene, folder: &Path) -> Result<()> {
     write(
         &folder.join("study.npz"),
         &[
-            ("id".into(), vec![n], Column::Ints(&ids)),
+            ("id".into(), vec![n], Column::Texts(&ids)),
             ("bin".into(), vec![n, most], Column::Ints(&bins)),
             ("truth".into(), vec![n, most, 2], Column::Floats(&truth)),
             ("visible".into(), vec![n, most], Column::Ints(&visible)),

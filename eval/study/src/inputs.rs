@@ -12,8 +12,13 @@ use crate::card::{Card, Given, Role};
 use crate::error::{Error, Result};
 use crate::latents::{Layer, read_layers};
 use crate::scene::{self, BUNDLED};
+use mental_pong_eval::recordings::Missing;
+use mental_pong_eval::recordings::arrays::RateUnit;
 use mental_pong_eval::recordings::dmfc::{Opening, Recording};
+use mental_pong_eval::recordings::mapping::Mapping;
+use mental_pong_eval::recordings::sample::condition_set;
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
+use mental_pong_formats::limits::Limits;
 
 /// A model under test.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,8 +34,56 @@ pub enum Model {
     },
 }
 
+/// How recordings are read, where the file alone does not say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reading {
+    /// What the file calls what is asked for.
+    pub mapping: Mapping,
+    /// What becomes of units and conditions without responses.
+    pub missing: Missing,
+    /// Length of the bins to bring it to, ms.
+    pub rebin_ms: Option<f64>,
+    /// Unit of the responses.
+    pub response_unit: Option<RateUnit>,
+    /// Most memory for what is read, bytes.
+    pub most_bytes: u64,
+}
+
+impl Default for Reading {
+    /// As the file says, within the usual limits.
+    fn default() -> Self {
+        Self {
+            mapping: Mapping::default(),
+            missing: Missing::default(),
+            rebin_ms: None,
+            response_unit: None,
+            most_bytes: Limits::default().bytes,
+        }
+    }
+}
+
+impl Reading {
+    /// How a file of these conditions is opened, or of those that it states itself.
+    #[must_use]
+    pub fn opening(&self, conditions: Option<ConditionSet>) -> Opening {
+        Opening {
+            expected: None,
+            limits: Limits {
+                bytes: self.most_bytes,
+                ..Limits::default()
+            },
+            mapping: self.mapping.clone(),
+            conditions,
+            missing: self.missing,
+            rebin_ms: self.rebin_ms,
+            response_unit: self.response_unit,
+        }
+    }
+}
+
 /// What is asked for by name, so that a card can be computed again.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Asked {
     /// Condition set by name; the recording's, else `primate79`, without it.
@@ -43,10 +96,28 @@ pub struct Asked {
     pub no_models: bool,
     /// Columns of the trials by role, for example `condition=py_meta_index`.
     pub columns: Option<String>,
+    /// Whether trials may be of few of the conditions, and those of others are left out.
+    pub allow_missing: bool,
+    /// How recordings are read.
+    pub reading: Reading,
+}
+
+impl Asked {
+    /// The set that was asked for, `primate79` where none was.
+    pub(crate) fn set(&self) -> Result<ConditionSet> {
+        let Some(spec) = &self.conditions else {
+            return Ok(ConditionSet::chosen(None, &self.ids)?);
+        };
+        let set = condition_set(spec)?;
+        if self.ids.is_empty() {
+            return Ok(set);
+        }
+        Ok(set.narrowed(&self.ids)?)
+    }
 }
 
 /// What is asked for, by names and paths. [`Inputs::open`] reads it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Request {
     /// What is asked for by name.
     pub asked: Asked,
@@ -152,6 +223,8 @@ pub struct Inputs {
     pub attributes: Option<Attributes>,
     /// Everything that was given, with its hash.
     pub given: Vec<Given>,
+    /// What is odd about latents that were given, each with its file.
+    pub notices: Vec<String>,
 }
 
 impl Default for Inputs {
@@ -168,6 +241,7 @@ impl Default for Inputs {
             contact: None,
             attributes: None,
             given: Vec::new(),
+            notices: Vec::new(),
         }
     }
 }
@@ -228,26 +302,43 @@ impl Inputs {
                 inputs.layers(name, path, &set)?;
             }
         }
-        let options = TrialOptions {
-            columns: request
-                .asked
-                .columns
-                .as_deref()
-                .map(str::parse)
-                .transpose()?
-                .unwrap_or_default(),
-            ..TrialOptions::default()
-        };
         for (name, path) in &request.behavior {
-            let trials = Trials::open(path, &options)?;
+            let trials = Trials::open(path, &inputs.trial_options()?)?;
             inputs.give(Role::Behavior, name, path)?;
             inputs.trials.push((name.clone(), trials));
         }
         Ok(inputs)
     }
 
+    /// How trials are read: held against all of the set that was asked for, or that the recording is of.
+    fn trial_options(&self) -> Result<TrialOptions> {
+        let columns = self.asked.columns.as_deref().map(str::parse);
+        let set = match &self.asked.conditions {
+            Some(spec) => condition_set(spec)?,
+            None => scene::condition_set(self)?,
+        };
+        Ok(TrialOptions {
+            columns: columns.transpose()?.unwrap_or_default(),
+            set: Some(set),
+            allow_missing: self.asked.allow_missing,
+            ..TrialOptions::default()
+        })
+    }
+
     fn layers(&mut self, name: &str, path: &Path, set: &ConditionSet) -> Result<()> {
-        let layers = read_layers(path, set, self.asked.conditions.is_some())?;
+        let mut odd = Vec::new();
+        let layers = read_layers(path, set, self.asked.conditions.is_some(), &mut odd)?;
+        // What is odd of every condition is said of the first few.
+        const SAID: usize = 4;
+        let (file, all) = (file_name(path), odd.len());
+        odd.truncate(SAID);
+        self.notices
+            .extend(odd.into_iter().map(|text| format!("{file}: {text}")));
+        if all > SAID {
+            let more = all - SAID;
+            self.notices
+                .push(format!("{file}: {more} more of the kind"));
+        }
         let several = layers.len() > 1;
         self.give(Role::Latents, name, path)?;
         for layer in layers {
@@ -264,13 +355,10 @@ impl Inputs {
     /// A recording; of a file that states no set the conditions are those that were said.
     fn record(&self, path: &Path) -> Result<Recording> {
         let said = match &self.asked.conditions {
-            Some(spec) => Some(ConditionSet::chosen(Some(spec), &self.asked.ids)?),
+            Some(_) => Some(self.asked.set()?),
             None => None,
         };
-        let opening = Opening {
-            conditions: said,
-            ..Opening::default()
-        };
+        let opening = self.asked.reading.opening(said);
         Ok(Recording::open_as(path, &opening, &Quiet)?)
     }
 

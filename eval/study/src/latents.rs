@@ -8,9 +8,6 @@ use mental_pong_predictor::latents::{LatentsFile, Step, mean_in_bins};
 use crate::error::{Error, Result};
 use mental_pong_eval::array::Array2;
 
-const BIN_MS: f64 = 50.0;
-/// Motion onset on the axis of bins, ms.
-const ONSET_MS: f64 = 300.0;
 /// Time at either end of a condition over which a step may be held, ms: a coarse model's last step and the bin that is cut.
 const HELD_MS: f64 = 200.0;
 
@@ -37,11 +34,11 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// `[condition][bin, latent]`: each condition in its own bins, see [`mean_in_bins`].
+    /// `[condition][bin, latent]`: each condition in its own bins of `axis`, see [`mean_in_bins`].
     ///
     /// [`Error::Field`](mental_pong_eval::error::Error::Field) for a condition whose steps leave more than 200 ms of its bins without a step at the beginning or at
     /// the end: there the first or last step would be held, as for times in seconds or from another zero.
-    pub fn in_bins(&self, bins: &[Vec<usize>]) -> Result<Vec<Array2>> {
+    pub fn in_bins(&self, axis: &BinAxis, bins: &[Vec<usize>]) -> Result<Vec<Array2>> {
         self.trials
             .iter()
             .zip(bins)
@@ -49,8 +46,7 @@ impl Layer {
                 if let (Some(first), Some(last), [from, .., to]) =
                     (trial.steps.first(), trial.steps.last(), &bins[..])
                 {
-                    let (from, to) = (*from as f64 * BIN_MS, (*to as f64 + 1.0) * BIN_MS);
-                    let (from, to) = (from - ONSET_MS, to - ONSET_MS);
+                    let (from, to) = (axis.start_ms(*from), axis.end_ms(*to));
                     if first.time_ms > from + HELD_MS || last.time_ms < to - HELD_MS {
                         return Err(Error::field(
                             format!("{}, condition {}", self.name, trial.id),
@@ -61,8 +57,7 @@ impl Layer {
                         ));
                     }
                 }
-                let axis = BinAxis::PUBLISHED;
-                let values = mean_in_bins(&trial.steps, &trial.latents, &axis, bins);
+                let values = mean_in_bins(&trial.steps, &trial.latents, axis, bins);
                 Ok(Array2::new(bins.len(), trial.dim, values)?)
             })
             .collect()
@@ -70,16 +65,22 @@ impl Layer {
 }
 
 /// Reads every layer of a file of latents for the conditions of a set. `said` is whether the user said that the file is of that
-/// set; one that states its set needs no saying.
+/// set; one that states its set needs no saying. What is odd about it, its clock or its values, goes to `notices`.
 ///
 /// # Errors
 /// Those of [`LatentsFile::open`] and [`LatentsFile::of_set`], which name file and field.
-pub fn read_layers(path: &Path, set: &ConditionSet, said: bool) -> Result<Vec<Layer>> {
+pub fn read_layers(
+    path: &Path,
+    set: &ConditionSet,
+    said: bool,
+    notices: &mut Vec<String>,
+) -> Result<Vec<Layer>> {
     let mut file = LatentsFile::open(path, None, said.then_some(set))?;
     if !said {
         // Without a word about its set, nobody knows whose trials these are.
         file.set(None)?;
     }
+    notices.extend(file.check(set)?.warnings);
     let latents = file.of_set(set, None)?;
     Ok(latents
         .layers

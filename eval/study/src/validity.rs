@@ -45,7 +45,7 @@ pub(crate) fn check(scene: &Scene, checks: &mut Vec<Check>) -> Result<()> {
         .find(|row| row.read_out() && row.tested())
         .or_else(|| scene.rows.iter().filter(made).find(|row| row.read_out()));
     if let Some(row) = read
-        && scene.conditions.len() >= 8
+        && scene.n_conditions() >= 8
     {
         leak(scene, row, checks)?;
     }

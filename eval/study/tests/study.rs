@@ -177,7 +177,7 @@ fn variables_that_were_never_recorded_are_left_out() {
 }
 
 #[test]
-fn other_bins_too_few_conditions_and_a_missing_ball_are_errors_that_say_so() {
+fn other_bins_are_analysed_and_other_conditions_and_a_missing_ball_are_errors_that_say_so() {
     let open = |root: &Value, conditions: usize, bin_ms: f64| {
         let expected = Expected {
             conditions,
@@ -192,14 +192,16 @@ fn other_bins_too_few_conditions_and_a_missing_ball_are_errors_that_say_so() {
             assert!(error.contains(word), "{error} lacks {word}");
         }
     };
-    says(
-        open(&own(&mini(), 79, 25.0, -300.0), 79, 25.0),
-        &["axes", "50 ms from -300 ms", "25 ms"],
-    );
-    says(
-        open(&own(&mini(), 79, 50.0, 0.0), 79, 50.0),
-        &["axes", "from 0 ms"],
-    );
+    // Other bins are analysed as they are. These masks are not those of the set in such bins, and that is said.
+    for (bin_ms, first_bin_ms) in [(25.0, -300.0), (50.0, 0.0)] {
+        let root = own(&mini(), 79, bin_ms, first_bin_ms);
+        let done = study(open(&root, 79, bin_ms), &["decode"]).unwrap();
+        let statement = &done.card.data_statement;
+        assert!(
+            statement.contains("not of the set's own stimuli"),
+            "{statement}"
+        );
+    }
     // Seven conditions: the first of each array that has 79.
     let few = changed(&own(&mini(), 7, 50.0, -300.0), "", &|path, value| {
         if path == "trial_meta" || path == "meta" {
@@ -227,7 +229,7 @@ fn other_bins_too_few_conditions_and_a_missing_ball_are_errors_that_say_so() {
     .unwrap();
     says(
         open(&few, 7, 50.0),
-        &["conditions", "7 is too few", "at least 10"],
+        &["conditions", "the 79 of", "names no ids", "7"],
     );
     // NaN where none may be, by condition and bin.
     let broken = changed(&mini(), "", &|path, value| {

@@ -22,8 +22,9 @@ pub struct TrialRow {
     pub block: u32,
     /// Number in the session, from 1.
     pub trial: u32,
-    /// Id in the generator's table; from 1,000,000 for a trial of the schedule's own.
-    pub condition_id: u32,
+    /// Id of the condition in its set: of a published set the row of the generator's table; from 1,000,000 for a trial of
+    /// the schedule's own.
+    pub condition_id: String,
     /// Whether the occluder hid the ball.
     pub trial_type: TrialKind,
     /// Practice: no occluder at all.
@@ -142,7 +143,7 @@ pub(crate) fn in_order(rows: &[TrialRow], plan: &Plan, path: &Path) -> Result<()
     let same = rows
         .iter()
         .zip(&plan.trials)
-        .all(|(row, t)| row.trial == t.number && row.condition_id == t.spec.condition.id);
+        .all(|(row, t)| row.trial == t.number && row.condition_id == plan.id_of(&t.spec.condition));
     if same && rows.len() <= plan.trials.len() {
         return Ok(());
     }

@@ -91,15 +91,19 @@ impl Sidecar {
     /// The sidecar of a plan, without a run.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        Self {
-            schedule: json!({
+        let mut schedule = json!({
                 "Sha256": plan.sha256(),
                 "Seed": plan.seed,
                 "Law": plan.law,
                 "Trials": plan.trials.len(),
                 "Blocks": plan.blocks,
                 "Rules": plan.rules,
-            }),
+        });
+        if let (Some(set), Value::Object(all)) = (&plan.set, &mut schedule) {
+            all.insert("ConditionSet".into(), json!(set));
+        }
+        Self {
+            schedule,
             runs: Vec::new(),
         }
     }

@@ -83,7 +83,7 @@ pub struct Other {
     /// Mean absolute error of its occluded trials, degrees.
     pub mae_deg: f64,
     /// Mean error of its occluded trials by condition, degrees: paddle minus ball.
-    pub errors_deg: BTreeMap<u32, f64>,
+    pub errors_deg: BTreeMap<String, f64>,
     /// Whether its errors are shown in the picture, beside the person's.
     pub pictured: bool,
 }
@@ -128,13 +128,13 @@ impl Other {
 
 /// Mean truth and mean error of the occluded trials of each condition, degrees.
 #[must_use]
-pub fn errors_by_condition(rows: &[TrialRow]) -> BTreeMap<u32, (f64, f64)> {
-    let mut all: BTreeMap<u32, (f64, f64, f64)> = BTreeMap::new();
+pub fn errors_by_condition(rows: &[TrialRow]) -> BTreeMap<String, (f64, f64)> {
+    let mut all: BTreeMap<String, (f64, f64, f64)> = BTreeMap::new();
     for row in rows {
         if let (Some(error), false, TrialKind::Occluded) =
             (row.error_deg, row.practice, row.trial_type)
         {
-            let of = all.entry(row.condition_id).or_default();
+            let of = all.entry(row.condition_id.clone()).or_default();
             *of = (of.0 + row.y_true_deg, of.1 + error, of.2 + 1.0);
         }
     }

@@ -12,6 +12,7 @@ use crate::task::condition::Condition;
 use crate::task::conditions79::PRIMATE79_IDS;
 use crate::task::law::Law;
 use crate::task::own::{OWN_ID_FIRST, Rule, Start, own_condition};
+use crate::task::set::{ConditionSet, SetIdentity};
 use crate::task::table::{Set, select};
 use crate::task::trial::{TrialKind, TrialRules, TrialSpec};
 use mental_pong_base::Stream;
@@ -164,6 +165,10 @@ pub struct Plan {
     pub blocks: u32,
     /// The trials.
     pub trials: Vec<ScheduledTrial>,
+    /// The condition set that they are of, where one was named.
+    pub set: Option<SetIdentity>,
+    /// `[condition]`: the ids of that set, where they are its own.
+    ids: Vec<String>,
 }
 
 impl Schedule {
@@ -229,9 +234,51 @@ impl Schedule {
     pub fn plan(&self, path: &Path) -> Result<Plan> {
         self.check()?;
         let entries = self.entries(path)?;
+        self.planned(&entries)
+    }
+
+    /// The trials that follow of the conditions of a set, with the settings of the schedule. Trials that it lists itself
+    /// take no part. The law is the schedule's.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] for a set whose conditions cannot be played: a path that was recorded, a field of its own; and
+    /// as [`plan`](Self::plan).
+    pub fn plan_of(&self, set: &ConditionSet) -> Result<Plan> {
+        self.check()?;
+        let published = set.is_published();
+        let mut entries = Vec::with_capacity(set.len());
+        for (condition, place) in set.conditions().iter().zip(OWN_ID_FIRST..) {
+            let start = condition
+                .start()
+                .filter(|_| condition.geometry().is_published());
+            let Some(start) = start else {
+                return Err(Error::BadValue {
+                    field: "conditions",
+                    expected: "starts in the published field, which is the one that is played"
+                        .into(),
+                    found: match condition.start() {
+                        Some(_) => format!("condition {} with another field", condition.id()),
+                        None => format!("the recorded path of condition {}", condition.id()),
+                    },
+                });
+            };
+            let id = if published { start.id } else { place };
+            entries.push((Condition { id, ..*start }, Entry::default()));
+        }
+        Ok(Plan {
+            set: Some(set.identity()),
+            ids: match published {
+                true => Vec::new(),
+                false => set.ids().into_iter().map(String::from).collect(),
+            },
+            ..self.planned(&entries)?
+        })
+    }
+
+    fn planned(&self, entries: &[(Condition, Entry)]) -> Result<Plan> {
         let listed = match self.trials {
-            Some(n) => self.drawn(&entries, n as usize)?,
-            None => self.repeated(&entries)?,
+            Some(n) => self.drawn(entries, n as usize)?,
+            None => self.repeated(entries)?,
         };
         let order = match self.order {
             Order::Random => Stream::new(self.seed, "schedule.order", 0).permutation(listed.len()),
@@ -288,6 +335,8 @@ impl Schedule {
             rules: self.rules,
             blocks: self.blocks,
             trials,
+            set: None,
+            ids: Vec::new(),
         })
     }
 
@@ -475,6 +524,14 @@ fn too_many(n: usize) -> Result<()> {
 }
 
 impl Plan {
+    /// Id of a condition of the plan, as its set has it: a row of the published table, or the text of a set of one's own.
+    #[must_use]
+    pub fn id_of(&self, condition: &Condition) -> String {
+        let own = condition.id.checked_sub(OWN_ID_FIRST);
+        let own = own.and_then(|place| self.ids.get(place as usize));
+        own.map_or_else(|| condition.id.to_string(), Clone::clone)
+    }
+
     /// The list as a table, a row a trial, tab-separated, with a header: what the records keep.
     #[must_use]
     pub fn to_tsv(&self) -> String {
@@ -487,7 +544,7 @@ impl Plan {
                 "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
                 trial.number,
                 trial.block,
-                c.id,
+                self.id_of(c),
                 spec.kind.name(),
                 spec.practice,
                 spec.law,

@@ -342,7 +342,7 @@ impl Session {
             session: self.setup.name.session.clone(),
             block: running.scheduled.block,
             trial: running.scheduled.number,
-            condition_id: condition.id,
+            condition_id: self.plan.id_of(condition),
             trial_type: spec.kind,
             practice: spec.practice,
             occluder_opacity: spec.occluder_alpha(rules),

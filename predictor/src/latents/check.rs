@@ -19,6 +19,11 @@ const RIDGE: f64 = 1e-3;
 /// At another lag at most this share of what is left unexplained at none may be left.
 const CLEARLY: f64 = 0.7;
 
+/// A share of the place's variance below this is said.
+const HARDLY: f64 = 0.5;
+/// Conditions from which on it is.
+const ENOUGH: usize = 20;
+
 /// One layer as it was understood.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LayerCheck {
@@ -109,6 +114,12 @@ impl LatentsFile {
                     if found.best_lag_ms > 0.0 { "after" } else { "before" },
                     found.r2[0],
                     found.r2[1],
+                ));
+            }
+            if found.best_lag_ms == 0.0 && found.r2[1] < HARDLY && set.len() >= ENOUGH {
+                check.warnings.push(format!(
+                    "{}: the visible ball can hardly be read at any time (r2 {:.3}): are ids, order and times right?",
+                    found.name, found.r2[1],
                 ));
             }
             if found.dead_units > 0 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use mental_pong_game::frames::{Preset, Renderer};
 use mental_pong_game::task::epochs::FrameStatus;
 use mental_pong_game::task::set::Pictures;
-use mental_pong_game::task::{BinAxis, Epoch, Law, SetCondition, SetLaw};
+use mental_pong_game::task::{Epoch, Law, SetCondition, SetLaw};
 use serde::{Deserialize, Serialize};
 
 use super::{Status, Step};
@@ -95,17 +95,7 @@ fn shown_under(condition: &SetCondition, clock: Clock) -> Result<Cow<'_, SetCond
 /// The middle frame of each bin of 50 ms that has one, from motion onset to the end.
 fn middle_frames(condition: &SetCondition) -> Vec<usize> {
     let rate = condition.rate_hz();
-    let (end_ms, _) = condition.track().end();
-    let axis = BinAxis {
-        n_bins: BinAxis::PUBLISHED
-            .n_bins
-            .max((end_ms / BinAxis::PUBLISHED.bin_ms) as usize + 8),
-        ..BinAxis::PUBLISHED
-    };
-    let axis = match condition.is_published() {
-        true => BinAxis::PUBLISHED,
-        false => axis,
-    };
+    let axis = condition.axis();
     let binned = condition.binned(&axis);
     let frames = binned
         .bins(Epoch::All)

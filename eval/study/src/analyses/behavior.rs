@@ -72,11 +72,11 @@ impl Analysis for Behavior {
 
 /// How far each observer is from the ball, and its pattern of errors.
 fn errors<'a>(scene: &Scene, observers: &'a [Observer], out: &mut Out) -> Result<Patterns<'a>> {
-    let ids: Vec<u32> = scene.conditions.iter().map(|c| c.id).collect();
+    let places: Vec<u32> = places(scene);
     let seed = scene.config.seed;
     let law = match scene.recording {
         Some(_) => "as recorded",
-        None => Law::Display.name(),
+        None => scene.set.law().name(),
     };
     let mut table = Table::new(
         "performance",
@@ -134,7 +134,7 @@ fn errors<'a>(scene: &Scene, observers: &'a [Observer], out: &mut Out) -> Result
             p.n_conditions,
             p.n_trials,
         ]);
-        if let Some(pattern) = pattern(observer, &ids, seed as u32)? {
+        if let Some(pattern) = pattern(observer, &places, seed as u32)? {
             patterns.push((observer, pattern));
         }
     }
@@ -151,7 +151,7 @@ fn errors<'a>(scene: &Scene, observers: &'a [Observer], out: &mut Out) -> Result
 
 /// End heights of every row, its splits taken as trials: error by condition.
 fn end_heights(scene: &Scene, out: &mut Out) -> Result<()> {
-    let ids: Vec<u32> = scene.conditions.iter().map(|c| c.id).collect();
+    let places: Vec<u32> = places(scene);
     let mut by_condition = Table::new(
         "error_patterns",
         &[
@@ -181,11 +181,11 @@ fn end_heights(scene: &Scene, out: &mut Out) -> Result<()> {
             .iter()
             .map(|splits| splits.iter().map(|targets| targets[1]).collect())
             .collect();
-        let p = error_pattern(&ids, &trials, &scene.ends)?;
-        for (i, id) in p.ids.iter().enumerate() {
+        let p = error_pattern(&places, &trials, &scene.ends)?;
+        for (i, &place) in p.ids.iter().enumerate() {
             by_condition.push(cells![
                 &row.name,
-                id.to_string(),
+                &scene.layout.conditions()[place as usize].id,
                 p.truth[i],
                 p.mean_paddle[i],
                 p.error[i],
@@ -213,8 +213,7 @@ fn end_heights(scene: &Scene, out: &mut Out) -> Result<()> {
 /// How well those with many trials agree with themselves.
 fn ceilings(scene: &Scene, observers: &[Observer], out: &mut Out) -> Result<()> {
     for observer in observers {
-        if observer.kind != RowKind::Published || observer.table.len() <= 2 * scene.conditions.len()
-        {
+        if observer.kind != RowKind::Published || observer.table.len() <= 2 * scene.n_conditions() {
             continue;
         }
         let c = ceiling(
@@ -239,8 +238,8 @@ fn ceilings(scene: &Scene, observers: &[Observer], out: &mut Out) -> Result<()> 
     Ok(())
 }
 
-/// Bins before and after the onset of occlusion that are drawn.
-const DRAWN_BINS: (i64, i64) = (-15, 25);
+/// Time before and after the onset of occlusion that is drawn, ms.
+const DRAWN_MS: (f64, f64) = (750.0, 1250.0);
 
 /// Where the animals' eyes and paddle are over time, as far as the recording has them.
 fn tracking(scene: &Scene, recording: &Recording, out: &mut Out) -> Result<()> {
@@ -271,6 +270,7 @@ fn tracking(scene: &Scene, recording: &Recording, out: &mut Out) -> Result<()> {
             .collect();
         found.push(("paddle_to_end", hand_error(&paddle, &scene.ends)?));
     }
+    let drawn = |ms| scene.bins_in(ms) as i64;
     let mut table = Table::new(
         "tracking",
         &[
@@ -283,7 +283,7 @@ fn tracking(scene: &Scene, recording: &Recording, out: &mut Out) -> Result<()> {
     );
     let mut lines = Vec::new();
     for (what, errors) in &found {
-        let curve = aligned_curve(errors, &onset, DRAWN_BINS.0, DRAWN_BINS.1)?;
+        let curve = aligned_curve(errors, &onset, -drawn(DRAWN_MS.0), drawn(DRAWN_MS.1))?;
         let mut points = Vec::new();
         for (at, &bin) in curve.bin.iter().enumerate() {
             let ms = bin as f64 * scene.layout.bin_ms();
@@ -482,22 +482,37 @@ fn observers(scene: &Scene, out: &mut Out) -> Result<Vec<Observer>> {
             name: name.clone(),
             kind: RowKind::Published,
             table: of_trials(scene, trials)?,
-            note: if trials.provenance.synthetic == Some(true) {
-                "synthetic or simulated trials".into()
-            } else {
-                String::new()
-            },
+            note: said(scene, trials),
         });
     }
     Ok(found)
 }
 
+/// What must be known about trials: what they are of, what was left out of them, whether they are invented.
+fn said(scene: &Scene, trials: &Trials) -> String {
+    let mut said = vec![trials.coverage(&scene.set)];
+    let left_out = trials.provenance.excluded.total();
+    if left_out > 0 {
+        let rows = trials.provenance.rows;
+        said.push(format!("{left_out} of {rows} trials left out by rule"));
+    }
+    if trials.provenance.synthetic == Some(true) {
+        said.push("synthetic or simulated trials".into());
+    }
+    said.join("; ")
+}
+
+/// What tells the conditions of a study apart in a table of trials: their places in its set.
+fn places(scene: &Scene) -> Vec<u32> {
+    (0..scene.n_conditions() as u32).collect()
+}
+
 /// One trial a condition; NaN is left out.
 fn one_each(scene: &Scene, heights: &[f64]) -> TrialTable {
-    let n = scene.conditions.len();
+    let n = scene.n_conditions();
     TrialTable {
         subject: vec![0; n],
-        condition: scene.conditions.iter().map(|c| c.id).collect(),
+        condition: places(scene),
         truth_deg: scene.ends.clone(),
         law: Law::Display,
         paddle_deg: heights.to_vec(),
@@ -573,11 +588,7 @@ fn of_trials(scene: &Scene, trials: &Trials) -> Result<TrialTable> {
         outcome: None,
     };
     for i in 0..trials.len() {
-        let Some(c) = scene
-            .conditions
-            .iter()
-            .position(|k| k.id.to_string() == trials.condition[i])
-        else {
+        let Some(c) = scene.set.place(&trials.condition[i]) else {
             continue;
         };
         if trials.trial_type[i] != TrialType::Occ {
@@ -588,7 +599,7 @@ fn of_trials(scene: &Scene, trials: &Trials) -> Result<TrialTable> {
             .position(|s| *s == trials.subject[i])
             .unwrap_or(0);
         table.subject.push(subject as u32);
-        table.condition.push(scene.conditions[c].id);
+        table.condition.push(c as u32);
         table.truth_deg.push(scene.ends[c]);
         table.paddle_deg.push(trials.final_paddle_deg[i]);
         table.kind.push(TrialType::Occ);

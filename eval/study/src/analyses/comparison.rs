@@ -26,8 +26,10 @@ pub(crate) struct Comparison;
 
 /// Rows beside the models.
 const BESIDE: [&str; 3] = ["no-dynamics", "last-seen", "inertia"];
-/// Width of a time bin of the table, in bins.
-const WIDTH_BINS: u32 = 4;
+/// Width of a time bin of the table, ms.
+const WIDTH_MS: f64 = 200.0;
+/// Where the table begins and ends, ms from occlusion.
+const SPAN_MS: (f64, f64) = (600.0, 1000.0);
 /// Resamples in which read-outs are fitted again.
 const REFITS: usize = 200;
 /// Splits of a resample that is fitted again.
@@ -216,7 +218,7 @@ fn settings(scene: &Scene) -> ComparisonSettings {
 
 /// `[row][resample][statistic]` with the read-outs fitted again; `None` for rows with too many features.
 fn refits(scene: &Scene, chosen: &[&Row]) -> Result<Vec<Option<Vec<[f64; 5]>>>> {
-    let n = scene.conditions.len();
+    let n = scene.n_conditions();
     let drawn: Vec<Vec<usize>> = (0..REFITS.min(scene.config.resamples) as u64)
         .map(|b| {
             let mut stream = Stream::new(scene.config.seed, "bootstrap", b);
@@ -415,7 +417,11 @@ fn over_time(scene: &Scene, chosen: &[&Row], bootstrap: &Bootstrap, out: &mut Ou
             features: scene.features(row)?.to_vec(),
         });
     }
-    let bins = TimeBin::every(WIDTH_BINS, -12, 20)?;
+    let n = |ms| scene.bins_in(ms) as i64;
+    let width = n(WIDTH_MS);
+    // Whole time bins on both sides of occlusion.
+    let (before, after) = (n(SPAN_MS.0) / width * width, n(SPAN_MS.1) / width * width);
+    let bins = TimeBin::every(width as u32, -before, after)?;
     let found = layer_time_table(
         &layers,
         &bins,

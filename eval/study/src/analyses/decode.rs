@@ -59,7 +59,15 @@ impl Analysis for Decode {
         let mut full = Table::new("decode", &COLUMNS);
         let mut fair = Table::new("decode_pca50", &COLUMNS);
         let mut done: Vec<(&Row, &OnlineResult)> = Vec::new();
-        let axis = scene.axis()?;
+        let steps = match scene.never_hidden() {
+            None => Some(scene.steps()?),
+            Some(id) => {
+                out.warnings.push(format!(
+                    "Simulation index: not applicable: the ball of condition {id} is never hidden."
+                ));
+                None
+            }
+        };
         let ball = scene.ball();
         for row in &scene.rows {
             scene.stop_if_asked()?;
@@ -67,16 +75,18 @@ impl Analysis for Decode {
             scores(row, result, out);
             tabulate(scene, row, result, &mut full);
             tabulate(scene, row, scene.reduced(row)?, &mut fair);
-            let index = simulation_index(&axis, scene.features(row)?, &ball, 2)?;
-            out.scores.push(
-                Score::of(&row.name, row.kind, "simulation_index", index.index_deg)
-                    .during("hidden")
-                    .unit("deg")
-                    .bins(index.n_steps)
-                    .noting(
-                        "lower is better; two folds without shuffling, as published, in degrees",
-                    ),
-            );
+            if let Some(steps) = &steps {
+                let index = simulation_index(steps, scene.features(row)?, &ball, 2)?;
+                out.scores.push(
+                    Score::of(&row.name, row.kind, "simulation_index", index.index_deg)
+                        .during("hidden")
+                        .unit("deg")
+                        .bins(index.n_steps)
+                        .noting(
+                            "lower is better; two folds without shuffling, as published, in degrees",
+                        ),
+                );
+            }
             done.push((row, result));
         }
         let mut lines = Vec::new();
@@ -85,7 +95,7 @@ impl Analysis for Decode {
         }
         out.tables.extend([full, fair]);
         over_time(&done, out);
-        pictures(&done, &lines, out)?;
+        pictures(scene, &done, &lines, out)?;
         paths(scene, out)?;
         methods(scene, out);
         Ok(())
@@ -163,7 +173,7 @@ fn straight(
                     mae.mean,
                     mae.sd,
                     f64::NAN,
-                    scene.conditions.len(),
+                    scene.n_conditions(),
                     "",
                     "",
                 ]);
@@ -172,7 +182,7 @@ fn straight(
                         Score::of(&name, RowKind::Control, metric, s.mean)
                             .during("hidden")
                             .target(target)
-                            .conditions(scene.conditions.len())
+                            .conditions(scene.n_conditions())
                             .over_splits(s)
                     };
                     out.scores.push(of("r", r));
@@ -218,6 +228,7 @@ fn over_time(done: &[(&Row, &OnlineResult)], out: &mut Out) {
 }
 
 fn pictures(
+    scene: &Scene,
     done: &[(&Row, &OnlineResult)],
     lines: &[(String, Paths)],
     out: &mut Out,
@@ -247,15 +258,22 @@ fn pictures(
                 filled: false,
             }
         }));
-        let mark = find(&published, &format!("dmfc-r-{target}-hidden")).map(|v| Mark {
+        let value = find(&published, &format!("dmfc-r-{target}-hidden"));
+        let mark = value.filter(|_| scene.set.is_published()).map(|v| Mark {
             name: "DMFC, published".into(),
             value: v.value,
         });
+        let dashed = match mark {
+            Some(_) => {
+                " Dashed: the published figure for monkey DMFC (Rajalingham et al. 2025, Fig. 3E)."
+            }
+            None => "",
+        };
         out.figure(
             &format!("decode_{target}"),
             "decode",
             &format!("Reading {target} of the hidden ball"),
-            "Correlation of decoded and true position over the hidden bins of held-out conditions: mean over splits, bars ± SD over splits (a spread, no standard error). Filled: models and brain; open: references and nulls. Dashed: the published figure for monkey DMFC (Rajalingham et al. 2025, Fig. 3E).",
+            format!("Correlation of decoded and true position over the hidden bins of held-out conditions: mean over splits, bars ± SD over splits (a spread, no standard error). Filled: models and brain; open: references and nulls.{dashed}"),
             dots(
                 &format!("Correlation of decoded and true {target} of the hidden ball"),
                 &format!("correlation with the true {target} (Pearson r)"),
@@ -317,7 +335,7 @@ fn paths(scene: &Scene, out: &mut Out) -> Result<()> {
         for (i, bin) in rows.bins.iter().enumerate() {
             table.push(cells![
                 &row.name,
-                rows.id.to_string(),
+                &rows.id,
                 *bin,
                 rows.hidden[i],
                 rows.targets.get(i, 0),
@@ -328,7 +346,7 @@ fn paths(scene: &Scene, out: &mut Out) -> Result<()> {
         }
     }
     out.tables.push(table);
-    let n = scene.conditions.len();
+    let n = scene.n_conditions();
     let places: Vec<usize> = if n == 79 {
         DRAWN.to_vec()
     } else {

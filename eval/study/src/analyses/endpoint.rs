@@ -93,7 +93,7 @@ impl Analysis for Endpoint {
                     related.push((row.name.clone(), found));
                 }
             }
-            tabulate(row, &result, &mut table, out);
+            tabulate(row, &result, scene.layout.bin_ms(), &mut table, out);
             if row.drawn && lines.len() < CURVES {
                 lines.push(curve(row, &result, lines.is_empty()));
             }
@@ -125,7 +125,7 @@ fn units(scene: &Scene) -> Result<Option<Vec<Array2>>> {
     Ok(Some(in_layout(&scene.layout, &responses)))
 }
 
-fn tabulate(row: &Row, result: &EndpointResult, table: &mut Table, out: &mut Out) {
+fn tabulate(row: &Row, result: &EndpointResult, bin_ms: f64, table: &mut Table, out: &mut Out) {
     for (alignment, points) in [
         ("start", &result.from_start),
         ("occlusion", &result.from_occlusion),
@@ -148,7 +148,9 @@ fn tabulate(row: &Row, result: &EndpointResult, table: &mut Table, out: &mut Out
         ("r_end_250ms", 250.0),
         ("r_end_500ms", 500.0),
     ] {
-        if let Some(p) = result.from_occlusion.iter().find(|p| p.offset_ms == ms) {
+        // The bin that holds the time.
+        let holds = |from: f64| (0.0..bin_ms).contains(&(ms - from));
+        if let Some(p) = result.from_occlusion.iter().find(|p| holds(p.offset_ms)) {
             out.scores.push(
                 Score::of(&row.name, row.kind, metric, p.r.mean)
                     .during("hidden")
@@ -191,7 +193,7 @@ fn controls(scene: &Scene, row: &Row, decoder: &EndpointDecoder<'_>, out: &mut O
         Score::of(&row.name, row.kind, metric, value)
             .during("hidden")
             .target("end")
-            .conditions(scene.conditions.len())
+            .conditions(scene.n_conditions())
     };
     if let (Some(s), Some(Some(p))) = (null.null.get(bin), null.p.get(bin)) {
         out.scores.push(
@@ -206,7 +208,7 @@ fn controls(scene: &Scene, row: &Row, decoder: &EndpointDecoder<'_>, out: &mut O
     let (second, held) = decoder.two_stage(&scene.splits, FIFTY, SecondStage::Decoded)?;
     let all = ConditionSet {
         name: "all".into(),
-        conditions: (0..scene.conditions.len()).collect(),
+        conditions: (0..scene.n_conditions()).collect(),
     };
     if let Some(r) = second
         .curves(&held, Part::Hidden, &[all])

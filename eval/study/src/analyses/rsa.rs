@@ -1,13 +1,18 @@
 //! Similarity of representational geometry with the recording.
 
+use std::borrow::Cow;
+
+use mental_pong_game::task::SetCondition;
+
 use crate::analysis::{Analysis, Need, Out, Table};
 use crate::card::{RowKind, Score, interval};
 use crate::cells;
 use crate::error::Result;
 use crate::report::plot::{Dot, Mark, dots};
 use crate::scene::{Row, Scene, in_layout, units_of};
+use mental_pong_eval::array::Array2;
 use mental_pong_eval::recordings::dmfc::{Half, Population, Recording, Responses, TrialType};
-use mental_pong_eval::rsa::{PartScore, Rsa as Distances, RsaScore, System};
+use mental_pong_eval::rsa::{PartScore, Rsa as Distances, RsaScore, StepAxis, System, warp_time};
 
 /// Is the geometry like that of DMFC?
 pub(crate) struct Rsa;
@@ -44,25 +49,38 @@ impl Analysis for Rsa {
         let Some(recording) = scene.recording else {
             return Ok(());
         };
+        if let Some(id) = scene.never_hidden() {
+            out.skip(format!(
+                "not applicable: the ball of condition {id} is never hidden"
+            ));
+            return Ok(());
+        }
+        let steps = Steps::of(scene)?;
         let (full, what) = scene.recorded(recording, Half::Full)?;
         let (first, _) = scene.recorded(recording, Half::Sh1)?;
         let (second, _) = scene.recorded(recording, Half::Sh2)?;
-        let axis = scene.axis()?;
-        let ball = scene.ball();
+        let [full, first, second] = [full, first, second].map(|of| steps.on_axis(of));
+        let (full, first, second) = (full?, first?, second?);
+        let ball = steps.on_axis(scene.ball())?;
         let brain = System::with_halves(scene.brain, &full, &first, &second);
-        let rsa = Distances::new(&axis, &brain, Some(&ball))?;
+        let rsa = Distances::new(&steps.axis, &brain, Some(&ball))?;
         let compared: Vec<&Row> = scene
             .rows
             .iter()
             .filter(|s| s.kind != RowKind::Published)
             .collect();
-        let mut systems = Vec::new();
+        let mut states = Vec::new();
         for row in &compared {
-            systems.push(System::noiseless(&row.name, scene.features(row)?));
+            states.push(steps.on_axis(scene.features(row)?)?);
         }
+        let systems: Vec<System<'_>> = compared
+            .iter()
+            .zip(&states)
+            .map(|(row, states)| System::noiseless(&row.name, states))
+            .collect();
         let found = rsa.compare(&systems)?;
-        let ceiling = other_half(scene, recording)?;
-        tabulate(scene, &compared, &found, ceiling.as_ref(), out);
+        let ceiling = other_half(scene, recording, &steps)?;
+        tabulate(scene, &steps, &compared, &found, ceiling.as_ref(), out);
         pictures(&compared, &found, ceiling.as_ref(), out);
         if found
             .iter()
@@ -74,8 +92,8 @@ impl Analysis for Rsa {
             );
         }
         out.method.push(format!(
-            "Euclidean distances between all pairs of states (condition, bin) of {what}; correlation of the distances. r_xy_n is the text's Eq. 4, r_xy_n_sb, with Spearman-Brown, is what the published code reports, and the headline here. Both systems stand in bins of {} ms; the published comparison warps the recording onto the network's 41-ms steps. Partial: distances between ball positions are taken out of both; the table also has what the published code calls partial, which is another quantity (Rajalingham et al. 2025, Fig. 4). A partial correlation of which the ball leaves nothing is empty.",
-            scene.layout.bin_ms()
+            "Euclidean distances between all pairs of states (condition, bin) of {what}; correlation of the distances. r_xy_n is the text's Eq. 4, r_xy_n_sb, with Spearman-Brown, is what the published code reports, and the headline here. Axis: {}. Partial: distances between ball positions are taken out of both; the table also has what the published code calls partial, which is another quantity (Rajalingham et al. 2025, Fig. 4). A partial correlation of which the ball leaves nothing is empty.",
+            steps.name
         ));
         out.method.push(match &ceiling {
             Some(c) => format!(
@@ -85,6 +103,49 @@ impl Analysis for Rsa {
             None => "No ceiling: the recording has too few units for two halves of its neurons.".into(),
         });
         Ok(())
+    }
+}
+
+/// The steps that states are compared on.
+struct Steps {
+    axis: StepAxis,
+    /// Whether bins are warped onto the steps of the design law.
+    warped: bool,
+    name: String,
+}
+
+impl Steps {
+    /// The published axis for conditions of a published set, else the bins of the study.
+    fn of(scene: &Scene) -> Result<Self> {
+        let starts = scene.set.conditions().iter().map(SetCondition::start);
+        let starts: Option<Vec<_>> = starts.map(Option::<&_>::copied).collect();
+        let published = scene.set.is_published() && scene.other_task.is_none();
+        if let Some(starts) = starts.filter(|_| published) {
+            return Ok(Self {
+                axis: StepAxis::design(&starts)?,
+                warped: true,
+                name: "steps of 41 ms of the design law, onto which every system's bins are warped, as published".into(),
+            });
+        }
+        Ok(Self {
+            axis: scene.steps()?,
+            warped: false,
+            name: format!(
+                "bins of {} ms (the published comparison has steps of 41 ms)",
+                scene.layout.bin_ms()
+            ),
+        })
+    }
+
+    /// `[condition][step, unit]` of states `[condition][bin, unit]`.
+    fn on_axis<'a>(&self, states: impl Into<Cow<'a, [Array2]>>) -> Result<Cow<'a, [Array2]>> {
+        let states = states.into();
+        if !self.warped {
+            return Ok(states);
+        }
+        let warped = states.iter().zip(self.axis.steps());
+        let warped = warped.map(|(of, &steps)| Ok(warp_time(of, steps)?));
+        Ok(Cow::Owned(warped.collect::<Result<_>>()?))
     }
 }
 
@@ -106,7 +167,7 @@ impl Ceiling {
 
 /// Every other neuron against the rest, through the path that models take: one side through the recording's own reduction,
 /// the other as features.
-fn other_half(scene: &Scene, recording: &Recording) -> Result<Option<Ceiling>> {
+fn other_half(scene: &Scene, recording: &Recording, steps: &Steps) -> Result<Option<Ceiling>> {
     let units = units_of(recording);
     let halves = [Half::Full, Half::Sh1, Half::Sh2];
     if halves
@@ -130,7 +191,6 @@ fn other_half(scene: &Scene, recording: &Recording) -> Result<Option<Ceiling>> {
         Population::Factors(_)
     );
     let side = |odd: usize| -> Vec<usize> { (0..n).filter(|u| u % 2 == odd).collect() };
-    let axis = scene.axis()?;
     let mut sums: Vec<(String, f64, usize)> = Vec::new();
     let mut factors = 0;
     for odd in [0, 1] {
@@ -140,11 +200,12 @@ fn other_half(scene: &Scene, recording: &Recording) -> Result<Option<Ceiling>> {
             let mine = r.select(&side(odd))?;
             let (kept, k) = through(scene, recording, mine, reduced)?;
             factors = k;
-            target.push(in_layout(&scene.layout, &kept));
+            target.push(steps.on_axis(in_layout(&scene.layout, &kept))?);
         }
-        let theirs = in_layout(&scene.layout, &responses[0].select(&side(1 - odd))?);
+        let theirs = responses[0].select(&side(1 - odd))?;
+        let theirs = steps.on_axis(in_layout(&scene.layout, &theirs))?;
         let brain = System::with_halves("half of the neurons", &target[0], &target[1], &target[2]);
-        let found = Distances::new(&axis, &brain, None)?
+        let found = Distances::new(&steps.axis, &brain, None)?
             .compare(&[System::noiseless("other half", &theirs)])?;
         for part in found.iter().flat_map(|s| &s.parts) {
             let value = part.raw.r_xy_n_sb;
@@ -191,6 +252,7 @@ fn through(
 
 fn tabulate(
     scene: &Scene,
+    steps: &Steps,
     compared: &[&Row],
     found: &[RsaScore],
     ceiling: Option<&Ceiling>,
@@ -212,6 +274,7 @@ fn tabulate(
             "n_states",
             "n_pairs",
             "n_pairs_missing",
+            "axis",
         ],
     );
     for (row, score) in compared.iter().zip(found) {
@@ -232,22 +295,31 @@ fn tabulate(
                 part.n_states,
                 part.n_pairs as usize,
                 part.n_pairs_missing as usize,
+                &steps.name,
             ]);
             if let Some((_, epoch)) = SHOWN.iter().find(|(name, _)| *name == part.part) {
-                scores(scene, row, part, epoch, most, out);
+                scores(scene, steps, row, part, (epoch, most), out);
             }
         }
     }
     out.tables.push(table);
 }
 
-fn scores(scene: &Scene, row: &Row, part: &PartScore, epoch: &str, ceiling: f64, out: &mut Out) {
+fn scores(
+    scene: &Scene,
+    steps: &Steps,
+    row: &Row,
+    part: &PartScore,
+    (epoch, ceiling): (&str, f64),
+    out: &mut Out,
+) {
     let score = |metric: &str, value| {
         Score::of(&row.name, row.kind, metric, value)
             .during(epoch)
             .target(scene.brain)
-            .conditions(scene.conditions.len())
+            .conditions(scene.n_conditions())
             .bins(part.n_states)
+            .noting(steps.name.clone())
     };
     let spread = |v: f64, se: f64| (v - 1.96 * se, v + 1.96 * se);
     let (low, high) = spread(part.raw.r_xy_n_sb, part.raw_se.r_xy_n_sb);

@@ -79,6 +79,14 @@ impl Analysis for Simulation {
     }
 
     fn run(&self, scene: &Scene<'_>, out: &mut Out) -> Result<()> {
+        let hidden = |stage: &Stage| {
+            let mut all = stage.layout.conditions().iter();
+            all.any(|c| c.hidden.contains(&true))
+        };
+        if !hidden(scene) {
+            out.skip("not applicable: the ball of no condition is hidden");
+            return Ok(());
+        }
         let mut tables = Tables::new();
         let mut lines = Vec::new();
         let mut answers = Vec::new();
@@ -194,8 +202,8 @@ fn methods(scene: &Scene, out: &mut Out) {
         config.splits, config.train, config.split_seed
     ));
     out.method.push(format!(
-        "Nulls, in each model's own latents: inertia (the visible latents go on with the running mean of their changes, nothing learned); straight-line (the model's own read-out of the visible ball, continued along the least-squares line through its last {} visible bins); straight-line-walls (the same, mirrored at the heights where the ball turns); last-seen (the ball's true state, held). Each null is read out both by a map fitted on all bins and by one fitted on visible bins; the model is held against the one with the smaller error (tables/skill_readouts.csv has both).",
-        nulls::LINE_BINS
+        "Nulls, in each model's own latents: inertia (the visible latents go on with the running mean of their changes, nothing learned); straight-line (the model's own read-out of the visible ball, continued along the least-squares line through the last {} ms in which it is visible); straight-line-walls (the same, mirrored at the heights where the ball turns); last-seen (the ball's true state, held). Each null is read out both by a map fitted on all bins and by one fitted on visible bins; the model is held against the one with the smaller error (tables/skill_readouts.csv has both).",
+        nulls::LINE_MS
     ));
     out.method.push(format!(
         "Skill is 1 − summed |error| / summed |error| of the null over hidden bins (x, y) or at the end (end). Intervals: BCa bootstrap over conditions, {} resamples. p: sign flips of the paired errors by condition, two-sided, after Holm over all comparisons of a model on a set. Innovation is the correlation over hidden bins of (model − inertia) with (truth − inertia), both by the map fitted on all bins.",
@@ -554,7 +562,7 @@ fn answer(
         out.answer.push(format!(
             "On {} ({} conditions) the forecast of {} {verdict}: {}.",
             stage.name,
-            stage.conditions.len(),
+            stage.n_conditions(),
             headline.name,
             parts.join("; ")
         ));
@@ -620,16 +628,23 @@ fn correlation(scene: &Scene, headline: &Row, out: &mut Out) -> Result<()> {
         Ok([0, 1].map(|t| result.get(Epoch::Hidden, t).map_or(f64::NAN, |e| e.r.mean)))
     };
     let mine = r(headline)?;
-    let published = published_values()?;
-    let dmfc = ["x", "y"]
-        .map(|t| find(&published, &format!("dmfc-r-{t}-hidden")).map_or(f64::NAN, |v| v.value));
+    let beside = if scene.set.is_published() {
+        let published = published_values()?;
+        let dmfc = ["x", "y"]
+            .map(|t| find(&published, &format!("dmfc-r-{t}-hidden")).map_or(f64::NAN, |v| v.value));
+        format!(
+            "published for monkey DMFC: {} and {}",
+            fixed(dmfc[0], 3),
+            fixed(dmfc[1], 3)
+        )
+    } else {
+        "the published figures are of other conditions".into()
+    };
     let mut text = format!(
-        "Correlation of the decoded with the true hidden ball on {}: {} for x, {} for y; published for monkey DMFC: {} and {}.",
+        "Correlation of the decoded with the true hidden ball on {}: {} for x, {} for y; {beside}.",
         scene.name,
         fixed(mine[0], 3),
         fixed(mine[1], 3),
-        fixed(dmfc[0], 3),
-        fixed(dmfc[1], 3)
     );
     if let Some(inertia) = headline.inertia.and_then(|at| scene.rows.get(at)) {
         let null = r(inertia)?;
@@ -655,7 +670,7 @@ fn pictures(lines: &[(&Stage, Horizon)], headline: &Row, out: &mut Out) {
                         null: *name != headline.name,
                         points: both[t]
                             .iter()
-                            .filter(|p| p.n_conditions >= MIN_AT_A_TIME.min(stage.conditions.len()))
+                            .filter(|p| p.n_conditions >= MIN_AT_A_TIME.min(stage.n_conditions()))
                             .map(|p| {
                                 let bins = p.bins.1.map_or(p.bins.0 as f64 + 2.5, |to| {
                                     (p.bins.0 + to) as f64 / 2.0

@@ -1,7 +1,7 @@
 //! What else can be read out of the recording and of the models: all published variables, and how that depends on lag, on
 //! the number of training conditions, on bounces, and on what goes with the ball.
 
-use mental_pong_game::task::primate79;
+use mental_pong_game::task::ConditionSet;
 
 use super::CURVES;
 use crate::analysis::{Analysis, Cell, Need, Out, Table};
@@ -394,7 +394,7 @@ impl Question<'_> {
     }
 
     fn sizes(&self, row: &Row<'_>, decoder: &OnlineDecoder<'_>, found: &mut Found) -> Result<()> {
-        let n = self.scene.conditions.len() as f64;
+        let n = self.scene.n_conditions() as f64;
         let fractions: Vec<f64> = published_train_sizes()
             .into_iter()
             .filter(|f| (n * f).floor() >= 1.0)
@@ -434,17 +434,16 @@ impl Question<'_> {
     /// Places of the conditions with a bounce: by the published lists, which are of the 79 conditions, or, where the recording is
     /// of others, by the bend of its ball.
     fn with_bounce(&self) -> Vec<usize> {
-        let conditions = &self.scene.conditions;
-        let published: Vec<u32> = primate79().iter().map(|c| c.id).collect();
-        if self.scene.other_task.is_none() && conditions.iter().all(|c| published.contains(&c.id)) {
-            let listed: Vec<u32> = BOUNCE_VISIBLE
-                .iter()
-                .chain(&BOUNCE_OCCLUDED)
-                .map(|&place| published[place])
-                .collect();
-            return (0..conditions.len())
-                .filter(|&c| listed.contains(&conditions[c].id))
-                .collect();
+        let set = &self.scene.set;
+        let published = ConditionSet::open("primate79").ok();
+        let places = |known: ConditionSet| -> Option<Vec<usize>> {
+            set.ids().iter().map(|id| known.place(id)).collect()
+        };
+        let published = published.filter(|_| set.is_published() && self.scene.other_task.is_none());
+        if let Some(places) = published.and_then(places) {
+            let listed =
+                |place: &usize| BOUNCE_VISIBLE.contains(place) || BOUNCE_OCCLUDED.contains(place);
+            return (0..places.len()).filter(|&c| listed(&places[c])).collect();
         }
         let Some((_, y)) = self.ball.iter().find(|(name, _)| name == Y) else {
             return Vec::new();
@@ -456,7 +455,7 @@ impl Question<'_> {
     /// From conditions with a bounce to those without, and back.
     fn bounces(&self, row: &Row<'_>, decoder: &OnlineDecoder<'_>, found: &mut Found) -> Result<()> {
         let bounce = self.with_bounce();
-        if bounce.len() < 2 || bounce.len() + 2 > self.scene.conditions.len() {
+        if bounce.len() < 2 || bounce.len() + 2 > self.scene.n_conditions() {
             return Ok(());
         }
         let both = generalization(decoder, &bounce, Readout::Full)?;

@@ -1,28 +1,25 @@
 //! What is compared with what: condition sets with bins, truth and splits, and a row for every system.
 
+mod lines;
 mod networks;
 mod recorded;
 mod rows;
 
 pub use networks::BUNDLED;
-pub(crate) use networks::{Net, Networks};
+pub(crate) use networks::Networks;
 pub(crate) use recorded::{Fitted, in_layout, units_of};
-pub(crate) use rows::Row;
-pub(crate) use rows::Source;
+pub(crate) use rows::{Row, Source};
 
 use std::ops::Deref;
 
 use mental_pong_base::Monitor;
 use mental_pong_game::task::{
-    BinAxis, Condition, ConditionSet, Epoch, Law, SetCondition, SetLaw, group_shuffle_split,
+    BinAxis, ConditionSet, Epoch, Law, SetCondition, group_shuffle_split,
 };
-use mental_pong_predictor::Null;
 use mental_pong_predictor::latents::Cache;
-use mental_pong_predictor::observers::Observer;
 
-use self::recorded::{
-    check_axes, in_its_file, names_of, population_of, recorded_ends, recorded_ids, recorded_layout,
-};
+use self::lines::{recorded_rows, task_rows};
+use self::recorded::{in_its_file, names_of, population_of, recorded_ends, recorded_layout};
 use crate::analysis::Need;
 use crate::card::{RowCard, RowKind, SetCard};
 use crate::config::StudyConfig;
@@ -31,8 +28,8 @@ use crate::inputs::{Inputs, Model};
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::{ConditionRows, Layout, Split};
 use mental_pong_eval::linear::Readout;
-use mental_pong_eval::recordings::FEWEST_CONDITIONS;
 use mental_pong_eval::recordings::dmfc::{Half, Population, Recording, TrialType};
+use mental_pong_eval::recordings::{FEWEST_CONDITIONS, sample};
 use mental_pong_eval::rsa::StepAxis;
 
 /// Published read-out of the end point, and of features of equal number.
@@ -83,17 +80,19 @@ pub struct Stage<'a> {
     pub(crate) main: bool,
     pub(crate) name: String,
     pub(crate) set: ConditionSet,
-    /// `[condition]`, starts in the published field.
-    pub(crate) conditions: Vec<Condition>,
+    /// The bins: the recording's, else of 50 ms.
+    pub(crate) axis: BinAxis,
     /// Targets x and y, degrees, and where the truth is computed dx and dy, in the bins of `start_end`.
     pub(crate) layout: Layout,
     pub(crate) splits: Vec<Split>,
-    /// `[condition]`, end height, degrees: the recording's, or under the display law.
+    /// `[condition]`, end height, degrees: the recording's, or under the set's law.
     pub(crate) ends: Vec<f64>,
     /// `[condition]`, class of bounce: `none`, `visible`, `hidden`.
     pub(crate) bounce: Vec<&'static str>,
     /// Heights at which the ball turns, where walls are known.
     pub(crate) walls: Option<(f64, f64)>,
+    /// Why its conditions cannot be shown to a network, if so.
+    pub(crate) unseen: Option<String>,
     /// Models, the recording, references, controls.
     pub(crate) rows: Vec<Row>,
 }
@@ -109,9 +108,25 @@ impl Stage<'_> {
 
     /// Places of the conditions of a class of bounce.
     pub(crate) fn class(&self, bounce: &str) -> Vec<usize> {
-        (0..self.conditions.len())
+        (0..self.n_conditions())
             .filter(|&c| bounce == "all" || self.bounce[c] == bounce)
             .collect()
+    }
+
+    pub(crate) fn n_conditions(&self) -> usize {
+        self.layout.conditions().len()
+    }
+
+    /// So many bins of the study as there are in this time, at least one.
+    pub(crate) fn bins_in(&self, ms: f64) -> usize {
+        ((ms / self.axis.bin_ms).round() as usize).max(1)
+    }
+
+    /// A condition whose ball is never hidden, by its id: what is about hidden balls has nothing to say of it.
+    pub(crate) fn never_hidden(&self) -> Option<&str> {
+        let mut all = self.layout.conditions().iter();
+        all.find(|c| !c.hidden.contains(&true))
+            .map(|c| c.id.as_str())
     }
 
     /// `[condition][bin, (x, y)]`, where the ball is, degrees.
@@ -135,7 +150,7 @@ impl Stage<'_> {
                     .filter(|&row| c.visible[row] && !c.hidden[row])
                     .collect();
                 let rows = ConditionRows {
-                    id: c.id,
+                    id: c.id.clone(),
                     bins: kept.iter().map(|&row| c.bins[row]).collect(),
                     targets: Array2::from_fn(kept.len(), c.targets.cols(), |i, t| {
                         c.targets.get(kept[i], t)
@@ -151,8 +166,8 @@ impl Stage<'_> {
         Ok((Layout::new(names, self.layout.bin_ms(), rows)?, places))
     }
 
-    /// The step axis of the geometry: the bins of motion, occlusion first hidden.
-    pub(crate) fn axis(&self) -> Result<StepAxis> {
+    /// The step axis of the geometry in bins of motion, occlusion first hidden. Every condition has to have a hidden bin.
+    pub(crate) fn steps(&self) -> Result<StepAxis> {
         let conditions = self.layout.conditions();
         let steps: Vec<usize> = conditions.iter().map(|c| c.bins.len()).collect();
         let occlusion: Vec<usize> = conditions
@@ -170,7 +185,7 @@ impl Stage<'_> {
         SetCard {
             name: self.name.clone(),
             sha256: self.set.sha256().into(),
-            n_conditions: self.conditions.len(),
+            n_conditions: self.n_conditions(),
             n_bins: self.n_bins(),
             looked_at: looked_at(&self.name).into(),
         }
@@ -191,19 +206,10 @@ impl Stage<'_> {
     /// A set beside the study's own, with the models and their nulls.
     pub(crate) fn beside<'a>(common: &'a Common<'a>, name: &str) -> Result<Stage<'a>> {
         let ground = Ground::of(&ConditionSet::open(name)?)?;
-        Ok(Stage {
-            common,
-            main: false,
-            splits: Self::split(common.config, ground.conditions.len())?,
-            name: name.into(),
-            set: ground.set,
-            conditions: ground.conditions,
-            layout: ground.layout,
-            ends: ground.ends,
-            bounce: ground.bounce,
-            walls: ground.walls,
-            rows: task_rows(common.inputs, common.config.seed, false),
-        })
+        let mut stage = ground.stage(common, false)?;
+        stage.name = name.into();
+        stage.rows = task_rows(common.inputs, &stage)?;
+        Ok(stage)
     }
 }
 
@@ -224,7 +230,7 @@ fn looked_at(name: &str) -> &'static str {
 
 /// An error with a guess for a set that is not there.
 pub(crate) fn check_set(spec: &str) -> Result<()> {
-    Ok(ConditionSet::open(spec).map(drop)?)
+    Ok(sample::condition_set(spec).map(drop)?)
 }
 
 /// An error with a guess for a model that is not there.
@@ -232,46 +238,43 @@ pub(crate) fn check_model(name: &str) -> Result<()> {
     networks::spec(name).map(drop)
 }
 
-/// The condition set that inputs are about: what was asked for, else the recording's conditions.
+/// The condition set that inputs are about: the recording's, else what was asked for.
 pub(crate) fn condition_set(inputs: &Inputs) -> Result<ConditionSet> {
-    let asked = &inputs.asked;
-    let named = match (&inputs.recording, &asked.conditions) {
-        (Some(recording), None) => recorded_ids(recording),
-        _ => None,
-    };
-    match named {
-        Some(ids) => Ok(ConditionSet::chosen(None, &ids)?),
-        None => Ok(ConditionSet::chosen(
-            asked.conditions.as_deref(),
-            &asked.ids,
-        )?),
+    match inputs.recording.as_ref().and_then(Recording::set) {
+        Some(set) => Ok(set.clone()),
+        None => inputs.asked.set(),
     }
 }
 
-/// The starts of a set's conditions: what frames and reference observers are made from.
-pub(crate) fn starts(set: &ConditionSet) -> Result<Vec<Condition>> {
-    set.conditions()
-        .iter()
-        .map(|c| {
-            let plain = c.geometry().is_published() && c.law() != SetLaw::Recorded;
-            c.start().filter(|_| plain).copied().ok_or_else(|| {
-                Error::invalid(
-                    format!("set {}, condition {}", set.name(), c.id()),
-                    "models and controls are made from starts in the published field; this condition has another field, or a path alone",
-                )
-            })
-        })
-        .collect()
+/// Why a set cannot be shown to a network, if so: what is drawn has to be what its truth says.
+fn unseen(set: &ConditionSet) -> Option<String> {
+    // Of a share near a half nobody can say which it is.
+    const UNSURE: f64 = 0.4;
+    let of = |c: &SetCondition| {
+        if c.pictures().is_some() || c.start().is_some() {
+            return None;
+        }
+        let (geometry, radius) = (c.geometry(), c.geometry().radius_deg());
+        let other = c.truth().into_iter().position(|f| {
+            let drawn = geometry.visible_share((f.x_deg, f.y_deg), radius);
+            (drawn - f.visible).abs() > 1.0 - UNSURE
+        })?;
+        Some(format!(
+            "the set {} says of frame {other} of condition {} how much of the ball is visible, and its occluders say otherwise: without imported pictures nobody knows what was seen",
+            set.name(),
+            c.id()
+        ))
+    };
+    set.conditions().iter().find_map(of)
 }
 
 /// Bins, epochs and truth of a set; targets x and y in degrees, dx and dy in degrees per bin.
-fn layout(set: &ConditionSet) -> Result<Layout> {
+fn layout(set: &ConditionSet, axis: &BinAxis) -> Result<Layout> {
     let rows = set
         .conditions()
         .iter()
-        .enumerate()
-        .map(|(at, condition)| {
-            let binned = condition.binned(&BinAxis::PUBLISHED);
+        .map(|condition| {
+            let binned = condition.binned(axis);
             let bins = binned.bins(Epoch::All).to_vec();
             let targets: Vec<[f64; 4]> = bins
                 .iter()
@@ -289,7 +292,7 @@ fn layout(set: &ConditionSet) -> Result<Layout> {
                 bins.iter().map(|b| those.contains(b)).collect()
             };
             Ok(ConditionRows {
-                id: condition.id().parse().unwrap_or(at as u32),
+                id: condition.id().into(),
                 targets: Array2::from_rows(&targets)?,
                 visible: inside(Epoch::Visible),
                 hidden: inside(Epoch::Hidden),
@@ -298,17 +301,28 @@ fn layout(set: &ConditionSet) -> Result<Layout> {
         })
         .collect::<Result<Vec<_>>>()?;
     let names = ["x", "y", "dx", "dy"].map(String::from).to_vec();
-    Ok(Layout::new(names, BinAxis::PUBLISHED.bin_ms, rows)?)
+    Ok(Layout::new(names, axis.bin_ms, rows)?)
 }
 
-/// Heights at which the ball of all conditions turns; `None` where they differ.
+/// Heights at which the ball of all conditions turns; `None` where they differ, or where a recorded ball turns elsewhere.
 fn walls(set: &ConditionSet) -> Option<(f64, f64)> {
+    /// Farther from a wall than this no ball turns, degrees.
+    const NEAR: f64 = 1.0;
     let of = |c: &SetCondition| {
         c.geometry()
             .turns_deg(c.law().law().unwrap_or(Law::Display))
     };
     let first = set.conditions().first().map(of)?;
-    let alike = set.conditions().iter().all(|c| of(c) == first);
+    let there = |c: &SetCondition| {
+        let track = c.track();
+        c.law().law().is_some()
+            || track.bounces_ms().iter().all(|ms| {
+                let frame = (ms * c.rate_hz() / 1000.0).round() as usize;
+                let y = track.ball_deg(frame).map_or(f64::NAN, |ball| ball.1);
+                first.iter().any(|wall| (y - wall).abs() < NEAR)
+            })
+    };
+    let alike = set.conditions().iter().all(|c| of(c) == first && there(c));
     alike.then_some((first[0], first[1]))
 }
 
@@ -345,11 +359,12 @@ impl<'a> Deref for Scene<'a> {
 pub(crate) struct Ground {
     name: String,
     set: ConditionSet,
-    conditions: Vec<Condition>,
+    axis: BinAxis,
     layout: Layout,
     ends: Vec<f64>,
     bounce: Vec<&'static str>,
     walls: Option<(f64, f64)>,
+    unseen: Option<String>,
     other_task: Option<String>,
 }
 
@@ -363,37 +378,55 @@ impl Ground {
                 set.len(),
             ));
         }
-        let conditions = set.conditions();
+        let (conditions, axis) = (set.conditions(), set.axis());
         Ok(Self {
             name: set.name().into(),
             set: set.clone(),
-            conditions: starts(set)?,
-            layout: layout(set)?,
+            axis,
+            layout: layout(set, &axis)?,
             ends: conditions
                 .iter()
                 .map(SetCondition::end_height_deg)
                 .collect(),
             bounce: conditions.iter().map(|c| c.bounce().name()).collect(),
             walls: walls(set),
+            unseen: unseen(set),
             other_task: None,
         })
     }
 
     /// The study's own: of the set that was asked for or that the recording names, with the recording's own bins and ball.
     pub(crate) fn new(inputs: &Inputs) -> Result<Self> {
-        let Some(recording) = &inputs.recording else {
-            return Self::of(&condition_set(inputs)?);
+        let mut ground = match &inputs.recording {
+            Some(recording) => Self::of_recording(inputs, recording)?,
+            None => Self::of(&condition_set(inputs)?)?,
         };
-        check_axes(recording).map_err(|e| in_its_file(recording, e))?;
-        let mut ground = Self::of(&condition_set(inputs)?)?;
-        let (layout, other_task) = recorded_layout(recording, &ground.conditions)
-            .map_err(|e| in_its_file(recording, e))?;
-        if let (Some(why), false) = (&other_task, inputs.models.is_empty()) {
+        let why = ground.other_task.as_ref().map(|why| {
+            format!("{why}; models that saw the set's stimuli cannot be compared with it")
+        });
+        if let (Some(why), false) = (&why, inputs.models.is_empty()) {
+            return Err(Error::invalid("models", why));
+        }
+        let named = |model: &Model| matches!(model, Model::Named(_));
+        if let (Some(why), true) = (&ground.unseen, inputs.models.iter().any(named)) {
+            return Err(Error::invalid("models", why));
+        }
+        ground.unseen = ground.unseen.or(why);
+        Ok(ground)
+    }
+
+    fn of_recording(inputs: &Inputs, recording: &Recording) -> Result<Self> {
+        if !inputs.asked.ids.is_empty() && recording.set().is_some() {
             return Err(Error::invalid(
-                "models",
-                format!("{why}; models that saw the task's stimuli cannot be compared with it"),
+                "--ids",
+                "they narrow a set of conditions; a recording is taken with the conditions that it has",
             ));
         }
+        let set = condition_set(inputs)?;
+        let of_file = |e: Error| in_its_file(recording, e);
+        let mut ground = Self::of(&set).map_err(of_file)?;
+        ground.axis = recording.axis();
+        let (layout, other_task) = recorded_layout(recording, &set).map_err(of_file)?;
         if other_task.is_some() {
             ground.bounce = layout.conditions().iter().map(bend).collect();
             ground.walls = None;
@@ -403,6 +436,24 @@ impl Ground {
         ground.layout = layout;
         ground.other_task = other_task;
         Ok(ground)
+    }
+
+    /// The stage of it, without rows.
+    fn stage<'a>(self, common: &'a Common<'a>, main: bool) -> Result<Stage<'a>> {
+        Ok(Stage {
+            common,
+            main,
+            splits: Stage::split(common.config, self.layout.conditions().len())?,
+            name: self.name,
+            set: self.set,
+            axis: self.axis,
+            layout: self.layout,
+            ends: self.ends,
+            bounce: self.bounce,
+            walls: self.walls,
+            unseen: self.unseen,
+            rows: Vec::new(),
+        })
     }
 }
 
@@ -431,21 +482,9 @@ impl<'a> Scene<'a> {
         let recording = recording.map(|r| &r.recording);
         let (brain, animals) = names_of(recording);
         let inputs = common.inputs;
-        let other = ground.other_task.is_some();
+        let other_task = ground.other_task.clone();
         let mut scene = Self {
-            stage: Stage {
-                common,
-                main: true,
-                splits: Stage::split(common.config, ground.conditions.len())?,
-                name: ground.name,
-                set: ground.set,
-                conditions: ground.conditions,
-                layout: ground.layout,
-                ends: ground.ends,
-                bounce: ground.bounce,
-                walls: ground.walls,
-                rows: Vec::new(),
-            },
+            stage: ground.stage(common, true)?,
             beside: Vec::new(),
             config: common.config,
             inputs,
@@ -455,12 +494,12 @@ impl<'a> Scene<'a> {
             recording,
             population: String::new(),
             fitted,
-            other_task: ground.other_task,
+            other_task,
         };
-        let mut rows = if other {
+        let mut rows = if scene.other_task.is_some() {
             recorded_rows()
         } else {
-            task_rows(inputs, common.config.seed, true)
+            task_rows(inputs, &scene.stage)?
         };
         if let Some(recording) = recording {
             let (features, what) = scene.recorded(recording, Half::Full)?;
@@ -535,7 +574,11 @@ impl<'a> Scene<'a> {
         };
         let what = match population {
             Population::Factors(k) if self.fitted.contains(&half) => {
-                format!("{k} factors of {of}, fitted here (factor analysis, as published)")
+                let n = recording.responses(TrialType::Occ, units_of(recording), half)?;
+                format!(
+                    "{k} factors of {of} (n = {}), fitted here (factor analysis, as published)",
+                    n.units()
+                )
             }
             Population::Factors(k) => format!("{k} factors, as stored in the file"),
             Population::Reliable => format!("{} reliable units", responses.units()),
@@ -558,13 +601,49 @@ impl<'a> Scene<'a> {
         };
         if let Some(why) = &self.other_task {
             text.push_str(&format!(
-                " The recording is not of the task's own stimuli ({why}), so models and controls that saw those are left out."
+                " The recording is not of the set's own stimuli ({why}), so models and controls that saw those are left out."
             ));
-            return text;
         }
-        text.push_str(
-            " Stimuli and controls are computed from the published rules; the bundled models are this program's own.",
+        text.push(' ');
+        text.push_str(&self.set_statement());
+        text.extend(self.cut_off());
+        let notes = self.recording.map_or(&[][..], Recording::notes);
+        for note in notes.iter().chain(&self.inputs.notices) {
+            text.push_str(&format!(" {note}."));
+        }
+        text
+    }
+
+    /// What of the trials is beyond the bins, if something is.
+    fn cut_off(&self) -> Option<String> {
+        let end_ms = self.axis.start_ms(self.axis.n_bins);
+        let ends = self.set.conditions().iter().map(|c| c.track().end().0);
+        let beyond = ends.filter(|ms| *ms > end_ms).count();
+        (beyond > 0).then(|| {
+            format!(
+                " CUT OFF: the bins end {end_ms} ms after motion onset, and {beyond} of {} conditions last longer.",
+                self.set.len()
+            )
+        })
+    }
+
+    /// Whose conditions these are, and what is theirs alone.
+    fn set_statement(&self) -> String {
+        let set = &self.set;
+        if set.is_published() {
+            return "Stimuli and controls are computed from the published rules; the bundled models are this program's own.".into();
+        }
+        let mut text = format!(
+            "NOT the published conditions: {} of the set {} ({} law); truth, epochs and controls are computed from it, in bins of {} ms.",
+            set.len(),
+            set.identity(),
+            set.law(),
+            self.axis.bin_ms
         );
+        if let Some(why) = self.unseen.as_ref().filter(|_| self.other_task.is_none()) {
+            text.push_str(&format!(" No network saw them: {why}."));
+        }
+        text.push_str(" Published figures are of other conditions.");
         text
     }
 
@@ -639,167 +718,4 @@ pub(crate) fn lacks(inputs: &Inputs, needs: &[Need]) -> Option<&'static str> {
             Need::Occlusion | Need::Rows => false,
         })
         .map(|need| need.missing())
-}
-
-fn net(name: &str, kind: RowKind, description: &str, net: Net) -> Row {
-    Row::new(name, kind, description, Source::Net(net))
-}
-
-/// Rows of the task's own stimuli, in the order of the tables: models, references, controls.
-fn task_rows(inputs: &Inputs, seed: u64, all: bool) -> Vec<Row> {
-    use RowKind::{Control, Model as Tested, Reference};
-    let mut rows = Vec::new();
-    for model in inputs.models_of_study() {
-        match model {
-            Model::Named(name) if BUNDLED.contains(&name.as_str()) => {
-                let cell = name.to_uppercase();
-                let what = format!(
-                    "bundled encoder; forecast by the bundled {cell} while the ball is hidden"
-                );
-                rows.push(net(&name, Tested, &what, Net::Model(name.clone())));
-            }
-            Model::Named(name) => {
-                let path = std::path::Path::new(&name);
-                let short = if path.is_file() {
-                    path.file_stem()
-                        .map_or_else(|| name.clone(), |s| s.to_string_lossy().into_owned())
-                } else {
-                    name.clone()
-                };
-                let what = format!("the predictor {short}");
-                rows.push(net(&short, Tested, &what, Net::Model(name)));
-            }
-            // Latents are of the study's own conditions.
-            Model::Latents { name, layer } if all => rows.push(Row::new(
-                name,
-                Tested,
-                format!("layer {} of the latents that were given", layer.name),
-                Source::Given(layer),
-            )),
-            Model::Latents { .. } => {}
-        }
-    }
-    let models = rows.len();
-    let null = |null: Null| Net::Null(BUNDLED[0].into(), null);
-    let observer = |name: &str, kind, what: &str, observer| {
-        Row::new(name, kind, what, Source::Observer(observer))
-    };
-    rows.extend([
-        net(
-            "upper-visible",
-            Reference,
-            "bundled encoder of the same flights without occluder: nothing is hidden",
-            null(Null::UpperVisible),
-        ),
-        observer(
-            "oracle",
-            Reference,
-            "the ball's true state throughout",
-            Observer::Oracle,
-        )
-        .not_drawn(),
-        observer(
-            "constant-velocity",
-            Reference,
-            "the true state, then straight on, through walls",
-            Observer::ConstantVelocity,
-        )
-        .not_drawn(),
-        observer(
-            "kinematic",
-            Reference,
-            "the true state, then straight on, mirrored at the walls",
-            Observer::Kinematic,
-        ),
-        net(
-            "no-dynamics",
-            Control,
-            "bundled encoder; the last visible latent is held",
-            null(Null::NoDynamics),
-        ),
-        Row::new(
-            "constant",
-            Control,
-            "one constant: the read-out's best guess without features",
-            Source::Constant,
-        )
-        .not_drawn(),
-        observer(
-            "last-seen",
-            Control,
-            "the ball's true state, held from the moment it is hidden",
-            Observer::LastSeen,
-        ),
-        Row::new(
-            "shuffled",
-            Control,
-            "the CTRNN's latents of another condition, same bin: what the clock alone tells",
-            Source::Shuffled(Net::Model(BUNDLED[0].into())),
-        )
-        .not_drawn(),
-        net(
-            "random-weights",
-            Control,
-            "encoder and CTRNN of the same size, untrained",
-            null(Null::RandomWeights(seed)),
-        ),
-        net(
-            "pixels",
-            Control,
-            "grey levels of 14 x 14 blocks of the video with its occluder",
-            Net::Model("pixels".into()),
-        )
-        .not_drawn(),
-        net(
-            "inertia",
-            Control,
-            "bundled encoder; latents go on with their smoothed velocity, nothing learned",
-            null(Null::Inertia),
-        ),
-    ]);
-    let bundled = rows.len() - 1;
-    for place in 0..models {
-        let model = &rows[place];
-        // The bundled models share an encoder, and so an inertia.
-        let source = match &model.source {
-            Source::Net(Net::Model(name)) if BUNDLED.contains(&name.as_str()) => {
-                rows[place].inertia = Some(bundled);
-                continue;
-            }
-            Source::Net(Net::Model(name)) => Source::Net(Net::Null(name.clone(), Null::Inertia)),
-            _ => Source::InertiaOf(place),
-        };
-        let what = format!(
-            "the visible latents of {}, going on with their smoothed velocity, nothing learned",
-            model.name
-        );
-        let row = Row::new(format!("inertia: {}", model.name), Control, what, source).not_drawn();
-        rows[place].inertia = Some(rows.len());
-        rows.push(row);
-    }
-    rows
-}
-
-/// References and controls that need no stimuli, from the recording's own ball.
-fn recorded_rows() -> Vec<Row> {
-    vec![
-        Row::new(
-            "oracle",
-            RowKind::Reference,
-            "the ball's true place throughout",
-            Source::Truth,
-        ),
-        Row::new(
-            "constant",
-            RowKind::Control,
-            "one constant: the read-out's best guess without features",
-            Source::Constant,
-        ),
-        Row::new(
-            "last-seen",
-            RowKind::Control,
-            "the ball's true place, held from the moment it is hidden",
-            Source::HeldTruth,
-        ),
-    ]
 }

@@ -73,7 +73,7 @@ impl Networks<'_> {
         net: &Net,
         name: &str,
         set: &ConditionSet,
-        layout: &Layout,
+        (axis, layout): (&BinAxis, &Layout),
     ) -> Result<Vec<Array2>> {
         self.monitor.stage(name, set.len() as u64);
         let predictor = self.predictor(net)?;
@@ -89,8 +89,7 @@ impl Networks<'_> {
             .iter()
             .zip(&latents.conditions)
             .map(|(rows, trial)| {
-                let axis = BinAxis::PUBLISHED;
-                let values = mean_in_bins(&trial.steps, &trial.layers[0], &axis, &rows.bins);
+                let values = mean_in_bins(&trial.steps, &trial.layers[0], axis, &rows.bins);
                 Ok(Array2::new(rows.bins.len(), units, values)?)
             })
             .collect()

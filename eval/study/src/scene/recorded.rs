@@ -1,13 +1,12 @@
 //! What a study takes from a recording: conditions, bins, truth, and the population that is compared.
 
-use mental_pong_game::task::{Condition, Masks};
+use mental_pong_game::task::{ConditionSet, Epoch};
 
 use crate::analysis::Analysis;
 use crate::config::StudyConfig;
 use crate::error::{Error, Result};
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::{ConditionRows, Layout};
-use mental_pong_eval::recordings::FEWEST_CONDITIONS;
 use mental_pong_eval::recordings::dmfc::{Half, Population, Recording, Responses, TrialType};
 
 /// A recording with factors, and the halves whose factors were fitted here.
@@ -52,44 +51,26 @@ pub(crate) fn names_of(recording: Option<&Recording>) -> (&'static str, &'static
     }
 }
 
-/// The analyses are about the published bins: times in their texts and tables, epochs and ceilings all depend on them.
-pub(crate) fn check_axes(recording: &Recording) -> Result<()> {
-    let expected = recording.expected();
-    if (expected.bin_ms - 50.0).abs() > 1e-9 || (recording.first_bin_ms() + 300.0).abs() > 1e-9 {
-        return Err(Error::field(
-            "axes",
-            "bins of 50 ms from -300 ms, as published",
-            format!(
-                "bins of {} ms from {} ms",
-                expected.bin_ms,
-                recording.first_bin_ms()
-            ),
-        ));
-    }
-    if expected.conditions < FEWEST_CONDITIONS {
-        return Err(Error::too_few(
-            "conditions, to fit on some and test on others",
-            FEWEST_CONDITIONS,
-            expected.conditions,
-        ));
-    }
-    Ok(())
-}
-
-/// Ids of the conditions that a recording names; `None` where it names none.
-pub(crate) fn recorded_ids(recording: &Recording) -> Option<Vec<String>> {
-    let ids = recording.condition_ids()?;
-    Some(ids.to_vec())
-}
-
 /// Bins and masks of the task; targets x and y as the recording has them (`_TRUE` where it can).
 ///
 /// Also says why the recording is not of the task's stimuli, if its masks are others.
 pub(crate) fn recorded_layout(
     recording: &Recording,
-    conditions: &[Condition],
+    set: &ConditionSet,
 ) -> Result<(Layout, Option<String>)> {
-    let occ = TrialType::Occ;
+    let (occ, axis) = (TrialType::Occ, recording.axis());
+    let found = recording.expected().conditions;
+    if set.len() != found {
+        return Err(Error::field(
+            "conditions",
+            format!(
+                "the {} of {}, since the file names no ids",
+                set.len(),
+                set.identity()
+            ),
+            found.to_string(),
+        ));
+    }
     let either = |name: &str| {
         let own = format!("{name}_TRUE");
         if recording.behavior_names(occ).any(|known| known == own) {
@@ -117,24 +98,26 @@ pub(crate) fn recorded_layout(
     let visible = recording.mask(occ, "start_occ_pad0")?;
     let hidden = recording.mask(occ, "occ_end_pad0")?;
     let mut other_task = None;
-    let rows = conditions
+    let rows = set
+        .conditions()
         .iter()
         .enumerate()
         .map(|(c, condition)| {
             let bins: Vec<usize> = (0..x.cols())
                 .filter(|&b| start_end.contains(c, b))
                 .collect();
-            let task = Masks::of(condition).start_end;
-            if other_task.is_none() && bins != task.clone().collect::<Vec<_>>() {
+            let task = condition.binned(&axis);
+            let task = task.bins(Epoch::All);
+            if other_task.is_none() && !same_bins(&bins, task, set) {
                 other_task = Some(format!(
                     "condition {} moves in {} bins of this recording and in {} of the task",
-                    condition.id,
+                    condition.id(),
                     bins.len(),
                     task.len()
                 ));
             }
             Ok(ConditionRows {
-                id: condition.id,
+                id: condition.id().into(),
                 targets: Array2::from_fn(bins.len(), 2, |row, t| [&x, &y][t].get(c, bins[row])),
                 visible: bins.iter().map(|&b| visible.contains(c, b)).collect(),
                 hidden: bins.iter().map(|&b| hidden.contains(c, b)).collect(),
@@ -142,8 +125,20 @@ pub(crate) fn recorded_layout(
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    let layout = Layout::new(vec!["x".into(), "y".into()], 50.0, rows)?;
+    let layout = Layout::new(vec!["x".into(), "y".into()], axis.bin_ms, rows)?;
     Ok((layout, other_task))
+}
+
+/// Whether the bins in which a ball moves are those of the task; masks of one's own may begin and end a bin apart.
+fn same_bins(found: &[usize], task: &[usize], set: &ConditionSet) -> bool {
+    if set.is_published() {
+        return found == task;
+    }
+    let near = |a: Option<&usize>, b: Option<&usize>| match (a, b) {
+        (Some(a), Some(b)) => a.abs_diff(*b) <= 1,
+        (a, b) => a == b,
+    };
+    near(found.first(), task.first()) && near(found.last(), task.last())
 }
 
 /// `[condition]`, end height as the recording has it: `ball_final_y`, else the ball's last height in the trial, degrees.

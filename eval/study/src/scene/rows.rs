@@ -90,7 +90,7 @@ impl Row {
     }
 }
 
-/// Share of the newest change in a velocity that latents go on with.
+/// Share of the newest change in a velocity that latents go on with, in bins of 50 ms.
 const INERTIA_SHARE: f64 = 0.1;
 
 impl Stage<'_> {
@@ -110,7 +110,7 @@ impl Stage<'_> {
             Source::Net(net) => self.networks(net, &row.name)?,
             Source::Given(layer) => {
                 let bins: Vec<Vec<usize>> = rows().map(|c| c.bins.clone()).collect();
-                layer.in_bins(&bins)?
+                layer.in_bins(&self.axis, &bins)?
             }
             Source::Ready => {
                 return Err(Error::invalid(
@@ -119,10 +119,11 @@ impl Stage<'_> {
                 ));
             }
             Source::Observer(observer) => self
-                .conditions
+                .set
+                .conditions()
                 .iter()
                 .map(|c| {
-                    let states = observer.states(c);
+                    let states = observer.states(c, &self.axis)?;
                     Ok(Array2::new(states.len() / 4, 4, states)?)
                 })
                 .collect::<Result<_>>()?,
@@ -156,11 +157,12 @@ impl Stage<'_> {
             }
             Source::InertiaOf(place) => {
                 let features = self.features(&self.rows[*place])?;
+                let share = 1.0 - (1.0 - INERTIA_SHARE).powf(self.axis.bin_ms / 50.0);
                 rows()
                     .zip(features)
                     .map(|(c, x)| {
                         let onset = c.hidden.iter().position(|&h| h).unwrap_or(c.bins.len());
-                        nulls::inertia(x, onset, INERTIA_SHARE)
+                        nulls::inertia(x, onset, share)
                     })
                     .collect()
             }
@@ -175,7 +177,7 @@ impl Stage<'_> {
         };
         self.common
             .networks
-            .features(net, &name, &self.set, &self.layout)
+            .features(net, &name, &self.set, (&self.axis, &self.layout))
     }
 
     /// Each condition with the features of another.
@@ -241,6 +243,7 @@ impl Stage<'_> {
             OnlineDecoder::new(&self.layout, features)?.held_out(&self.splits, Readout::Full)?
         };
         let (layout, turns) = (&self.layout, self.walls);
+        let bins = self.bins_in(nulls::LINE_MS);
         Ok(Paths::of(layout, &held, |c, path| {
             let rows = &layout.conditions()[c];
             let onset = rows
@@ -248,7 +251,7 @@ impl Stage<'_> {
                 .iter()
                 .position(|&h| h)
                 .unwrap_or(rows.bins.len());
-            let line = nulls::straight_line(&path, onset, nulls::LINE_BINS);
+            let line = nulls::straight_line(&path, onset, bins);
             match (walls, turns) {
                 (true, Some((low, high))) => nulls::mirrored(&line, low, high),
                 _ => line,

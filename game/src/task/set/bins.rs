@@ -46,6 +46,21 @@ impl Binned {
 }
 
 impl SetCondition {
+    /// The published bins, and more of them where a condition of one's own lasts longer.
+    #[must_use]
+    pub fn axis(&self) -> BinAxis {
+        let published = BinAxis::PUBLISHED;
+        if self.is_published() {
+            return published;
+        }
+        let (end_ms, _) = self.track().end();
+        let needed = ((end_ms - published.first_bin_ms) / published.bin_ms).ceil() + 1.0;
+        BinAxis {
+            n_bins: published.n_bins.max(needed as usize),
+            ..published
+        }
+    }
+
     /// The truth in bins. A published condition on the published axis has the published masks, which
     /// count 41 ms for a step of the design law, and the ball's places of the released data; any other
     /// has what its truth says: a bin belongs to an epoch when at least 1 ms of it lies in it, and the

@@ -179,7 +179,7 @@ impl SetCondition {
     /// A condition whose path was recorded. `visible` of a frame is what was recorded of it.
     ///
     /// # Errors
-    /// [`Error::BadValue`] for less than two frames, a first frame that does not stand at 0 ms, times
+    /// [`Error::BadValue`] for a rate outside 1 to 1000 Hz, less than two frames, a first frame that does not stand at 0 ms, times
     /// that do not follow `rate_hz` to half a frame, a place that is not finite, or a share outside 0
     /// to 1.
     pub fn recorded(
@@ -196,6 +196,10 @@ impl SetCondition {
                 found: format!("{found} in condition {id}"),
             })
         };
+        if !(1.0..=1000.0).contains(&rate_hz) {
+            let expected = "1 to 1000 frames per second, times in milliseconds".into();
+            return bad("rate_hz", expected, rate_hz.to_string());
+        }
         if frames.len() < 2 {
             return bad("frames", "at least two".into(), frames.len().to_string());
         }

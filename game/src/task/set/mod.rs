@@ -21,6 +21,7 @@ pub use pictures::Pictures;
 pub use read::TableRules;
 
 use crate::error::{Error, Result};
+use crate::task::clock::BinAxis;
 use crate::task::condition::Condition;
 use crate::task::generator::N_TRIALS;
 use crate::task::geometry::Geometry;
@@ -365,6 +366,17 @@ impl ConditionSet {
                 .first()
                 .map_or(60.0, SetCondition::rate_hz),
         }
+    }
+
+    /// The published bins, and more of them where a condition of one's own lasts longer.
+    #[must_use]
+    pub fn axis(&self) -> BinAxis {
+        if self.is_published() {
+            return BinAxis::PUBLISHED;
+        }
+        let all = self.conditions().iter().map(SetCondition::axis);
+        all.max_by_key(|axis| axis.n_bins)
+            .unwrap_or(BinAxis::PUBLISHED)
     }
 
     /// The geometry that all of its conditions have, where they have one.
