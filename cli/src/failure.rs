@@ -1,7 +1,6 @@
 //! Errors as a person reads them, and their exit codes.
 
 use std::io::Write as _;
-use std::process::ExitCode;
 
 use mental_pong_base::IoError;
 use mental_pong_eval::error::Error as EvalError;
@@ -55,17 +54,17 @@ impl Failure {
     }
 
     /// Prints the error and gives its exit code. A reader that closed the pipe is no error.
-    pub(crate) fn report(self) -> ExitCode {
+    pub(crate) fn report(self) -> u8 {
         if let Self::Output(error) = &self
             && error.kind() == std::io::ErrorKind::BrokenPipe
         {
-            return ExitCode::SUCCESS;
+            return 0;
         }
         let code = self.code();
         let report = miette::miette!("{self}");
         // The last words: nothing is left to do if standard error is gone.
         let _ = writeln!(std::io::stderr(), "{report:?}");
-        ExitCode::from(code)
+        code
     }
 }
 

@@ -296,16 +296,7 @@ impl Predictor {
         match &self.forecaster {
             Forecaster::None => None,
             Forecaster::Held => Some(Arc::new(Identity { latent })),
-            Forecaster::Inertia(share) => {
-                let bins = step_ms / Clock::BIN_MS;
-                // Of one bin it is the share itself, to the last digit.
-                let share = if (bins - 1.0).abs() < f64::EPSILON {
-                    *share
-                } else {
-                    1.0 - (1.0 - share).powf(bins)
-                };
-                Some(Arc::new(Inertia { latent, share }))
-            }
+            Forecaster::Inertia(share) => Some(Arc::new(Inertia::every(latent, *share, step_ms))),
             Forecaster::Network(model, _) => Some(Arc::clone(model)),
         }
     }

@@ -223,6 +223,12 @@ pub struct Dtype {
 }
 
 impl Dtype {
+    /// `<f4`.
+    pub const F32: Self = Self {
+        kind: Kind::Float,
+        size: 4,
+        order: ByteOrder::Little,
+    };
     /// `<f8`.
     pub const F64: Self = Self {
         kind: Kind::Float,

@@ -12,7 +12,7 @@ use crate::task::clock::frame_ms;
 use crate::task::condition::Condition;
 use crate::task::epochs::{Epoch, FrameStatus};
 use crate::task::law::{Law, named};
-use crate::task::set::{SetCondition, SetLaw, Track};
+use crate::task::set::{ConditionSet, SetCondition, SetLaw, Track};
 
 /// What stands before the ball on its last part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -165,6 +165,16 @@ impl Setting {
             look: Look::default(),
             drawn_by: Drawer::default(),
         }
+    }
+
+    /// A set as a preset shows it: of the published conditions `rnn100` shows the design law.
+    #[must_use]
+    pub fn of(set: &ConditionSet, preset: Preset) -> Self {
+        let law = match (preset, set.law()) {
+            (Preset::Rnn100, SetLaw::Display) if set.is_published() => SetLaw::Design,
+            (_, law) => law,
+        };
+        Self::new(law, preset)
     }
 
     /// Frames per second; of recorded paths, whose set knows, 60 unless it is given.

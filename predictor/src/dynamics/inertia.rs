@@ -2,6 +2,7 @@ use candle_core::{Device, Tensor};
 
 use super::{Dynamics, check_context};
 use crate::Result;
+use crate::latents::Clock;
 
 /// Nothing learned: the latents go on with the velocity that they had. It is the running mean of the
 /// context's changes, with `share` of the newest (a plain mean until the context is long enough), as
@@ -17,6 +18,21 @@ pub struct Inertia {
 impl Inertia {
     /// Share of the newest change at steps of 50 ms: that of the bundled dynamics.
     pub const SHARE: f64 = 0.1;
+}
+
+impl Inertia {
+    /// With a share that is meant at steps of 50 ms, at steps of `step_ms`.
+    #[must_use]
+    pub fn every(latent: usize, share: f64, step_ms: f64) -> Self {
+        let bins = step_ms / Clock::BIN_MS;
+        // Of one bin it is the share itself, to the last digit.
+        let share = if (bins - 1.0).abs() < f64::EPSILON {
+            share
+        } else {
+            1.0 - (1.0 - share).powf(bins)
+        };
+        Self { latent, share }
+    }
 }
 
 impl Dynamics for Inertia {

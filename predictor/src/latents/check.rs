@@ -66,6 +66,55 @@ pub struct LatentsCheck {
     pub warnings: Vec<String>,
 }
 
+/// What a layer's values are, whatever they are of.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Extent {
+    /// Its name.
+    pub name: String,
+    /// Units.
+    pub units: usize,
+    /// Units that have the same value everywhere.
+    pub dead_units: usize,
+    /// Smallest and largest value.
+    pub range: [f64; 2],
+}
+
+/// Range and dead units, condition by condition.
+struct Values {
+    range: [f64; 2],
+    first: Vec<f32>,
+    alive: Vec<bool>,
+}
+
+impl Values {
+    fn new(units: usize) -> Self {
+        Self {
+            range: [f64::INFINITY, f64::NEG_INFINITY],
+            first: Vec::new(),
+            alive: vec![false; units],
+        }
+    }
+
+    /// `values` are `[step, unit]`.
+    fn take(&mut self, values: &[f32]) {
+        let units = self.alive.len();
+        if self.first.is_empty() {
+            self.first = values[..units].to_vec();
+        }
+        for row in values.chunks_exact(units) {
+            for (k, v) in row.iter().enumerate() {
+                self.alive[k] |= *v != self.first[k];
+                let [low, high] = self.range;
+                self.range = [low.min(f64::from(*v)), high.max(f64::from(*v))];
+            }
+        }
+    }
+
+    fn dead(&self) -> usize {
+        self.alive.iter().filter(|alive| !**alive).count()
+    }
+}
+
 /// A step with the ball in view: its features, and its condition and time.
 struct Seen {
     features: Vec<f64>,
@@ -74,6 +123,24 @@ struct Seen {
 }
 
 impl LatentsFile {
+    /// Reads every value of a layer once and says what they are.
+    ///
+    /// # Errors
+    /// As [`LatentsFile::read`].
+    pub fn extent(&mut self, layer: usize) -> Result<Extent> {
+        let mut all = Values::new(self.layers()[layer].units);
+        for condition in 0..self.ids().len() {
+            all.take(&self.read(condition, layer)?);
+        }
+        let info = &self.layers()[layer];
+        Ok(Extent {
+            name: info.name.clone(),
+            units: info.units,
+            dead_units: all.dead(),
+            range: all.range,
+        })
+    }
+
     /// Reads every condition once and says what was understood.
     ///
     /// # Errors
@@ -139,22 +206,12 @@ impl LatentsFile {
         layer: usize,
     ) -> Result<LayerCheck> {
         let units = self.layers()[layer].units;
-        let mut range = [f64::INFINITY, f64::NEG_INFINITY];
-        let mut first: Vec<f32> = Vec::new();
-        let mut alive = vec![false; units];
+        let mut all = Values::new(units);
         let mut seen = Vec::new();
         let projection = projection(units);
         for (condition, place) in set.conditions().iter().zip(places) {
             let values = self.read(*place, layer)?;
-            if first.is_empty() {
-                first = values[..units].to_vec();
-            }
-            for row in values.chunks_exact(units) {
-                for (k, v) in row.iter().enumerate() {
-                    alive[k] |= *v != first[k];
-                    range = [range[0].min(f64::from(*v)), range[1].max(f64::from(*v))];
-                }
-            }
+            all.take(&values);
             let track = condition.track();
             for (step, row) in self.steps(*place).iter().zip(values.chunks_exact(units)) {
                 let frame = (step.time_ms * condition.rate_hz() / 1000.0)
@@ -197,8 +254,8 @@ impl LatentsFile {
         Ok(LayerCheck {
             name: self.layers()[layer].name.clone(),
             units,
-            dead_units: alive.iter().filter(|alive| !**alive).count(),
-            range,
+            dead_units: all.dead(),
+            range: all.range,
             best_lag_ms: LAGS_MS[best],
             r2: [found[best], none],
         })

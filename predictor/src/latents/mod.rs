@@ -8,6 +8,7 @@
 mod bins;
 mod cache;
 mod check;
+mod forecast;
 mod protocol;
 mod reader;
 mod run;
@@ -16,9 +17,10 @@ mod writer;
 
 pub use bins::mean_in_bins;
 pub use cache::{CACHE_BYTES, Cache};
-pub use check::{LatentsCheck, LayerCheck};
+pub use check::{Extent, LatentsCheck, LayerCheck};
+pub use forecast::{continuation, forecast, n_visible};
 pub use protocol::{ContextRule, Plan, Protocol, interpolate};
-pub use reader::LatentsFile;
+pub use reader::{GivenLatents, LatentsFile, Padded};
 pub use run::{Cut, Estimate, predict_video};
 pub use video::{Clock, Shown, Timeline, Video};
 pub use writer::{CLOCK, Format, LatentsWriter, OfSet};
@@ -70,6 +72,18 @@ pub enum Status {
     Visible,
     /// A frame with the ball fully behind the occluder.
     Hidden,
+}
+
+impl Status {
+    /// The number that stands for it in files.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Context => 0,
+            Self::Visible => 1,
+            Self::Hidden => 2,
+        }
+    }
 }
 
 /// A step of a model.

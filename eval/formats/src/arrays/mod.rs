@@ -59,6 +59,21 @@ enum Place {
     Zarr(Arc<zarr::Chunks>),
     /// Unpacked; whether the first axis runs fastest.
     Memory(Arc<Vec<u8>>, bool),
+    /// With the caller.
+    Caller(Rows),
+}
+
+/// Gives a row of the first axis of an array of f32, row-major, when it is asked for.
+#[derive(Clone)]
+pub struct Rows(pub Arc<RowOf>);
+
+/// See [`Rows`].
+pub type RowOf = dyn Fn(usize) -> std::io::Result<Vec<f32>> + Send + Sync;
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("rows of the caller")
+    }
 }
 
 impl Held {
@@ -76,6 +91,17 @@ impl Held {
     /// Its bytes, if they are no more than can be.
     fn bytes(&self) -> Option<u64> {
         Some(count(&self.shape)?.checked_mul(self.dtype.size)? as u64)
+    }
+
+    /// An array of f32 that the caller holds.
+    #[must_use]
+    pub fn with_caller(shape: Vec<usize>, rows: Rows) -> Self {
+        Self {
+            shape,
+            axes: Vec::new(),
+            dtype: Dtype::F32,
+            place: Place::Caller(rows),
+        }
     }
 
     /// An array in memory, row-major, little-endian. [`Error::Shape`] where the bytes are not as many as the shape says.
@@ -203,6 +229,13 @@ impl Arrays {
                 return hdf5::row(file, name, held, row);
             }
             Place::Zarr(chunks) => chunks.row(held, row, &mut self.chunks)?,
+            Place::Caller(rows) => {
+                let values = (rows.0)(row).map_err(failed)?;
+                if values.len() != length {
+                    return Err(wrong(format!("a row of {} values", values.len())));
+                }
+                values.iter().flat_map(|v| v.to_le_bytes()).collect()
+            }
             Place::Memory(bytes, false) => bytes[row * length * width..][..length * width].to_vec(),
             Place::Memory(bytes, true) => {
                 // The first axis runs fastest.

@@ -27,6 +27,7 @@ use crate::task::generator::N_TRIALS;
 use crate::task::geometry::Geometry;
 use crate::task::law::Law;
 use crate::task::table::{Set, select};
+use mental_pong_base::table::Table;
 
 /// Conditions with ids of their own, what flies in each, and the hash that names them.
 ///
@@ -225,6 +226,15 @@ impl ConditionSet {
     /// [`Error::Table`] with line, column, what was expected and what was found, of every bad cell.
     pub fn read_csv(path: impl AsRef<Path>, rules: TableRules) -> Result<Self> {
         read::read(path.as_ref(), rules)
+    }
+
+    /// As [`read_csv`](Self::read_csv), of a table that is at hand; `path` names it, and the set.
+    ///
+    /// # Errors
+    /// As [`read_csv`](Self::read_csv).
+    pub fn parse_csv(bytes: &[u8], path: impl AsRef<Path>, rules: TableRules) -> Result<Self> {
+        let (table, problems) = Table::parse_with_problems(bytes, path.as_ref())?;
+        read::of(&table, problems, rules)
     }
 
     /// Trials of one's own in the published geometry; their ids are their numbers.

@@ -1,6 +1,7 @@
 //! Latents of any origin: what a file holds, whose conditions they are, and whether its clock is the set's.
 
 mod clock;
+mod given;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use mental_pong_game::task::{ConditionSet, SetIdentity};
 
 use mental_pong_formats::arrays::{Arrays, Held};
 
+pub use self::given::{GivenLatents, Padded};
 use self::source::wrong;
 use super::{ConditionLatents, Latents, LayerInfo, Status, Step};
 use crate::{Error, Result};
@@ -65,7 +67,15 @@ impl LatentsFile {
     /// # Errors
     /// [`Error::Config`] naming the file, the array or condition, what was expected and what was recognised.
     pub fn open(path: &Path, ids: Option<&Path>, set: Option<&ConditionSet>) -> Result<Self> {
-        let mut arrays = source::open(path)?;
+        Self::of(path, source::open(path)?, ids, set)
+    }
+
+    fn of(
+        path: &Path,
+        mut arrays: Arrays,
+        ids: Option<&Path>,
+        set: Option<&ConditionSet>,
+    ) -> Result<Self> {
         let io = |e| unread(path, e);
         let (names, conditions, longest) = layers_of(path, &arrays)?;
         let mut layers = Vec::new();
@@ -393,7 +403,10 @@ impl LatentsFile {
     }
 
     /// Places of a set's conditions in the file, whose clock is the set's.
-    pub(super) fn matched(&self, set: &ConditionSet) -> Result<Vec<usize>> {
+    ///
+    /// # Errors
+    /// As [`LatentsFile::of_set`], of all but the values.
+    pub fn matched(&self, set: &ConditionSet) -> Result<Vec<usize>> {
         let places = self.places(set)?;
         self.check_clock(set)?;
         Ok(places)

@@ -89,7 +89,7 @@ pub(super) fn open(path: &Path) -> Result<Arrays> {
 
 const F64: Dtype = Dtype::F64;
 
-fn numbers(shape: Vec<usize>, values: &[f64]) -> mental_pong_formats::Result<Held> {
+pub(super) fn numbers(shape: Vec<usize>, values: &[f64]) -> mental_pong_formats::Result<Held> {
     let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     Held::in_memory(shape, F64, bytes)
 }

@@ -97,7 +97,7 @@ impl Journal {
         for step in &condition.steps {
             head.extend((step.frame as u64).to_le_bytes());
             head.extend(step.time_ms.to_le_bytes());
-            head.push(code(step.status));
+            head.push(step.status.code());
         }
         let mut hash = Sha256::new();
         let mut put = |file: &mut BufWriter<File>, bytes: &[u8]| {
@@ -152,14 +152,6 @@ impl Drop for Journal {
         if self.records.is_empty() {
             let _ = std::fs::remove_file(&self.path);
         }
-    }
-}
-
-pub(super) fn code(status: Status) -> u8 {
-    match status {
-        Status::Context => 0,
-        Status::Visible => 1,
-        Status::Hidden => 2,
     }
 }
 

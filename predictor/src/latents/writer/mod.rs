@@ -13,7 +13,7 @@ use mental_pong_game::task::SetIdentity;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use self::journal::{Journal, code};
+use self::journal::Journal;
 use super::{ConditionLatents, LayerInfo, Step};
 use crate::{Error, Result};
 
@@ -221,7 +221,7 @@ impl<'a> Content<'a> {
             Each::TimeMs => steps
                 .flat_map(|s| s.map_or(f64::NAN, |s| s.time_ms).to_le_bytes())
                 .collect(),
-            Each::Status => steps.map(|s| s.map_or(255, |s| code(s.status))).collect(),
+            Each::Status => steps.map(|s| s.map_or(255, |s| s.status.code())).collect(),
         }
     }
 

@@ -1,0 +1,513 @@
+//! Latents of any origin, and the predictors that make them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mental_pong_base::Monitor;
+use mental_pong_game::task::{ConditionSet, SetIdentity};
+use mental_pong_predictor::device::device;
+use mental_pong_predictor::latents::{
+    Cache, ConditionLatents, Extent, Format, GivenLatents, LatentsFile, LatentsWriter, Layers,
+    OfSet, continuation, forecast as go_on, n_visible,
+};
+use mental_pong_predictor::predictor::{Choices, PredictorSpec};
+use mental_pong_predictor::{Null, Predictor, latents};
+use numpy::ndarray::Axis;
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2,
+    PyUntypedArrayMethods,
+};
+use pyo3::prelude::*;
+
+use crate::convert::object;
+use crate::error::{raised, refused};
+use crate::sets::{PySet, set_of};
+use crate::work::work;
+
+/// Latents of conditions: one array, checked when it is made.
+#[pyclass(frozen, module = "mental_pong", name = "Latents")]
+pub(crate) struct PyLatents {
+    array: Py<PyArray3<f32>>,
+    file: Mutex<LatentsFile>,
+    extent: Extent,
+    set: Option<PySet>,
+    /// The file that they were read from, whole.
+    source: Option<PathBuf>,
+}
+
+/// Rows of an array, read when they are asked for; the array stays where it is.
+fn rows_of(
+    array: &Bound<'_, PyArray3<f32>>,
+) -> Arc<dyn Fn(usize) -> std::io::Result<Vec<f32>> + Send + Sync> {
+    let held = array.clone().unbind();
+    Arc::new(move |condition| {
+        Python::attach(|py| {
+            let array = held
+                .bind(py)
+                .try_readonly()
+                .map_err(std::io::Error::other)?;
+            let row = array.as_array();
+            let row = row.index_axis(Axis(0), condition);
+            Ok(row.iter().copied().collect())
+        })
+    })
+}
+
+impl PyLatents {
+    fn file(&self) -> MutexGuard<'_, LatentsFile> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at every value; of a set its conditions and its clock too.
+    fn checked(
+        py: Python<'_>,
+        array: Bound<'_, PyArray3<f32>>,
+        mut file: LatentsFile,
+        set: Option<PySet>,
+        source: Option<PathBuf>,
+    ) -> PyResult<Self> {
+        let extent = py.detach(|| -> Result<Extent, mental_pong_predictor::Error> {
+            if let Some(set) = &set {
+                file.matched(&set.set)?;
+            }
+            file.extent(0)
+        });
+        Ok(Self {
+            array: array.unbind(),
+            file: Mutex::new(file),
+            extent: extent.map_err(raised)?,
+            set,
+            source,
+        })
+    }
+
+    /// The first layer of what a library gives.
+    fn of(py: Python<'_>, found: &latents::Latents, layer: usize, set: &PySet) -> PyResult<Self> {
+        let padded = found.padded(layer);
+        let shape = padded.shape;
+        let array = padded.values.into_pyarray(py).reshape(shape)?;
+        let given = GivenLatents {
+            name: found.layers[layer].name.clone(),
+            layer: found.layers[layer].name.clone(),
+            shape,
+            ids: Some(found.conditions.iter().map(|c| c.id.clone()).collect()),
+            per_step: padded.per_step,
+            n_steps: Some(padded.n_steps),
+            set: found.set.clone(),
+            rows: rows_of(&array),
+        };
+        let file = LatentsFile::given(given, Some(&set.set)).map_err(raised)?;
+        Self::checked(py, array, file, Some(set.clone()), None)
+    }
+
+    /// All of it, for the library.
+    fn whole(&self) -> Result<latents::Latents, mental_pong_predictor::Error> {
+        let mut file = self.file();
+        let mut conditions = Vec::with_capacity(file.ids().len());
+        for place in 0..file.ids().len() {
+            conditions.push(ConditionLatents {
+                id: file.ids()[place].clone(),
+                steps: file.steps(place).to_vec(),
+                layers: vec![file.read(place, 0)?],
+            });
+        }
+        Ok(latents::Latents {
+            set: self.identity(&file),
+            layers: vec![file.layers()[0].clone()],
+            conditions,
+        })
+    }
+
+    fn identity(&self, file: &LatentsFile) -> Option<SetIdentity> {
+        let said = self.set.as_ref().map(|set| set.set.identity());
+        said.or_else(|| file.identity().cloned())
+    }
+
+    /// The set that they are of.
+    fn known(&self) -> PyResult<&ConditionSet> {
+        self.set.as_ref().map(|set| &set.set).ok_or_else(|| {
+            let found = "latents that were made without a set";
+            refused(
+                "conditions",
+                "the set that they are of: Latents(…, conditions=…)",
+                found,
+            )
+        })
+    }
+}
+
+#[pymethods]
+impl PyLatents {
+    #[new]
+    #[pyo3(signature = (array, ids=None, time_ms=None, *, conditions=None, n_steps=None, layer="latents"))]
+    fn new(
+        py: Python<'_>,
+        array: &Bound<'_, PyAny>,
+        ids: Option<&Bound<'_, PyAny>>,
+        time_ms: Option<&Bound<'_, PyAny>>,
+        conditions: Option<&Bound<'_, PyAny>>,
+        n_steps: Option<Vec<usize>>,
+        layer: &str,
+    ) -> PyResult<Self> {
+        let python = py.import("mental_pong._arrays")?;
+        let array = python.getattr("latents")?.call1((array,))?;
+        let array = array.cast_into::<PyArray3<f32>>()?;
+        let [n, steps, units] = [0, 1, 2].map(|axis| array.shape()[axis]);
+        let set = conditions.map(set_of).transpose()?;
+        let ids = match ids {
+            None => None,
+            Some(ids) => {
+                let mut texts = Vec::new();
+                for id in ids.try_iter()? {
+                    texts.push(id?.str()?.to_string());
+                }
+                Some(texts)
+            }
+        };
+        let mut per_step = Vec::new();
+        if let Some(times) = time_ms {
+            let times = python.getattr("times")?.call1((times, n, steps))?;
+            let times: PyReadonlyArray2<'_, f64> = times.extract()?;
+            per_step.push(("time_ms", times.as_array().iter().copied().collect()));
+        }
+        // Ids narrow the set: latents of a part of it are of that part.
+        let part = match (&set, &ids) {
+            (Some(set), Some(ids)) => Some(set.narrowed(ids)?),
+            (set, _) => set.clone(),
+        };
+        let given = GivenLatents {
+            name: "latents".into(),
+            layer: layer.into(),
+            shape: [n, steps, units],
+            ids,
+            per_step,
+            n_steps,
+            set: part.as_ref().map(|part| part.set.identity()),
+            rows: rows_of(&array),
+        };
+        let of = part.as_ref().map(|part| &part.set);
+        let file = LatentsFile::given(given, of).map_err(raised)?;
+        Self::checked(py, array, file, part, None)
+    }
+
+    /// Reads a layer of a file of latents.
+    #[staticmethod]
+    #[pyo3(signature = (path, *, conditions=None, layer=None))]
+    fn open(
+        py: Python<'_>,
+        path: PathBuf,
+        conditions: Option<&Bound<'_, PyAny>>,
+        layer: Option<&str>,
+    ) -> PyResult<Self> {
+        let said = conditions.map(set_of).transpose()?;
+        let read = |path: &Path| -> Result<_, mental_pong_predictor::Error> {
+            let said = said.as_ref().map(|said| &said.set);
+            let mut file = LatentsFile::open(path, None, said)?;
+            let set = file.set(said)?;
+            let names = [layer.map_or_else(|| file.layers()[0].name.clone(), str::to_owned)];
+            let whole = file.layers().len() == 1 && set.len() == file.ids().len();
+            Ok((file.of_set(&set, Some(&names))?, set, whole))
+        };
+        let (found, set, whole) = py.detach(|| read(&path)).map_err(raised)?;
+        let set = match said {
+            Some(said) => said,
+            None => PySet::found(set),
+        };
+        let latents = Self::of(py, &found, 0, &set)?;
+        Ok(Self {
+            source: whole.then_some(path),
+            ..latents
+        })
+    }
+
+    /// The array, the same object each time.
+    #[getter]
+    fn array<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray3<f32>> {
+        self.array.bind(py).clone()
+    }
+
+    #[getter]
+    fn set(&self) -> Option<PySet> {
+        self.set.clone()
+    }
+
+    #[getter]
+    fn layer(&self) -> &str {
+        &self.extent.name
+    }
+
+    #[getter]
+    fn ids(&self) -> Vec<String> {
+        self.file().ids().to_vec()
+    }
+
+    #[getter]
+    fn time_ms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let file = self.file();
+        let [n, steps] = [0, 1].map(|axis| self.array.bind(py).shape()[axis]);
+        let mut times = vec![f64::NAN; n * steps];
+        for condition in 0..n {
+            for (k, step) in file.steps(condition).iter().enumerate() {
+                times[condition * steps + k] = step.time_ms;
+            }
+        }
+        times.into_pyarray(py).reshape([n, steps])
+    }
+
+    #[getter]
+    fn n_steps<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        let file = self.file();
+        let n: Vec<i64> = (0..file.ids().len())
+            .map(|condition| file.steps(condition).len() as i64)
+            .collect();
+        n.into_pyarray(py)
+    }
+
+    /// Steps before the ball is wholly hidden.
+    #[getter]
+    fn n_visible<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let (set, file) = (self.known()?, self.file());
+        let ids = file.ids().iter().enumerate();
+        let conditions = ids.map(|(place, id)| (id.as_str(), file.steps(place)));
+        let n = n_visible(set, conditions).map_err(raised)?;
+        let n: Vec<i64> = n.into_iter().map(|n| n as i64).collect();
+        Ok(n.into_pyarray(py))
+    }
+
+    #[getter]
+    fn dead_units(&self) -> usize {
+        self.extent.dead_units
+    }
+
+    #[getter]
+    fn range(&self) -> (f64, f64) {
+        let [low, high] = self.extent.range;
+        (low, high)
+    }
+
+    #[getter]
+    fn set_sha256(&self) -> Option<String> {
+        self.identity(&self.file()).map(|set| set.sha256)
+    }
+
+    #[getter]
+    fn source(&self) -> Option<PathBuf> {
+        self.source.clone()
+    }
+
+    /// What they were understood as.
+    fn check<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let set = self.known()?;
+        let check = py.detach(|| self.file().check(set)).map_err(raised)?;
+        object(py, &check)
+    }
+
+    /// Writes them as the name of the file says.
+    fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        let of = OfSet {
+            identity: self.known()?.identity(),
+            rate_hz: self.known()?.rate_hz(),
+        };
+        py.detach(|| -> Result<(), mental_pong_predictor::Error> {
+            let found = self.whole()?;
+            let about = serde_json::json!({"made_by": "mental_pong"});
+            // No other work: what an earlier call left unfinished may be of other values.
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            let work = serde_json::json!({
+                "process": std::process::id(),
+                "at_ns": now.map_or(0, |d| d.as_nanos() as u64),
+            });
+            let format = Format::of(&path)?;
+            let mut writer = LatentsWriter::new(&path, format, &found.layers, &work)?;
+            for condition in &found.conditions {
+                writer.push(condition)?;
+            }
+            writer.finish(&of, &about)
+        })
+        .map_err(raised)
+    }
+
+    fn __len__(&self) -> usize {
+        self.file().ids().len()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let file = self.file();
+        let shape = self.array.bind(py).shape().to_vec();
+        let all = (0..file.ids().len()).flat_map(|condition| file.steps(condition));
+        let times = all.map(|step| step.time_ms);
+        let (from, to) = times.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), t| {
+            (a.min(t), b.max(t))
+        });
+        let set = self.set.as_ref().map_or("no set", |set| set.set.name());
+        let [low, high] = self.extent.range;
+        format!(
+            "<Latents {}: {shape:?} of {set}, clock {from:.1} to {to:.1} ms from motion onset, range {low:.4} to {high:.4}, {} of {} units dead>",
+            self.extent.name, self.extent.dead_units, self.extent.units
+        )
+    }
+}
+
+/// Goes on from the visible steps of latents.
+#[pyfunction]
+#[pyo3(signature = (latents, dynamics, *, progress=None))]
+pub(crate) fn forecast(
+    py: Python<'_>,
+    latents: &Bound<'_, PyLatents>,
+    dynamics: String,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<PyLatents> {
+    let held = latents.get();
+    let of = held.known()?.clone();
+    let found = py.detach(|| held.whole()).map_err(raised)?;
+    let out = work(py, progress, move |monitor| {
+        let gaps: Vec<f64> = found
+            .conditions
+            .iter()
+            .flat_map(|c| {
+                c.steps
+                    .windows(2)
+                    .map(|pair| pair[1].time_ms - pair[0].time_ms)
+            })
+            .collect();
+        let step_ms = gaps.iter().sum::<f64>() / gaps.len().max(1) as f64;
+        let model = continuation(&dynamics, found.layers[0].units, step_ms)?;
+        go_on(&found, &of, model.as_ref(), monitor)
+    })?;
+    match &held.set {
+        Some(set) => PyLatents::of(py, &out, 0, set),
+        None => held
+            .known()
+            .and_then(|set| PyLatents::of(py, &out, 0, &PySet::found(set.clone()))),
+    }
+}
+
+/// Every name that a predictor can have.
+#[pyfunction]
+pub(crate) fn predictor_names() -> Vec<&'static str> {
+    Predictor::names()
+}
+
+/// An encoder, perhaps dynamics, and the protocol they are run by.
+#[pyclass(frozen, module = "mental_pong", name = "Predictor")]
+pub(crate) struct PyPredictor {
+    predictor: Arc<Predictor>,
+}
+
+#[pymethods]
+impl PyPredictor {
+    #[new]
+    #[pyo3(signature = (model, *, weights=None, encoder=None, dynamics=None, dynamics_weights=None, random_weights=None, progress=None))]
+    fn new(
+        py: Python<'_>,
+        model: PathBuf,
+        weights: Option<PathBuf>,
+        encoder: Option<PathBuf>,
+        dynamics: Option<String>,
+        dynamics_weights: Option<PathBuf>,
+        random_weights: Option<u64>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let choices = Choices {
+            weights,
+            encoder,
+            dynamics,
+            dynamics_weights,
+            random_weights,
+            ..Choices::default()
+        };
+        let model = model.to_string_lossy().into_owned();
+        let spec = PredictorSpec::choose(&model, &choices).map_err(raised)?;
+        let predictor = work(py, progress, move |monitor| {
+            spec.load(&device("cpu")?, monitor)
+        })?;
+        Ok(Self {
+            predictor: Arc::new(predictor),
+        })
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        self.predictor.name()
+    }
+
+    #[getter]
+    fn units(&self) -> usize {
+        self.predictor.encoder().latent_dim()
+    }
+
+    #[getter]
+    fn has_dynamics(&self) -> bool {
+        self.predictor.has_dynamics()
+    }
+
+    #[getter]
+    fn provenance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        object(py, self.predictor.provenance())
+    }
+
+    /// The same without what was learned.
+    #[pyo3(signature = (name, *, seed=1))]
+    fn null(&self, name: &str, seed: u64) -> PyResult<Self> {
+        let all = [
+            Null::Inertia,
+            Null::NoDynamics,
+            Null::RandomWeights(seed),
+            Null::UpperVisible,
+        ];
+        let names = all.map(|null| null.name());
+        let null = all.into_iter().find(|null| null.name() == name);
+        let null = null.ok_or_else(|| refused("null", names.join(", "), name))?;
+        let predictor = self.predictor.null(null).map_err(raised)?;
+        Ok(Self {
+            predictor: Arc::new(predictor),
+        })
+    }
+
+    /// Runs it over a set.
+    #[pyo3(signature = (conditions, *, layer=None, cache=None, progress=None))]
+    fn latents(
+        &self,
+        py: Python<'_>,
+        conditions: &Bound<'_, PyAny>,
+        layer: Option<&str>,
+        cache: Option<PathBuf>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyLatents> {
+        let given = match conditions.getattr_opt("set")? {
+            Some(set) => set_of(&set)?,
+            None => set_of(conditions)?,
+        };
+        let layers = match (layer, self.predictor.has_dynamics()) {
+            (Some(Layers::ENCODER_NAME), _) | (None, false) => Layers::ENCODER,
+            (Some(Layers::DYNAMICS_NAME), true) | (None, true) => Layers::DYNAMICS,
+            (Some(other), forecasts) => {
+                let expected = if forecasts {
+                    "encoder or dynamics"
+                } else {
+                    "encoder"
+                };
+                return Err(refused("layer", expected, other));
+            }
+        };
+        let (predictor, of) = (Arc::clone(&self.predictor), given.set.clone());
+        let found = work(py, progress, move |monitor: &dyn Monitor| {
+            let cache = match cache {
+                Some(folder) => Cache::in_folder(&folder)?,
+                None => Cache::none(),
+            };
+            monitor.stage(predictor.name(), of.len() as u64);
+            predictor.latents(&of, layers, &cache, monitor)
+        })?;
+        PyLatents::of(py, &found, 0, &given)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<Predictor {}: {}, {} units>",
+            self.predictor.name(),
+            self.predictor.provenance().description,
+            self.predictor.encoder().latent_dim()
+        )
+    }
+}
