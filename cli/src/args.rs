@@ -548,7 +548,7 @@ pub(crate) struct PredictArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ProbeArgs {
-    /// Encoder: playnet, or a published one by name (see `weights list`).
+    /// Encoder: playnet, roomnet, or a published one by name (see `weights list`).
     #[arg(conflicts_with = "encoder")]
     pub(crate) model: Option<String>,
     /// Encoder weights of your own (from `mpong train encoder`).

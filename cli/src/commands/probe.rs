@@ -95,6 +95,7 @@ fn encoders(args: &ProbeArgs) -> Result<WithTwin, Failure> {
     }
     match args.model.as_deref() {
         None | Some("playnet") => with_playnet_twin(bundled()?.encoder.model, &mut rng),
+        Some("roomnet") => with_roomnet_twin(bundled()?.rooms.encoder.model, &mut rng),
         Some(name) => {
             let weights = args.weights.as_deref();
             let encoder = published_encoder(name, weights, args.random_weights)?;
