@@ -1,6 +1,7 @@
 //! Training of dynamics on what a video shows: the module looks for a while, goes blind, looks again. Targets are the
-//! encoder's own latents of the same video, and only frames in which the video shows motion are asked for. Nothing that
-//! an observer does not see goes in.
+//! encoder's own latents of the same video, and only frames in which the video shows motion are asked for: nothing that an
+//! observer does not see goes in. Or, where `revealed` is set, the video with its bodies drawn over the occluders gives the
+//! targets: what is shown stays what an observer sees, what is asked for is privileged.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,6 +56,10 @@ pub struct RolloutTraining {
     pub shown_weight: f64,
     /// Errors beyond this many standard deviations count linearly (pseudo-Huber loss).
     pub huber: f64,
+    /// Whether targets come from the video with its bodies drawn over the occluders, and are asked for there too. Without
+    /// it a module is never asked where a covered body is, only when it comes out again.
+    #[serde(default)]
+    pub revealed: bool,
     /// The videos.
     pub playworld: Mix,
     /// Size and equations of the module.
@@ -76,13 +81,15 @@ const PICTURES_APART: usize = 16;
 
 /// Latents of a video from a frame with motion on.
 struct Sequence {
-    /// `[frame, moving latent]`.
+    /// `[frame, moving latent]`, of what is seen.
     moving: Vec<f32>,
+    /// `[frame, moving latent]`, of what is asked for.
+    target: Vec<f32>,
     /// `[fixed latent]`.
     fixed: Vec<f32>,
     /// `[frame]`, whether anything is seen to move.
     motion: Vec<bool>,
-    /// `[frame]`, whether all of it is seen.
+    /// `[frame]`, whether all of it is seen in the video that gives the targets.
     whole: Vec<bool>,
 }
 
@@ -201,6 +208,7 @@ fn sequences(
         count,
         config.video_seed,
         config.frames,
+        config.revealed,
         &config.playworld,
     );
     let key = config_key(&made_from)?;
@@ -208,7 +216,7 @@ fn sequences(
     let path = cache.join(format!("latents-{}.safetensors", &key[..16]));
     let (m, f) = (encoder.config().moving(), encoder.config().still());
     if path.exists() {
-        return read(&path, config.frames, m, f);
+        return read(&path, config, m, f);
     }
     monitor.stage("encoding playworld", count as u64);
     let all: Vec<Sequence> = (0..count)
@@ -225,7 +233,7 @@ fn sequences(
         .into_iter()
         .flatten()
         .collect();
-    write(&path, &all, config.frames, m, f)?;
+    write(&path, &all, config, m, f)?;
     Ok(all)
 }
 
@@ -238,30 +246,35 @@ fn sequence(
 ) -> Result<Option<Sequence>> {
     let length = config.frames + SLACK + 1;
     let video = Video::simulate(config.video_seed, purpose, index, length, &config.playworld);
-    let frames: Vec<Vec<f32>> = (video.render_each(0..length, FRAME_SIZE, Layers::Seen))
-        .map(|frame| small(frame.rgb()))
-        .collect();
-    let moves = |t: usize| largest_change(&frames[t - 1], &frames[t]) > MOTION;
-    let Some(start) = (1..=SLACK + 1).find(|&s| (s..s + OPENING).all(moves)) else {
+    let drawn = |layers| -> Vec<Vec<f32>> {
+        (video.render_each(0..length, FRAME_SIZE, layers))
+            .map(|frame| small(frame.rgb()))
+            .collect()
+    };
+    let frames = drawn(Layers::Seen);
+    let moves = |frames: &[Vec<f32>], t: usize| largest_change(&frames[t - 1], &frames[t]) > MOTION;
+    let Some(start) =
+        (1..=SLACK + 1).find(|&s| (s..s + OPENING).all(|t| moves(frames.as_slice(), t)))
+    else {
         return Ok(None);
     };
     let range = start..start + config.frames;
-    let amount: Vec<f32> = (range.clone())
-        .map(|t| {
-            let pairs = frames[t - 1].iter().zip(&frames[t]);
-            pairs.map(|(a, b)| (a - b).abs()).sum()
-        })
-        .collect();
-    let motion: Vec<bool> = range.clone().map(moves).collect();
-    let mut seen: Vec<f32> = (amount.iter().zip(&motion))
-        .filter(|(_, motion)| **motion)
-        .map(|(amount, _)| *amount)
-        .collect();
-    seen.sort_by(f32::total_cmp);
-    let median = seen[seen.len() / 2];
-    let pairs: Vec<(&[f32], &[f32])> = (range.clone())
-        .map(|t| (frames[t - 1].as_slice(), frames[t].as_slice()))
-        .collect();
+    let revealed =
+        (config.revealed && !video.scene.occluders.is_empty()).then(|| drawn(Layers::Revealed));
+    let asked = revealed.as_ref().unwrap_or(&frames);
+    let encoded = |frames: &[Vec<f32>]| {
+        let pairs: Vec<(&[f32], &[f32])> = (range.clone())
+            .map(|t| (frames[t - 1].as_slice(), frames[t].as_slice()))
+            .collect();
+        encoder.encode_changes(&pairs)
+    };
+    let moving = encoded(&frames)?;
+    let target = match &revealed {
+        Some(frames) => encoded(frames)?,
+        None => moving.clone(),
+    };
+    let motion = range.clone().map(|t| moves(&frames, t)).collect();
+    let whole = whole(asked, range.clone(), |t| moves(asked, t));
     let pictures: Vec<&[f32]> = (range.step_by(PICTURES_APART))
         .map(|t| frames[t].as_slice())
         .collect();
@@ -271,39 +284,70 @@ fn sequence(
         .map(|k| still.iter().skip(k).step_by(f).sum::<f32>() / pictures.len() as f32)
         .collect();
     Ok(Some(Sequence {
-        moving: encoder.encode_changes(&pairs)?,
+        moving,
+        target,
         fixed,
-        whole: (amount.iter().zip(&motion))
-            .map(|(amount, motion)| *motion && *amount > WHOLE * median)
-            .collect(),
         motion,
+        whole,
     }))
 }
 
-fn write(path: &Path, all: &[Sequence], frames: usize, m: usize, f: usize) -> Result<()> {
+/// In which frames of `range` no part of what moves is covered: those with much of the usual change.
+fn whole(
+    frames: &[Vec<f32>],
+    range: std::ops::Range<usize>,
+    moves: impl Fn(usize) -> bool,
+) -> Vec<bool> {
+    let amount: Vec<(bool, f32)> = range
+        .map(|t| {
+            let pairs = frames[t - 1].iter().zip(&frames[t]);
+            (moves(t), pairs.map(|(a, b)| (a - b).abs()).sum())
+        })
+        .collect();
+    let moving = amount.iter().filter(|(motion, _)| *motion);
+    let mut seen: Vec<f32> = moving.map(|(_, amount)| *amount).collect();
+    seen.sort_by(f32::total_cmp);
+    let median = seen.get(seen.len() / 2).copied().unwrap_or(0.0);
+    (amount.iter())
+        .map(|(motion, amount)| *motion && *amount > WHOLE * median)
+        .collect()
+}
+
+fn write(
+    path: &Path,
+    all: &[Sequence],
+    config: &RolloutTraining,
+    m: usize,
+    f: usize,
+) -> Result<()> {
     let gather = |part: &dyn Fn(&Sequence) -> Vec<f32>, shape: &[usize]| -> Result<Tensor> {
         let values: Vec<f32> = all.iter().flat_map(part).collect();
         Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
     };
     let flags = |s: &Sequence| -> Vec<f32> {
         let flag =
-            |(motion, whole): (&bool, &bool)| f32::from(u8::from(*motion) + u8::from(*whole));
+            |(motion, whole): (&bool, &bool)| f32::from(u8::from(*motion) + 2 * u8::from(*whole));
         s.motion.iter().zip(&s.whole).map(flag).collect()
     };
-    let n = all.len();
-    let tensors: BTreeMap<String, Tensor> = [
+    let (n, frames) = (all.len(), config.frames);
+    let mut tensors: BTreeMap<String, Tensor> = [
         ("moving", gather(&|s| s.moving.clone(), &[n, frames, m])?),
         ("fixed", gather(&|s| s.fixed.clone(), &[n, f])?),
         ("flags", gather(&flags, &[n, frames])?),
     ]
     .map(|(name, t)| (name.to_string(), t))
     .into();
+    if config.revealed {
+        let target = gather(&|s| s.target.clone(), &[n, frames, m])?;
+        tensors.insert("target".into(), target);
+    }
     let bytes = crate::weights::to_bytes(&tensors, &[])?;
     mental_pong_base::files::write_atomic(path, |out| out.write_all(&bytes))?;
     Ok(())
 }
 
-fn read(path: &Path, frames: usize, m: usize, f: usize) -> Result<Vec<Sequence>> {
+fn read(path: &Path, config: &RolloutTraining, m: usize, f: usize) -> Result<Vec<Sequence>> {
+    let frames = config.frames;
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let (tensors, _) = crate::weights::from_bytes(path, &bytes)?;
     let get = |name: &str, row: usize| -> Result<Vec<f32>> {
@@ -320,14 +364,21 @@ fn read(path: &Path, frames: usize, m: usize, f: usize) -> Result<Vec<Sequence>>
     };
     let (moving, fixed) = (get("moving", frames * m)?, get("fixed", f)?);
     let flags = get("flags", frames)?;
+    let target = if config.revealed {
+        get("target", frames * m)?
+    } else {
+        moving.clone()
+    };
     Ok(moving
         .chunks_exact(frames * m)
+        .zip(target.chunks_exact(frames * m))
         .zip(fixed.chunks_exact(f))
         .zip(flags.chunks_exact(frames))
-        .map(|((moving, fixed), flags)| Sequence {
+        .map(|(((moving, target), fixed), flags)| Sequence {
             moving: moving.to_vec(),
+            target: target.to_vec(),
             fixed: fixed.to_vec(),
-            motion: flags.iter().map(|v| *v > 0.5).collect(),
+            motion: flags.iter().map(|v| *v == 1.0 || *v > 2.5).collect(),
             whole: flags.iter().map(|v| *v > 1.5).collect(),
         })
         .collect())
@@ -357,10 +408,10 @@ impl Batch {
         for (b, sequence) in picked.iter().enumerate() {
             let open = plan(config, rng);
             for t in 0..time {
-                let from = &sequence.moving[t * m..(t + 1) * m];
+                let from = t * m..(t + 1) * m;
                 let at = (t * n + b) * m;
-                batch.target[at..at + m].copy_from_slice(from);
-                batch.shown[at..at + m].copy_from_slice(from);
+                batch.target[at..at + m].copy_from_slice(&sequence.target[from.clone()]);
+                batch.shown[at..at + m].copy_from_slice(&sequence.moving[from]);
                 let open = open[t] && sequence.motion[t];
                 batch.open[t * n + b] = open;
                 batch.weight[t * n + b] = match (sequence.whole[t], open) {
@@ -470,6 +521,7 @@ mod tests {
             picture_noise: 0.05,
             shown_weight: 0.3,
             huber: 0.5,
+            revealed: false,
             playworld: Mix {
                 rooms: Some(RoomMix {
                     at_edge: 0.5,
