@@ -169,7 +169,9 @@ fn recomputed(export: &str, row: &str) {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
     let there = Process::new(&python).args(["-c", "import numpy"]).output();
     if !there.is_ok_and(|o| o.status.success()) {
-        println!("recompute.py was not run: {python} with numpy is not there");
+        use std::io::Write as _;
+        let why = format!("recompute.py was not run: {python} with numpy is not there\n");
+        std::io::stderr().write_all(why.as_bytes()).unwrap();
         return;
     }
     let script = Path::new(export).join("recompute.py");

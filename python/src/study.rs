@@ -94,6 +94,7 @@ pub(crate) fn evaluate(
             models: files.models,
             no_models: files.no_models,
             columns: files.columns,
+            ..Asked::default()
         },
         recording: files.recording,
         other_recording: files.other_recording,

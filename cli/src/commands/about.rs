@@ -1,7 +1,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
-use mental_pong_predictor::encoders::Encoder;
 use mental_pong_predictor::weights::bundled;
 
 use super::memory::shown;

@@ -133,11 +133,14 @@ impl File {
     }
 }
 
+/// Bytes of an element, and how they are read.
+type Element<T> = (u64, fn(&[u8]) -> T);
+
 #[allow(
     clippy::cast_possible_truncation,
     reason = "f32 is what is asked for, and holds every number of 16 bits"
 )]
-fn float(class: &str) -> Result<(u64, fn(&[u8]) -> f32)> {
+fn float(class: &str) -> Result<Element<f32>> {
     Ok(match class {
         "FloatStorage" => (4, |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
         "DoubleStorage" => (8, |b| {
@@ -151,7 +154,7 @@ fn float(class: &str) -> Result<(u64, fn(&[u8]) -> f32)> {
 
 /// Any number as f64.
 #[allow(clippy::cast_precision_loss, reason = "numbers as f64")]
-fn element(class: &str) -> Result<(u64, fn(&[u8]) -> f64)> {
+fn element(class: &str) -> Result<Element<f64>> {
     fn take<const N: usize>(b: &[u8]) -> [u8; N] {
         b.first_chunk().copied().unwrap_or([0; N])
     }

@@ -34,7 +34,7 @@ pub struct StudyConfig {
     pub factors: usize,
     /// Frames that a forecast starts from; 0 for the whole visible epoch (published), else the last so many.
     pub context_frames: usize,
-    /// Model row that the answer and the paths drawn are about; empty for the first.
+    /// Model row that the answer and the paths drawn are about; the first where it is not there.
     pub headline: String,
     /// Sets beside the one asked for on which the models are held against their nulls, for example `fresh400`.
     pub also: Vec<String>,
@@ -55,7 +55,7 @@ impl Default for StudyConfig {
             map_by_bin_leaky: false,
             factors: 50,
             context_frames: 0,
-            headline: String::new(),
+            headline: "room-gru".into(),
             also: Vec::new(),
         }
     }

@@ -660,8 +660,8 @@ mod tests {
                 let actions: Vec<i8> = (0..3).map(|e| action(e, since[e])).collect();
                 env.step(&actions).unwrap();
                 let over: Vec<Episode> = env.episodes().to_vec();
-                for place in 0..3 {
-                    since[place] += 1;
+                for steps in &mut since {
+                    *steps += 1;
                 }
                 for episode in over {
                     let first = env.observations()[episode.env];
@@ -686,12 +686,12 @@ mod tests {
                     if !waiting.is_empty() {
                         let actions: Vec<i8> = (0..3).map(|e| action(e, since[e])).collect();
                         env.step(&actions).unwrap();
-                        for place in 0..3 {
+                        for (place, steps) in since.iter_mut().enumerate() {
                             if waiting.contains(&place) {
                                 assert_eq!(env.observations()[place][2..], [1.0, 0.0]);
                                 assert!(!env.dones()[place]);
                             } else {
-                                since[place] += 1;
+                                *steps += 1;
                             }
                         }
                     }

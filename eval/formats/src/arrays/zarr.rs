@@ -122,6 +122,10 @@ fn names(json: &Json) -> Vec<String> {
 }
 
 /// An array of what was said of it; the reason where it is not read.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what both versions of the format say of an array"
+)]
 fn held(
     folder: &Path,
     shape: Option<Vec<usize>>,

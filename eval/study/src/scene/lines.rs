@@ -23,9 +23,11 @@ pub(super) fn task_rows(inputs: &Inputs, stage: &Stage<'_>) -> Result<Vec<Row>> 
     let bundled = rows.iter().position(|r| r.name == "inertia");
     for place in 0..models {
         let model = &rows[place];
-        // The bundled models share an encoder, and so an inertia.
+        // The bundled models on playnet share an encoder, and so an inertia.
         let source = match &model.source {
-            Source::Net(Net::Model(name)) if BUNDLED.contains(&name.as_str()) => {
+            Source::Net(Net::Model(name))
+                if BUNDLED.contains(&name.as_str()) && !name.starts_with("room-") =>
+            {
                 rows[place].inertia = bundled;
                 continue;
             }
@@ -56,9 +58,13 @@ fn models(inputs: &Inputs, stage: &Stage<'_>) -> Vec<Row> {
         match model {
             Model::Named(_) if stage.unseen.is_some() => {}
             Model::Named(name) if BUNDLED.contains(&name.as_str()) => {
-                let cell = name.to_uppercase();
+                let (encoder, cell) = match name.strip_prefix("room-") {
+                    Some(cell) => ("bundled encoder roomnet", cell),
+                    None => ("bundled encoder", &*name),
+                };
                 let what = format!(
-                    "bundled encoder; forecast by the bundled {cell} while the ball is hidden"
+                    "{encoder}; forecast by the bundled {} while the ball is hidden",
+                    cell.to_uppercase()
                 );
                 rows.push(net(&name, Tested, &what, Net::Model(name.clone())));
             }

@@ -14,7 +14,7 @@ use mental_pong_eval::array::Array2;
 use mental_pong_eval::decode::Layout;
 
 /// Names of the bundled models that stand in where none is named.
-pub const BUNDLED: [&str; 2] = ["ctrnn", "lstm"];
+pub const BUNDLED: [&str; 3] = ["ctrnn", "lstm", "room-gru"];
 
 /// Features that come from a network.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -485,6 +485,7 @@ impl LatentsFile {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn unread(path: &Path, error: mental_pong_formats::Error) -> Error {
     wrong(path, "file", "readable arrays", error.to_string())
 }
