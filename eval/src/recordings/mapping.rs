@@ -266,7 +266,7 @@ mod tests {
     fn an_unknown_entry_is_named_with_its_line_and_those_there_are() {
         let error = Mapping::parse("bin_ms = 20.0\n[names]\nonsett = \"go\"\n").unwrap_err();
         let text = error.to_string();
-        for word in ["line 3", "onsett", "onset"] {
+        for word in ["line 2", "onsett", "`onset`"] {
             assert!(text.contains(word), "{word} is not in {text}");
         }
         assert!(Mapping::parse("bin_ms = 0.0").is_err());

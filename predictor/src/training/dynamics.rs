@@ -368,7 +368,7 @@ mod tests {
         let stop = StopAfter(AtomicU64::new(9));
         let error = train_dynamics(&config(), &encoder(), &Device::Cpu, &parts, &stop).unwrap_err();
         assert!(matches!(error, Error::Interrupted), "{error}");
-        let (resumed, log) = train_dynamics(
+        let (resumed, again) = train_dynamics(
             &config(),
             &encoder(),
             &Device::Cpu,
@@ -376,7 +376,8 @@ mod tests {
             &mental_pong_base::Quiet,
         )
         .unwrap();
-        assert_eq!(log.first().unwrap().step, 3);
+        // The log is the one of a run that nothing stopped.
+        assert_eq!(format!("{again:?}"), format!("{log:?}"));
         assert_eq!(bytes(&params), bytes(&resumed));
         let mut other = config();
         other.seed = 6;
