@@ -455,7 +455,7 @@ impl PyPredictor {
             Null::RandomWeights(seed),
             Null::UpperVisible,
         ];
-        let names = all.map(|null| null.name());
+        let names = all.map(Null::name);
         let null = all.into_iter().find(|null| null.name() == name);
         let null = null.ok_or_else(|| refused("null", names.join(", "), name))?;
         let predictor = self.predictor.null(null).map_err(raised)?;

@@ -123,7 +123,8 @@ impl PyStimuli {
         columns.set_item("id", ids)?;
         let frames: Vec<i64> = truth.iter().map(|t| i64::from(t.frame)).collect();
         columns.set_item("frame", frames.into_pyarray(py))?;
-        let of: [(&str, fn(&Truth) -> f64); 5] = [
+        type Column = (&'static str, fn(&Truth) -> f64);
+        let of: [Column; 5] = [
             ("time_ms", |t| t.time_ms),
             ("x_deg", |t| t.x_deg),
             ("y_deg", |t| t.y_deg),
