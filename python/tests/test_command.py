@@ -25,7 +25,7 @@ def test_the_command_is_the_program() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 def test_an_interrupted_command_ends_with_75_and_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "set"
-    words = ["stimuli", "--conditions", "valid", "--preset", "rnn100", "--out", str(out), "--quiet"]
+    words = ["stimuli", "--conditions", "fresh400", "--preset", "rnn100", "--out", str(out), "--quiet"]
     running = subprocess.Popen([sys.executable, "-c", CODE, *words], stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
     while not list(out.rglob("*.npy")) and time.monotonic() < until:

@@ -24,7 +24,7 @@ def test_planned_heights_are_played() -> None:
     occluded = mp.play({29337: 3.0, 55062: -5.0}, {**SCHEDULE, "practice": 0}, name="mine").trials
     assert set(occluded["observer"]) == {"mine"}
     ends = dict(zip(occluded["condition_id"], occluded["paddle_y_deg"], strict=True))
-    assert ends[29337] == pytest.approx(3.0, abs=0.5) and ends[55062] == pytest.approx(-5.0, abs=0.5)
+    assert ends["29337"] == pytest.approx(3.0, abs=0.5) and ends["55062"] == pytest.approx(-5.0, abs=0.5)
 
 
 def test_bad_play_is_refused(tmp_path: Path) -> None:

@@ -416,7 +416,9 @@ impl Ground {
     }
 
     fn of_recording(inputs: &Inputs, recording: &Recording) -> Result<Self> {
-        if !inputs.asked.ids.is_empty() && recording.set().is_some() {
+        let ids = &inputs.asked.ids;
+        let narrower = !ids.is_empty() && recording.condition_ids() != Some(ids.as_slice());
+        if narrower && recording.set().is_some() {
             return Err(Error::invalid(
                 "--ids",
                 "they narrow a set of conditions; a recording is taken with the conditions that it has",
