@@ -1,7 +1,7 @@
 //! The Python package `mental_pong`: what the libraries do, on NumPy's arrays.
 //!
-//! Conversion only. In order: [`error`] makes exceptions of errors, [`work`] runs long calls without Python's lock and
-//! listens for Ctrl-C, [`sets`], [`stimuli`], [`latents`], [`recordings`], [`study`], [`play`] and [`environment`] are the
+//! Conversion only. In order: `error` makes exceptions of errors, `work` runs long calls without Python's lock and
+//! listens for Ctrl-C, `sets`, `stimuli`, `latents`, `recordings`, `study`, `play` and `environment` are the
 //! classes. Their Python side, with documentation, is `mental_pong/` beside this folder.
 #![allow(
     clippy::needless_pass_by_value,
