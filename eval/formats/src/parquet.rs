@@ -17,6 +17,7 @@ use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader}
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
@@ -303,26 +304,7 @@ fn table<R: ChunkReader + 'static>(source: R, limits: &Limits) -> Result<Table> 
             if place >= group.num_columns() {
                 return Err(Error::format("Parquet", None, "a group lacks a column"));
             }
-            let chunk = group.metadata().column(place);
-            let start = chunk.dictionary_page_offset().unwrap_or(0);
-            if start
-                .min(chunk.data_page_offset())
-                .min(chunk.compressed_size())
-                < 0
-            {
-                let why = format!("column {name} begins before the file or has a negative size");
-                return Err(Error::format("Parquet", None, why));
-            }
-            let compression = chunk.compression();
-            if !matches!(
-                compression,
-                Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)
-            ) {
-                let why = format!(
-                    "column {name}: expected snappy, zstd or no compression, found {compression}"
-                );
-                return Err(Error::format("Parquet", None, why));
-            }
+            check_chunk(group.metadata().column(place), &name)?;
             let pages = Pages {
                 inner: group.get_column_page_reader(place).map_err(broken)?,
                 dictionary: false,
@@ -335,28 +317,7 @@ fn table<R: ChunkReader + 'static>(source: R, limits: &Limits) -> Result<Table> 
                 budget: &mut budget,
                 most: rows,
             };
-            match (&mut cells, column) {
-                (Cells::Numbers(into), ColumnReader::BoolColumnReader(from)) => {
-                    rows.numbers(from, into, |v| f64::from(u8::from(*v)))?;
-                }
-                (Cells::Numbers(into), ColumnReader::Int32ColumnReader(from)) => {
-                    rows.numbers(from, into, |&v| f64::from(v))?;
-                }
-                (Cells::Numbers(into), ColumnReader::Int64ColumnReader(from)) => {
-                    #[allow(clippy::cast_precision_loss, reason = "as every reader here: f64")]
-                    rows.numbers(from, into, |&v| v as f64)?;
-                }
-                (Cells::Numbers(into), ColumnReader::FloatColumnReader(from)) => {
-                    rows.numbers(from, into, |&v| f64::from(v))?;
-                }
-                (Cells::Numbers(into), ColumnReader::DoubleColumnReader(from)) => {
-                    rows.numbers(from, into, |&v| v)?;
-                }
-                (Cells::Texts(into), ColumnReader::ByteArrayColumnReader(from)) => {
-                    rows.texts(from, into)?;
-                }
-                _ => return Err(Error::format("Parquet", None, "a column of another kind")),
-            }
+            rows.append(&mut cells, column)?;
         }
         let length = match &cells {
             Cells::Numbers(values) => values.len(),
@@ -376,6 +337,29 @@ fn table<R: ChunkReader + 'static>(source: R, limits: &Limits) -> Result<Table> 
     })
 }
 
+/// That a column of a group of rows can be read.
+fn check_chunk(chunk: &ColumnChunkMetaData, name: &str) -> Result<()> {
+    let start = chunk.dictionary_page_offset().unwrap_or(0);
+    if start
+        .min(chunk.data_page_offset())
+        .min(chunk.compressed_size())
+        < 0
+    {
+        let why = format!("column {name} begins before the file or has a negative size");
+        return Err(Error::format("Parquet", None, why));
+    }
+    let compression = chunk.compression();
+    if !matches!(
+        compression,
+        Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)
+    ) {
+        let why =
+            format!("column {name}: expected snappy, zstd or no compression, found {compression}");
+        return Err(Error::format("Parquet", None, why));
+    }
+    Ok(())
+}
+
 /// One column of one group of rows.
 struct Rows<'a> {
     name: &'a str,
@@ -385,6 +369,33 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// Puts what the column holds behind the cells.
+    fn append(self, cells: &mut Cells, column: ColumnReader) -> Result<()> {
+        match (cells, column) {
+            (Cells::Numbers(into), ColumnReader::BoolColumnReader(from)) => {
+                self.numbers(from, into, |v| f64::from(u8::from(*v)))?;
+            }
+            (Cells::Numbers(into), ColumnReader::Int32ColumnReader(from)) => {
+                self.numbers(from, into, |&v| f64::from(v))?;
+            }
+            (Cells::Numbers(into), ColumnReader::Int64ColumnReader(from)) => {
+                #[allow(clippy::cast_precision_loss, reason = "as every reader here: f64")]
+                self.numbers(from, into, |&v| v as f64)?;
+            }
+            (Cells::Numbers(into), ColumnReader::FloatColumnReader(from)) => {
+                self.numbers(from, into, |&v| f64::from(v))?;
+            }
+            (Cells::Numbers(into), ColumnReader::DoubleColumnReader(from)) => {
+                self.numbers(from, into, |&v| v)?;
+            }
+            (Cells::Texts(into), ColumnReader::ByteArrayColumnReader(from)) => {
+                self.texts(from, into)?;
+            }
+            _ => return Err(Error::format("Parquet", None, "a column of another kind")),
+        }
+        Ok(())
+    }
+
     /// Calls `each` with the values in order, `None` where there is none.
     fn read<T: DataType>(
         self,

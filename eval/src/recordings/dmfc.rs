@@ -961,6 +961,58 @@ impl Checker {
         };
         let masks = self.masks(root)?;
         let behaviors = self.behaviors(root)?;
+        let responses = self.responses(root, entries)?;
+        let reliable = self.reliable(root, &responses)?;
+        let unit_ids = self.unit_ids(root, &responses)?;
+        let tables = self.tables(root);
+        let ids = self.condition_ids(tables.get("meta"))?;
+        for (name, value) in entries.named() {
+            if let Value::Unread(what) = value {
+                self.notes
+                    .push(format!("{name}: {what} is not read, and left out"));
+            }
+        }
+        let (trials, criteria) = trials_of(root);
+        let synthetic = ["synthetic", "simulated"]
+            .iter()
+            .any(|key| root.get(key).is_some())
+            || tables.values().any(|table| {
+                table.columns.iter().any(|(_, cells)| match cells {
+                    Cells::Texts(texts) => texts
+                        .iter()
+                        .flatten()
+                        .any(|text| text.contains("synthetic") || text.contains("simulated")),
+                    _ => false,
+                })
+            });
+        Ok(Recording {
+            path: None,
+            format: None,
+            expected: self.expected,
+            released: self.released,
+            first_bin_ms: self.first_bin_ms,
+            responses,
+            behaviors,
+            masks,
+            reliable,
+            unit_ids,
+            ids,
+            stated: self.set,
+            set: None,
+            unit_stated: true,
+            tables,
+            trials,
+            criteria,
+            synthetic: synthetic.then_some(true),
+            notes: self.notes,
+        })
+    }
+
+    fn responses(
+        &self,
+        root: &Value,
+        entries: &Dict,
+    ) -> Result<BTreeMap<(TrialType, Population, Half), Arc<Array>>> {
         let mut responses = BTreeMap::new();
         for half in Half::ALL {
             if half != Half::Full && !self.released {
@@ -998,64 +1050,7 @@ impl Checker {
                 }
             }
         }
-        let reliable = self.reliable(root, &responses)?;
-        let unit_ids = self.unit_ids(root, &responses)?;
-        let tables = self.tables(root);
-        let ids = self.condition_ids(tables.get("meta"))?;
-        for (name, value) in entries.named() {
-            if let Value::Unread(what) = value {
-                self.notes
-                    .push(format!("{name}: {what} is not read, and left out"));
-            }
-        }
-        let mut trials = BTreeMap::new();
-        let mut criteria = BTreeMap::new();
-        for kind in TrialType::ALL {
-            let key = format!("ntr_{}", kind.key());
-            if let Some(counts) = root.get(&key).and_then(integers) {
-                trials.insert(kind, counts);
-            }
-            if let Some(text) = root
-                .get("conds_ch_dict")
-                .and_then(|dict| dict.get(kind.key()))
-                .and_then(Value::as_str)
-            {
-                criteria.insert(kind, text);
-            }
-        }
-        let synthetic = ["synthetic", "simulated"]
-            .iter()
-            .any(|key| root.get(key).is_some())
-            || tables.values().any(|table| {
-                table.columns.iter().any(|(_, cells)| match cells {
-                    Cells::Texts(texts) => texts
-                        .iter()
-                        .flatten()
-                        .any(|text| text.contains("synthetic") || text.contains("simulated")),
-                    _ => false,
-                })
-            });
-        Ok(Recording {
-            path: None,
-            format: None,
-            expected: self.expected,
-            released: self.released,
-            first_bin_ms: self.first_bin_ms,
-            responses,
-            behaviors,
-            masks,
-            reliable,
-            unit_ids,
-            ids,
-            stated: self.set,
-            set: None,
-            unit_stated: true,
-            tables,
-            trials,
-            criteria,
-            synthetic: synthetic.then_some(true),
-            notes: self.notes,
-        })
+        Ok(responses)
     }
 
     fn shaped(&self, field: &str, value: &Value, with_units: bool) -> Result<Arc<Array>> {
@@ -1262,6 +1257,26 @@ impl Checker {
         }
         Ok(ids)
     }
+}
+
+/// Trials of each session, and what made a trial one of its kind.
+fn trials_of(root: &Value) -> (BTreeMap<TrialType, Vec<i64>>, BTreeMap<TrialType, String>) {
+    let mut trials = BTreeMap::new();
+    let mut criteria = BTreeMap::new();
+    for kind in TrialType::ALL {
+        let key = format!("ntr_{}", kind.key());
+        if let Some(counts) = root.get(&key).and_then(integers) {
+            trials.insert(kind, counts);
+        }
+        if let Some(text) = root
+            .get("conds_ch_dict")
+            .and_then(|dict| dict.get(kind.key()))
+            .and_then(Value::as_str)
+        {
+            criteria.insert(kind, text);
+        }
+    }
+    (trials, criteria)
 }
 
 /// Whole numbers as ids.

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use mental_pong_base::files::write_atomic;
-use mental_pong_formats::labelled::{Labelled, Values, Variable};
+use mental_pong_formats::labelled::{Labelled, Said, Values, Variable};
 use mental_pong_formats::parquet;
 use mental_pong_formats::table::{Cells, Table};
 
@@ -41,65 +41,66 @@ pub fn write(recording: &Recording, path: &Path) -> Result<()> {
     }
 }
 
+fn said(pairs: &[(&str, &str)]) -> Vec<(String, Said)> {
+    let owned = pairs.iter().map(|(k, v)| ((*k).to_owned(), Said::from(*v)));
+    owned.collect()
+}
+
+fn variable(
+    name: &str,
+    axes: &[&str],
+    values: Values<'static>,
+    attributes: &[(&str, &str)],
+) -> Variable<'static> {
+    Variable {
+        name: name.into(),
+        axes: axes.iter().map(|name| (*name).to_owned()).collect(),
+        values,
+        attributes: said(attributes),
+    }
+}
+
 /// The responses of all units, masks and behaviour of occluded trials.
-pub fn labelled(recording: &Recording) -> Result<Labelled> {
+pub fn labelled(recording: &Recording) -> Result<Labelled<'static>> {
     let kind = TrialType::Occ;
     let axis = recording.axis();
     let expected = recording.expected();
-    let axes = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    let said = |pairs: &[(&str, &str)]| {
-        let owned = pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        owned.collect::<Vec<_>>()
-    };
-    let mut out = Labelled {
-        axes: vec![
-            ("condition".into(), expected.conditions),
-            ("bin".into(), expected.bins),
-        ],
-        variables: Vec::new(),
-        attributes: said(&[("title", "trial-averaged responses in the Mental-Pong task")]),
-    };
+    let title = "trial-averaged responses in the Mental-Pong task";
+    let mut attributes = said(&[("title", title), ("response_unit", "spikes/ms")]);
     if recording.synthetic() == Some(true) {
-        out.attributes.extend(said(&[("synthetic", "true")]));
+        attributes.extend(said(&[("synthetic", "true")]));
     }
     if let Some(set) = recording.set() {
         let set = set.identity();
-        out.attributes.extend(said(&[
-            ("set_name", &set.name),
-            ("set_sha256", &set.sha256),
-        ]));
+        let of = [("set_name", &*set.name), ("set_sha256", &*set.sha256)];
+        attributes.extend(said(&of));
     }
     let ids = match recording.condition_ids() {
         Some(ids) => ids.to_vec(),
         None => (0..expected.conditions).map(|c| c.to_string()).collect(),
     };
-    out.variables.push(Variable {
-        name: "condition".into(),
-        axes: axes(&["condition"]),
-        values: Values::Texts(ids),
-        attributes: said(&[("long_name", "id of the condition in its set")]),
-    });
-    out.variables.push(Variable {
-        name: "bin".into(),
-        axes: axes(&["bin"]),
-        values: Values::Floats((0..axis.n_bins).map(|b| axis.start_ms(b)).collect()),
-        attributes: said(&[
-            ("units", "ms"),
-            ("long_name", "start of the bin after motion onset"),
-        ]),
-    });
-    for (name, value) in [("bin_ms", axis.bin_ms), ("first_bin_ms", axis.first_bin_ms)] {
-        out.variables.push(Variable {
-            name: name.into(),
-            axes: Vec::new(),
-            values: Values::Floats(vec![value]),
-            attributes: said(&[("units", "ms")]),
-        });
-    }
-    out.attributes
-        .extend(said(&[("response_unit", "spikes/ms")]));
+    let starts = (0..axis.n_bins).map(|b| axis.start_ms(b)).collect();
+    let of_ids = [("long_name", "id of the condition in its set")];
+    let of_bins = [
+        ("units", "ms"),
+        ("long_name", "start of the bin after motion onset"),
+    ];
+    let ms = [("units", "ms")];
+    let one = |value: f64| Values::Floats(vec![value]);
+    let mut out = Labelled {
+        axes: vec![
+            ("condition".into(), expected.conditions),
+            ("bin".into(), expected.bins),
+        ],
+        variables: vec![
+            variable("condition", &["condition"], Values::Texts(ids), &of_ids),
+            variable("bin", &["bin"], Values::Floats(starts), &of_bins),
+            variable("bin_ms", &[], one(axis.bin_ms), &ms),
+            variable("first_bin_ms", &[], one(axis.first_bin_ms), &ms),
+        ],
+        attributes,
+        records: None,
+    };
     for (half, name) in Half::ALL
         .into_iter()
         .zip(["responses", "responses_sh1", "responses_sh2"])
@@ -116,33 +117,28 @@ pub fn labelled(recording: &Recording) -> Result<Labelled> {
         if !out.axes.iter().any(|(of, _)| *of == unit) {
             out.axes.push((unit.clone(), values.units()));
         }
-        out.variables.push(Variable {
-            name: name.into(),
-            axes: axes(&[&*unit, "condition", "bin"]),
-            values: Values::Floats(values.as_slice().to_vec()),
-            attributes: said(&[("units", "spikes/ms")]),
-        });
+        let axes = [&*unit, "condition", "bin"];
+        let values = Values::Floats(values.as_slice().to_vec());
+        let unit = [("units", "spikes/ms")];
+        out.variables.push(variable(name, &axes, values, &unit));
     }
+    let axes = ["condition", "bin"];
     for name in recording
         .mask_names(kind)
         .filter(|name| name.ends_with("_pad0"))
     {
-        let mask = recording.mask(kind, name)?.as_slice();
-        out.variables.push(Variable {
-            name: format!("mask_{name}"),
-            axes: axes(&["condition", "bin"]),
-            values: Values::Bytes(mask.iter().map(|&inside| i8::from(inside)).collect()),
-            attributes: Vec::new(),
-        });
+        let inside = recording.mask(kind, name)?.as_slice().iter();
+        let values = Values::Bytes(inside.map(|&inside| i8::from(inside)).collect());
+        let name = format!("mask_{name}");
+        out.variables.push(variable(&name, &axes, values, &[]));
     }
     for name in recording.behavior_names(kind) {
         let values = recording.behavior(kind, name)?;
-        out.variables.push(Variable {
-            name: format!("behavior_{name}"),
-            axes: axes(&["condition", "bin"]),
-            values: Values::Floats(values.as_slice().to_vec()),
-            attributes: behavior_unit(name).map_or_else(Vec::new, |unit| said(&[("units", unit)])),
-        });
+        let values = Values::Floats(values.as_slice().to_vec());
+        let unit = behavior_unit(name).map(|unit| ("units", unit));
+        let name = format!("behavior_{name}");
+        out.variables
+            .push(variable(&name, &axes, values, unit.as_slice()));
     }
     Ok(out)
 }

@@ -324,6 +324,62 @@ fn warnings(recording: &Recording) -> Result<Vec<String>> {
     Ok(warnings)
 }
 
+impl fmt::Display for TrialsInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  {} trials  {} units", self.trials.key(), self.units)?;
+        if let Some(reliable) = self.reliable {
+            write!(f, ", {reliable} reliable")?;
+        }
+        if let Some((sessions, count)) = self.sessions_and_trials {
+            write!(f, ", {count} trials in {sessions} sessions")?;
+        }
+        writeln!(
+            f,
+            ", {} behavioural variables, {} masks",
+            self.behaviors, self.masks
+        )?;
+        match self.split_half {
+            Some(half) => writeln!(
+                f,
+                "              median split-half r {:.3} of {} units; {} with p < 0.01 and r > 0",
+                half.median_r, half.units, half.reliable
+            )?,
+            None => writeln!(f, "              no halves: no reliability")?,
+        }
+        let (nan, last) = self.nan;
+        writeln!(
+            f,
+            "              {nan} NaN, {last} of them in the last bin; {} pairs of unit and condition constant (imputed or silent)",
+            self.constant
+        )?;
+        Ok(())
+    }
+}
+
+impl Info {
+    fn arrays(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (title, arrays) in [
+            ("responses", &self.responses),
+            ("behaviour", &self.behaviors),
+        ] {
+            writeln!(f, "  {title}")?;
+            let width = arrays.iter().map(|a| a.key.len()).max().unwrap_or(0);
+            for array in arrays {
+                let shape: Vec<String> = array.shape.iter().map(ToString::to_string).collect();
+                writeln!(
+                    f,
+                    "    {:<width$}  {:>13}  {:<9}  {:>6.2} % NaN",
+                    array.key,
+                    shape.join(" x "),
+                    array.unit.as_deref().unwrap_or("?"),
+                    100.0 * array.nan_share
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Info {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(path) = &self.path {
@@ -360,39 +416,9 @@ impl fmt::Display for Info {
                 "  layout      a laboratory's own, not held against the release"
             )?;
         }
-        for trials in &self.trials {
-            write!(
-                f,
-                "  {} trials  {} units",
-                trials.trials.key(),
-                trials.units
-            )?;
-            if let Some(reliable) = trials.reliable {
-                write!(f, ", {reliable} reliable")?;
-            }
-            if let Some((sessions, count)) = trials.sessions_and_trials {
-                write!(f, ", {count} trials in {sessions} sessions")?;
-            }
-            writeln!(
-                f,
-                ", {} behavioural variables, {} masks",
-                trials.behaviors, trials.masks
-            )?;
-            match trials.split_half {
-                Some(half) => writeln!(
-                    f,
-                    "              median split-half r {:.3} of {} units; {} with p < 0.01 and r > 0",
-                    half.median_r, half.units, half.reliable
-                )?,
-                None => writeln!(f, "              no halves: no reliability")?,
-            }
-            let (nan, last) = trials.nan;
-            writeln!(
-                f,
-                "              {nan} NaN, {last} of them in the last bin; {} pairs of unit and condition constant (imputed or silent)",
-                trials.constant
-            )?;
-        }
+        self.trials
+            .iter()
+            .try_for_each(|trials| write!(f, "{trials}"))?;
         for warning in &self.warnings {
             writeln!(f, "  mind: {warning}")?;
         }
@@ -412,24 +438,7 @@ impl fmt::Display for Info {
                 cell.mask, cell.found, cell.released
             )?;
         }
-        for (title, arrays) in [
-            ("responses", &self.responses),
-            ("behaviour", &self.behaviors),
-        ] {
-            writeln!(f, "  {title}")?;
-            let width = arrays.iter().map(|a| a.key.len()).max().unwrap_or(0);
-            for array in arrays {
-                let shape: Vec<String> = array.shape.iter().map(ToString::to_string).collect();
-                writeln!(
-                    f,
-                    "    {:<width$}  {:>13}  {:<9}  {:>6.2} % NaN",
-                    array.key,
-                    shape.join(" x "),
-                    array.unit.as_deref().unwrap_or("?"),
-                    100.0 * array.nan_share
-                )?;
-            }
-        }
+        self.arrays(f)?;
         for table in &self.tables {
             writeln!(
                 f,

@@ -4,10 +4,9 @@
 //! [`EXAMPLE`] is a whole one, with what each entry means.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
+use mental_pong_base::table::read_text;
 use mental_pong_formats::table::Table;
 use mental_pong_formats::value::Value;
 use serde::{Deserialize, Serialize};
@@ -122,15 +121,9 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// Read a file. [`Error::Io`] where there is none; inside [`Error::InFile`], what [`Mapping::parse`] says.
+    /// Read a file. [`Error::File`] where there is none or one that is too long; inside [`Error::InFile`], what [`Mapping::parse`] says.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut text = String::new();
-        File::open(path)
-            .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
-            .map_err(|source| Error::Io {
-                path: path.display().to_string(),
-                source,
-            })?;
+        let text = read_text(path, LONGEST)?;
         Self::parse(&text).map_err(|error| error.in_file(path))
     }
 

@@ -35,15 +35,12 @@ pub fn read(source: impl Read + Seek, limits: &Limits) -> Result<Value> {
     Ok(root.into_value())
 }
 
-/// Write a recording in the released layout, with more arrays after it. Columns that are neither numbers
-/// nor text are left out.
-pub(super) fn write_recording(
-    path: &Path,
-    recording: &Recording,
-    more: Vec<(String, Vec<usize>, Column<'_>)>,
-) -> Result<()> {
-    let mut floats: Vec<(String, Vec<usize>, Vec<f64>)> = Vec::new();
-    let mut ints: Vec<(String, Vec<i64>)> = Vec::new();
+/// Name, shape, numbers.
+type Numbers = (String, Vec<usize>, Vec<f64>);
+
+/// Responses, behaviour and masks by their names, with their shapes.
+fn numbers(recording: &Recording) -> Result<Vec<Numbers>> {
+    let mut floats: Vec<Numbers> = Vec::new();
     // One array at a time would need less memory, and a second way to write.
     for (&(trials, population, half), array) in &recording.responses {
         let name = format!("{}/{}", population.key(half), trials.key());
@@ -70,6 +67,19 @@ pub(super) fn write_recording(
         let name = format!("masks/{}/{name}", trials.key());
         floats.push((name, vec![axes.conditions, axes.bins], inside.collect()));
     }
+    Ok(floats)
+}
+
+/// Write a recording in the released layout, with more arrays after it. Columns that are neither numbers
+/// nor text are left out.
+pub(super) fn write_recording(
+    path: &Path,
+    recording: &Recording,
+    more: Vec<(String, Vec<usize>, Column<'_>)>,
+) -> Result<()> {
+    let mut floats = numbers(recording)?;
+    let mut ints: Vec<(String, Vec<i64>)> = Vec::new();
+    let axes = recording.expected;
     let mut texts: Vec<(String, Vec<String>)> = Vec::new();
     for (&table, content) in &recording.tables {
         for (name, cells) in &content.columns {

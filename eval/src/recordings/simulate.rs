@@ -549,36 +549,11 @@ pub fn simulate(
     let ball = Ball::new(&binned);
     let size = conditions.len() * BINS;
     let (units, arrays) = population(settings, &ball, size, monitor)?;
-    let shape = vec![settings.units, conditions.len(), BINS];
     let [means, full, first, second] = arrays;
     let means = Responses::new(settings.units, conditions.len(), BINS, "spikes/ms", means)?;
     let mut root = Branch::default();
-    let mask = super::dmfc::Mask::new(
-        conditions.len(),
-        BINS,
-        (0..size)
-            .map(|at| binned[at / BINS].bins(Epoch::All).contains(&(at % BINS)))
-            .collect(),
-    )?;
-    let of = |values: Vec<f64>| {
-        Responses::new(settings.units, conditions.len(), BINS, "spikes/ms", values)
-    };
-    let [full, first, second] = [of(full)?, of(first)?, of(second)?];
-    let found = reliability::split_half(&first, &second, &mask, reliability::PUBLISHED_P)?;
-    let reliable: Vec<usize> = (0..found.len()).filter(|&u| found[u].reliable).collect();
+    let reliable = responses(&mut root, settings.units, &binned, [full, first, second])?;
     let occ = TrialType::Occ.key();
-    for (half, all) in Half::ALL.into_iter().zip([full, first, second]) {
-        let kept = all.select(&reliable)?;
-        let kept_shape = vec![reliable.len(), conditions.len(), BINS];
-        for (population, shape, values) in [
-            (Population::All, shape.clone(), all),
-            (Population::Reliable, kept_shape, kept),
-        ] {
-            let array = Array::from_f64(shape, values.as_slice())?;
-            let key = population.key(half);
-            root.insert(&[&*key, occ], Value::Array(Arc::new(array)))?;
-        }
-    }
     let ints =
         |values: Vec<i64>| Value::List(Arc::new(values.into_iter().map(Value::Int).collect()));
     let rows = reliable
@@ -636,6 +611,42 @@ pub fn simulate(
         means,
         paddle_mean_deg,
     })
+}
+
+/// Puts the responses of all units and of the reliable ones into the tree, and says which these are.
+fn responses(
+    root: &mut Branch,
+    units: usize,
+    binned: &[Binned],
+    halves: [Vec<f64>; 3],
+) -> Result<Vec<usize>> {
+    let mask = super::dmfc::Mask::new(
+        binned.len(),
+        BINS,
+        (0..binned.len() * BINS)
+            .map(|at| binned[at / BINS].bins(Epoch::All).contains(&(at % BINS)))
+            .collect(),
+    )?;
+    let of = |values: Vec<f64>| Responses::new(units, binned.len(), BINS, "spikes/ms", values);
+    let [full, first, second] = halves;
+    let [full, first, second] = [of(full)?, of(first)?, of(second)?];
+    let found = reliability::split_half(&first, &second, &mask, reliability::PUBLISHED_P)?;
+    let reliable: Vec<usize> = (0..found.len()).filter(|&u| found[u].reliable).collect();
+    let occ = TrialType::Occ.key();
+    let shape = vec![units, binned.len(), BINS];
+    for (half, all) in Half::ALL.into_iter().zip([full, first, second]) {
+        let kept = all.select(&reliable)?;
+        let kept_shape = vec![reliable.len(), binned.len(), BINS];
+        for (population, shape, values) in [
+            (Population::All, shape.clone(), all),
+            (Population::Reliable, kept_shape, kept),
+        ] {
+            let array = Array::from_f64(shape, values.as_slice())?;
+            let key = population.key(half);
+            root.insert(&[&*key, occ], Value::Array(Arc::new(array)))?;
+        }
+    }
+    Ok(reliable)
 }
 
 /// The tables by condition and by trial.

@@ -294,23 +294,7 @@ fn matrix(
             budget,
             depth,
         )?,
-        4 => {
-            let (code, content) = elements.next()?;
-            let units: Vec<u16> = match code {
-                UINT8 | INT8 if content.is_ascii() => content.iter().map(|&b| b.into()).collect(),
-                UINT8 | INT8 | UTF8 => std::str::from_utf8(content)
-                    .map_err(|_| broken(start, format!("{name}: text is not UTF-8")))?
-                    .encode_utf16()
-                    .collect(),
-                UINT16 | UTF16 => content
-                    .chunks_exact(2)
-                    .map(|b| u16::from_le_bytes([b[0], b[1]]))
-                    .collect(),
-                other => return Err(broken(start, format!("{name}: text of type {other}"))),
-            };
-            budget.take_usize(2 * units.len())?;
-            super::text(&units, &shape, Some(start))?
-        }
+        4 => characters(&name, &shape, start, &mut elements, budget)?,
         _ => {
             let target = class_dtype(class)
                 .ok_or_else(|| broken(start, format!("{name}: an array of class {class}")))?;
@@ -327,6 +311,30 @@ fn matrix(
         }
     };
     Ok((name, value))
+}
+
+fn characters(
+    name: &str,
+    shape: &[usize],
+    start: u64,
+    elements: &mut Elements,
+    budget: &mut Budget,
+) -> Result<Value> {
+    let (code, content) = elements.next()?;
+    let units: Vec<u16> = match code {
+        UINT8 | INT8 if content.is_ascii() => content.iter().map(|&b| b.into()).collect(),
+        UINT8 | INT8 | UTF8 => std::str::from_utf8(content)
+            .map_err(|_| broken(start, format!("{name}: text is not UTF-8")))?
+            .encode_utf16()
+            .collect(),
+        UINT16 | UTF16 => content
+            .chunks_exact(2)
+            .map(|b| u16::from_le_bytes([b[0], b[1]]))
+            .collect(),
+        other => return Err(broken(start, format!("{name}: text of type {other}"))),
+    };
+    budget.take_usize(2 * units.len())?;
+    super::text(&units, shape, Some(start))
 }
 
 fn empty() -> Result<Value> {

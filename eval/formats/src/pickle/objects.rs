@@ -16,6 +16,13 @@ const MAX_AXES: usize = 64;
 /// Most entries of a dict that is searched for what an object is made of. A longer one would only cost time.
 const SHORT: usize = 64;
 
+fn not_taken(global: Global, at: u64) -> Error {
+    broken(
+        at,
+        format!("{global:?} with arguments that it does not take"),
+    )
+}
+
 impl<R: Read> Machine<R> {
     /// What `callable(*arguments)` would make.
     pub(super) fn call(&mut self, callable: Id, arguments: Id, at: u64) -> Result<Node> {
@@ -39,16 +46,31 @@ impl<R: Read> Machine<R> {
                 });
             }
         };
-        let wrong = || {
-            broken(
-                at,
-                format!("{global:?} with arguments that it does not take"),
-            )
-        };
-        match (global, &*arguments) {
-            (Global::RebuildTensor | Global::RebuildParameter | Global::RebuildFromType, of) => {
-                self.call_torch(global, of, at)
+        match global {
+            Global::RebuildTensor | Global::RebuildParameter | Global::RebuildFromType => {
+                self.call_torch(global, &arguments, at)
             }
+            Global::Reconstruct | Global::Dtype | Global::Scalar | Global::FromBuffer => {
+                self.call_numpy(global, &arguments, at)
+            }
+            Global::OrderedDict
+            | Global::Set
+            | Global::FrozenSet
+            | Global::Bytes
+            | Global::ByteArray
+            | Global::Encode
+            | Global::Complex
+            | Global::Slice
+            | Global::Partial
+            | Global::GetAttr => self.call_python(global, &arguments, at),
+            _ => self.call_pandas(global, &arguments, at),
+        }
+    }
+
+    /// Python's own.
+    fn call_python(&mut self, global: Global, arguments: &[Id], at: u64) -> Result<Node> {
+        let wrong = || not_taken(global, at);
+        match (global, arguments) {
             (Global::OrderedDict, []) => Ok(Node::Dict(Vec::new())),
             (Global::OrderedDict, &[items]) => {
                 let items = self.sequence(items).ok_or_else(wrong)?.to_vec();
@@ -74,29 +96,8 @@ impl<R: Read> Machine<R> {
                 Node::Bytes(bytes) => Ok(Node::Bytes(Arc::clone(bytes))),
                 _ => Err(wrong()),
             },
-            // Protocol 2 writes bytes as text of which each character is one byte.
             (Global::Encode, &[text, encoding]) | (Global::ByteArray, &[text, encoding]) => {
-                let (Node::Str(text), Node::Str(encoding)) = (self.node(text), self.node(encoding))
-                else {
-                    return Err(wrong());
-                };
-                if !matches!(
-                    &**encoding,
-                    "latin1" | "latin-1" | "iso-8859-1" | "ISO-8859-1"
-                ) {
-                    return Err(Error::Refused {
-                        what: format!("_codecs.encode to {}", quoted(encoding)),
-                        at,
-                    });
-                }
-                let text = Arc::clone(text);
-                self.budget.take_usize(text.len())?;
-                let bytes = text
-                    .chars()
-                    .map(|c| u8::try_from(u32::from(c)))
-                    .collect::<std::result::Result<Vec<_>, _>>()
-                    .map_err(|_| broken(at, "bytes written as text hold more than bytes"))?;
-                Ok(Node::Bytes(Arc::new(bytes)))
+                self.encoded(text, encoding, at)?.ok_or_else(wrong)
             }
             (Global::Complex, &[real, imaginary]) => {
                 let part = |id| match self.node(id) {
@@ -116,6 +117,45 @@ impl<R: Read> Machine<R> {
                     at,
                 }),
             },
+            (Global::GetAttr, of) => match of.first().map(|&of| self.node(of)) {
+                Some(Node::Unread(name, at)) => Ok(Node::Unread(Arc::clone(name), *at)),
+                _ => Err(Error::Refused {
+                    what: "builtins.getattr".into(),
+                    at,
+                }),
+            },
+            _ => Err(wrong()),
+        }
+    }
+
+    /// Protocol 2 writes bytes as text of which each character is one byte. `None` for other arguments than two texts.
+    fn encoded(&mut self, text: Id, encoding: Id, at: u64) -> Result<Option<Node>> {
+        let (Node::Str(text), Node::Str(encoding)) = (self.node(text), self.node(encoding)) else {
+            return Ok(None);
+        };
+        if !matches!(
+            &**encoding,
+            "latin1" | "latin-1" | "iso-8859-1" | "ISO-8859-1"
+        ) {
+            return Err(Error::Refused {
+                what: format!("_codecs.encode to {}", quoted(encoding)),
+                at,
+            });
+        }
+        let text = Arc::clone(text);
+        self.budget.take_usize(text.len())?;
+        let bytes = text
+            .chars()
+            .map(|c| u8::try_from(u32::from(c)))
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(|_| broken(at, "bytes written as text hold more than bytes"))?;
+        Ok(Some(Node::Bytes(Arc::new(bytes))))
+    }
+
+    /// numpy's.
+    fn call_numpy(&mut self, global: Global, arguments: &[Id], at: u64) -> Result<Node> {
+        let wrong = || not_taken(global, at);
+        match (global, arguments) {
             (Global::Reconstruct, &[class, shape, _]) => {
                 match (self.node(class), self.integers(shape).as_deref()) {
                     (Node::Global(Global::NdArray), Some([0])) => Ok(Node::Array(None)),
@@ -154,13 +194,14 @@ impl<R: Read> Machine<R> {
                 let array = self.array(shape, dtype, fortran, buffer, at)?;
                 Ok(Node::Array(Some(array)))
             }
-            (Global::GetAttr, of) => match of.first().map(|&of| self.node(of)) {
-                Some(Node::Unread(name, at)) => Ok(Node::Unread(Arc::clone(name), *at)),
-                _ => Err(Error::Refused {
-                    what: "builtins.getattr".into(),
-                    at,
-                }),
-            },
+            _ => Err(wrong()),
+        }
+    }
+
+    /// Those of pandas and Arrow.
+    fn call_pandas(&mut self, global: Global, arguments: &[Id], at: u64) -> Result<Node> {
+        let wrong = || not_taken(global, at);
+        match (global, arguments) {
             (Global::ArrowType, &[alias]) => match self.node(alias) {
                 Node::Str(alias) => Ok(Node::Str(Arc::clone(alias))),
                 _ => Err(wrong()),
@@ -204,33 +245,28 @@ impl<R: Read> Machine<R> {
                     places: *places,
                 }))
             }
-            (Global::NewIndex, &[class, parts]) => {
-                let Node::Global(class) = *self.node(class) else {
-                    return Err(wrong());
-                };
-                let name = self.entry(parts, "name");
-                let name = name.ok_or_else(wrong)?;
-                match class {
-                    Global::Index => {
-                        let data = self.entry(parts, "data").ok_or_else(wrong)?;
-                        Ok(Node::Index { data, name })
-                    }
-                    Global::RangeIndex => {
-                        let part = |key| match self.node(self.entry(parts, key)?) {
-                            Node::Int(value) => Some(*value),
-                            _ => None,
-                        };
-                        match (part("start"), part("stop"), part("step")) {
-                            (Some(start), Some(stop), Some(step)) if step != 0 => {
-                                Ok(Node::Range([start, stop, step], name))
-                            }
-                            _ => Err(wrong()),
-                        }
-                    }
-                    _ => Err(wrong()),
-                }
-            }
+            (Global::NewIndex, &[class, parts]) => self.index_of(class, parts).ok_or_else(wrong),
             _ => Err(wrong()),
+        }
+    }
+
+    /// An index of pandas from its class and its parts; `None` for others.
+    fn index_of(&self, class: Id, parts: Id) -> Option<Node> {
+        let name = self.entry(parts, "name")?;
+        match *self.node(class) {
+            Node::Global(Global::Index) => {
+                let data = self.entry(parts, "data")?;
+                Some(Node::Index { data, name })
+            }
+            Node::Global(Global::RangeIndex) => {
+                let part = |key| match self.node(self.entry(parts, key)?) {
+                    Node::Int(value) => Some(*value),
+                    _ => None,
+                };
+                let range = [part("start")?, part("stop")?, part("step")?];
+                (range[2] != 0).then_some(Node::Range(range, name))
+            }
+            _ => None,
         }
     }
 
@@ -243,51 +279,12 @@ impl<R: Read> Machine<R> {
         }
         let made = match self.node(target) {
             Node::Unread(..) => return Ok(()),
-            Node::Array(None) => {
-                let &[version, shape, dtype, fortran, data] =
-                    self.sequence(state).ok_or_else(|| wrong("an array"))?
-                else {
-                    return Err(wrong("an array"));
-                };
-                let (Node::Int(1), Node::Bool(fortran)) = (self.node(version), self.node(fortran))
-                else {
-                    return Err(wrong("an array"));
-                };
-                let fortran = *fortran;
-                if let Node::Unread(name, at) = self.node(dtype) {
-                    Node::Unread(Arc::clone(name), *at)
-                } else {
-                    let array = self.array(shape, dtype, fortran, data, at)?;
-                    Node::Array(Some(array))
-                }
-            }
-            Node::Dtype(dtype) => {
-                let dtype = *dtype;
-                let state = self.sequence(state).ok_or_else(|| wrong("a dtype"))?;
-                // (version, byte order, subarray, field names, fields, size, alignment, flags)
-                let [_, order, subarray, names, fields, size, ..] = *state else {
-                    return Err(wrong("a dtype"));
-                };
-                for part in [subarray, names, fields] {
-                    if !matches!(self.node(part), Node::None) {
-                        return Err(Error::Refused {
-                            what: "a numpy dtype with fields or a subarray".into(),
-                            at,
-                        });
-                    }
-                }
-                let order = match self.text_of(order).as_deref() {
-                    Some("<" | "=") => ByteOrder::Little,
-                    Some(">") => ByteOrder::Big,
-                    Some("|") => ByteOrder::NotApplicable,
-                    _ => return Err(wrong("a dtype")),
-                };
-                if matches!(dtype.kind, Kind::Unicode | Kind::Bytes)
-                    && !matches!(self.node(size), Node::Int(n) if usize::try_from(*n) == Ok(dtype.size))
-                {
-                    return Err(wrong("a text dtype"));
-                }
-                Node::Dtype(dtype.with_order(order))
+            Node::Array(None) => self.array_state(state, at)?,
+            Node::Dtype(dtype) => self.dtype_state(*dtype, state, at)?,
+            Node::NewBlock => self.partial_state(state, at)?,
+            Node::Manager(None) => {
+                let manager = self.manager_state(state)?;
+                manager.ok_or_else(|| wrong("a pandas block manager"))?
             }
             Node::Column(class) => {
                 let class = *class;
@@ -296,61 +293,6 @@ impl<R: Read> Machine<R> {
             Node::Categories(_) => {
                 let categories = self.entry(state, "categories");
                 Node::Categories(Some(categories.ok_or_else(|| wrong("categories"))?))
-            }
-            // (function, arguments, named arguments, attributes)
-            Node::NewBlock => {
-                let &[function, arguments, named, _] =
-                    self.sequence(state).ok_or_else(|| wrong("partial"))?
-                else {
-                    return Err(wrong("partial"));
-                };
-                let only_ndim = match self.node(named) {
-                    Node::Dict(entries) if entries.len() <= SHORT => entries
-                        .iter()
-                        .all(|&(key, _)| self.text_of(key).as_deref() == Some("ndim")),
-                    _ => false,
-                };
-                let no_arguments = self.sequence(arguments).is_some_and(<[_]>::is_empty);
-                match self.node(function) {
-                    Node::Global(Global::NewBlock) if only_ndim && no_arguments => Node::NewBlock,
-                    _ => {
-                        return Err(Error::Refused {
-                            what: "functools.partial of anything but pandas' new_block".into(),
-                            at,
-                        });
-                    }
-                }
-            }
-            Node::Manager(None) => {
-                // (axes, values, items, {"0.14.1": {"axes": …, "blocks": [{"values": …, "mgr_locs": …}]}})
-                let inner = self
-                    .sequence(state)
-                    .and_then(|state| state.get(3).copied())
-                    .and_then(|extra| self.entry(extra, "0.14.1"))
-                    .ok_or_else(|| wrong("a pandas block manager"))?;
-                let axes = self
-                    .entry(inner, "axes")
-                    .and_then(|axes| self.sequence(axes))
-                    .ok_or_else(|| wrong("a pandas block manager"))?
-                    .to_vec();
-                let blocks = self
-                    .entry(inner, "blocks")
-                    .and_then(|blocks| self.sequence(blocks))
-                    .ok_or_else(|| wrong("a pandas block manager"))?
-                    .to_vec();
-                self.budget
-                    .take_usize((blocks.len() + axes.len()) * size_of::<Block>())?;
-                let blocks = blocks
-                    .iter()
-                    .map(|&block| {
-                        Some(Block {
-                            values: self.entry(block, "values")?,
-                            places: self.entry(block, "mgr_locs")?,
-                        })
-                    })
-                    .collect::<Option<_>>()
-                    .ok_or_else(|| wrong("a pandas block manager"))?;
-                Node::Manager(Some(Manager { axes, blocks }))
             }
             Node::Frame(None) => {
                 let manager = self
@@ -372,6 +314,102 @@ impl<R: Read> Machine<R> {
         };
         *self.node_mut(target) = made;
         Ok(())
+    }
+
+    fn array_state(&mut self, state: Id, at: u64) -> Result<Node> {
+        let wrong = |what: &str| broken(at, format!("a state that {what} does not take"));
+        let &[version, shape, dtype, fortran, data] =
+            self.sequence(state).ok_or_else(|| wrong("an array"))?
+        else {
+            return Err(wrong("an array"));
+        };
+        let (Node::Int(1), Node::Bool(fortran)) = (self.node(version), self.node(fortran)) else {
+            return Err(wrong("an array"));
+        };
+        let fortran = *fortran;
+        if let Node::Unread(name, at) = self.node(dtype) {
+            Ok(Node::Unread(Arc::clone(name), *at))
+        } else {
+            let array = self.array(shape, dtype, fortran, data, at)?;
+            Ok(Node::Array(Some(array)))
+        }
+    }
+
+    fn dtype_state(&self, dtype: Dtype, state: Id, at: u64) -> Result<Node> {
+        let wrong = |what: &str| broken(at, format!("a state that {what} does not take"));
+        let state = self.sequence(state).ok_or_else(|| wrong("a dtype"))?;
+        // (version, byte order, subarray, field names, fields, size, alignment, flags)
+        let [_, order, subarray, names, fields, size, ..] = *state else {
+            return Err(wrong("a dtype"));
+        };
+        for part in [subarray, names, fields] {
+            if !matches!(self.node(part), Node::None) {
+                return Err(Error::Refused {
+                    what: "a numpy dtype with fields or a subarray".into(),
+                    at,
+                });
+            }
+        }
+        let order = match self.text_of(order).as_deref() {
+            Some("<" | "=") => ByteOrder::Little,
+            Some(">") => ByteOrder::Big,
+            Some("|") => ByteOrder::NotApplicable,
+            _ => return Err(wrong("a dtype")),
+        };
+        if matches!(dtype.kind, Kind::Unicode | Kind::Bytes)
+            && !matches!(self.node(size), Node::Int(n) if usize::try_from(*n) == Ok(dtype.size))
+        {
+            return Err(wrong("a text dtype"));
+        }
+        Ok(Node::Dtype(dtype.with_order(order)))
+    }
+
+    /// (function, arguments, named arguments, attributes)
+    fn partial_state(&self, state: Id, at: u64) -> Result<Node> {
+        let wrong = |what: &str| broken(at, format!("a state that {what} does not take"));
+        let &[function, arguments, named, _] =
+            self.sequence(state).ok_or_else(|| wrong("partial"))?
+        else {
+            return Err(wrong("partial"));
+        };
+        let only_ndim = match self.node(named) {
+            Node::Dict(entries) if entries.len() <= SHORT => entries
+                .iter()
+                .all(|&(key, _)| self.text_of(key).as_deref() == Some("ndim")),
+            _ => false,
+        };
+        let no_arguments = self.sequence(arguments).is_some_and(<[_]>::is_empty);
+        match self.node(function) {
+            Node::Global(Global::NewBlock) if only_ndim && no_arguments => Ok(Node::NewBlock),
+            _ => Err(Error::Refused {
+                what: "functools.partial of anything but pandas' new_block".into(),
+                at,
+            }),
+        }
+    }
+
+    /// `(axes, values, items, {"0.14.1": {"axes": …, "blocks": [{"values": …, "mgr_locs": …}]}})`; `None` for another state.
+    fn manager_state(&mut self, state: Id) -> Result<Option<Node>> {
+        let parts = || -> Option<(Vec<Id>, Vec<Id>)> {
+            let extra = self.sequence(state)?.get(3).copied()?;
+            let inner = self.entry(extra, "0.14.1")?;
+            let axes = self.sequence(self.entry(inner, "axes")?)?.to_vec();
+            let blocks = self.sequence(self.entry(inner, "blocks")?)?.to_vec();
+            Some((axes, blocks))
+        };
+        let Some((axes, blocks)) = parts() else {
+            return Ok(None);
+        };
+        self.budget
+            .take_usize((blocks.len() + axes.len()) * size_of::<Block>())?;
+        let block = |&block: &Id| {
+            Some(Block {
+                values: self.entry(block, "values")?,
+                places: self.entry(block, "mgr_locs")?,
+            })
+        };
+        let blocks = blocks.iter().map(block).collect::<Option<_>>();
+        Ok(blocks.map(|blocks| Node::Manager(Some(Manager { axes, blocks }))))
     }
 
     /// `_mgr` since pandas 1.1, `_data` before.

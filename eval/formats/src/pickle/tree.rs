@@ -112,20 +112,7 @@ impl Builder {
                 let (values, weight) = self.many(&items, depth)?;
                 Ok((Value::Set(Arc::new(values)), weight))
             }
-            Node::Dict(entries) => {
-                let mut pairs = Vec::with_capacity(entries.len());
-                let mut total = 1_u64;
-                for (key, value) in entries {
-                    let (key, _) = self.value(key, depth + 1)?;
-                    if !is_key(&key) {
-                        return Err(wrong(format!("{} is the key of a dict", key.describe())));
-                    }
-                    let (value, weight) = self.value(value, depth + 1)?;
-                    total = total.saturating_add(weight);
-                    pairs.push((key, value));
-                }
-                Ok((Value::Dict(Arc::new(Dict::new(pairs))), total))
-            }
+            Node::Dict(entries) => self.dict(&entries, depth),
             Node::Slice(parts) => {
                 let parts = parts.map(|part| self.value(part, depth + 1).map(|(v, _)| v));
                 let [start, stop, step] = parts;
@@ -161,50 +148,11 @@ impl Builder {
                 let labels = Labels::Array(labels);
                 Ok((Value::Index(Arc::new(Index { name, labels })), weight))
             }
-            Node::Series(Some((manager, name))) => {
-                let (name, _) = self.value(name, depth + 1)?;
-                let manager = self.manager(manager)?;
-                let ([axis], [block]) = (&*manager.axes, &*manager.blocks) else {
-                    return Err(wrong("a series that is not one block with one index"));
-                };
-                let (index, _) = self.index(*axis, depth)?;
-                let (values, weight) = self.value(block.values, depth + 1)?;
-                match values {
-                    Value::Array(values) if values.shape() == [index.len()] => Ok((
-                        Value::Series(Arc::new(Series {
-                            name,
-                            index,
-                            values,
-                        })),
-                        weight,
-                    )),
-                    other => Err(wrong(format!(
-                        "a series of {} rows with {}",
-                        index.len(),
-                        other.describe()
-                    ))),
-                }
-            }
+            Node::Series(Some((manager, name))) => self.series(manager, name, depth),
+            Node::Categorical(codes, labels) => self.categorical(codes, labels, depth),
             Node::Frame(Some(manager)) => {
                 let manager = self.manager(manager)?;
                 self.frame(&manager, depth)
-            }
-            Node::Categorical(codes, labels) => {
-                let (codes, weight) = self.value(codes, depth + 1)?;
-                let (labels, of_labels) = self.value(labels, depth + 1)?;
-                let (Value::Array(codes), Value::Index(labels)) = (codes, labels) else {
-                    return Err(wrong("categories of another form"));
-                };
-                self.budget
-                    .take_usize(codes.len().saturating_mul(size_of::<Value>()))?;
-                self.budget
-                    .take_usize(labels.len().saturating_mul(size_of::<Value>()))?;
-                let labels: Vec<Value> = labels.items().collect();
-                let values =
-                    decoded(&codes, &labels).ok_or_else(|| wrong("a code without a category"))?;
-                let array = Array::from_objects(vec![values.len()], false, Arc::new(values))?;
-                let weight = weight.saturating_add(of_labels);
-                Ok((Value::Array(Arc::new(array)), weight))
             }
             Node::Column(_) | Node::Categories(_) => Err(wrong("a column without its values")),
             Node::Unread(name, at) => Err(Error::Refused {
@@ -221,6 +169,63 @@ impl Builder {
                 Err(wrong("an object whose content is missing"))
             }
         }
+    }
+
+    fn dict(&mut self, entries: &[(Id, Id)], depth: usize) -> Result<(Value, u64)> {
+        let mut pairs = Vec::with_capacity(entries.len());
+        let mut total = 1_u64;
+        for &(key, value) in entries {
+            let (key, _) = self.value(key, depth + 1)?;
+            if !is_key(&key) {
+                return Err(wrong(format!("{} is the key of a dict", key.describe())));
+            }
+            let (value, weight) = self.value(value, depth + 1)?;
+            total = total.saturating_add(weight);
+            pairs.push((key, value));
+        }
+        Ok((Value::Dict(Arc::new(Dict::new(pairs))), total))
+    }
+
+    fn series(&mut self, manager: Id, name: Id, depth: usize) -> Result<(Value, u64)> {
+        let (name, _) = self.value(name, depth + 1)?;
+        let manager = self.manager(manager)?;
+        let ([axis], [block]) = (&*manager.axes, &*manager.blocks) else {
+            return Err(wrong("a series that is not one block with one index"));
+        };
+        let (index, _) = self.index(*axis, depth)?;
+        let (values, weight) = self.value(block.values, depth + 1)?;
+        match values {
+            Value::Array(values) if values.shape() == [index.len()] => Ok((
+                Value::Series(Arc::new(Series {
+                    name,
+                    index,
+                    values,
+                })),
+                weight,
+            )),
+            other => Err(wrong(format!(
+                "a series of {} rows with {}",
+                index.len(),
+                other.describe()
+            ))),
+        }
+    }
+
+    fn categorical(&mut self, codes: Id, labels: Id, depth: usize) -> Result<(Value, u64)> {
+        let (codes, weight) = self.value(codes, depth + 1)?;
+        let (labels, of_labels) = self.value(labels, depth + 1)?;
+        let (Value::Array(codes), Value::Index(labels)) = (codes, labels) else {
+            return Err(wrong("categories of another form"));
+        };
+        self.budget
+            .take_usize(codes.len().saturating_mul(size_of::<Value>()))?;
+        self.budget
+            .take_usize(labels.len().saturating_mul(size_of::<Value>()))?;
+        let labels: Vec<Value> = labels.items().collect();
+        let values = decoded(&codes, &labels).ok_or_else(|| wrong("a code without a category"))?;
+        let array = Array::from_objects(vec![values.len()], false, Arc::new(values))?;
+        let weight = weight.saturating_add(of_labels);
+        Ok((Value::Array(Arc::new(array)), weight))
     }
 
     /// A manager may serve several frames, so it is copied: it holds places only.
@@ -245,6 +250,35 @@ impl Builder {
         }
     }
 
+    /// The values of a block, how many columns they are, and their weight.
+    fn block(&mut self, values: Id, rows: usize, depth: usize) -> Result<(Arc<Array>, usize, u64)> {
+        let (values, weight) = self.value(values, depth + 1)?;
+        let Value::Array(values) = values else {
+            return Err(wrong(format!("a block of {}", values.describe())));
+        };
+        // A column of pandas' own is a block by itself.
+        let (in_block, of_rows) = match *values.shape() {
+            [in_block, of_rows] => (in_block, of_rows),
+            [of_rows] => (1, of_rows),
+            ref other => return Err(wrong(format!("a block of shape {other:?}"))),
+        };
+        if of_rows != rows {
+            return Err(wrong(format!(
+                "a block of {of_rows} rows in a data frame of {rows}"
+            )));
+        }
+        // Columns are copies, and one block may serve many frames.
+        let element = match values.raw() {
+            Some(_) => values.dtype().size,
+            None => size_of::<Value>(),
+        };
+        self.budget
+            .take_usize(values.len().saturating_mul(element))?;
+        self.budget
+            .take_usize(in_block.saturating_mul(size_of::<Array>()))?;
+        Ok((values, in_block, weight))
+    }
+
     fn frame(&mut self, manager: &Manager, depth: usize) -> Result<(Value, u64)> {
         let &[columns, rows] = &*manager.axes else {
             return Err(wrong("a data frame without two indexes"));
@@ -265,31 +299,8 @@ impl Builder {
                 unread.push((block_places(&places, 1)?[0], name));
                 continue;
             }
-            let (values, weight) = self.value(values, depth + 1)?;
+            let (values, in_block, weight) = self.block(values, rows, depth)?;
             total = total.saturating_add(weight);
-            let Value::Array(values) = values else {
-                return Err(wrong(format!("a block of {}", values.describe())));
-            };
-            // A column of pandas' own is a block by itself.
-            let (in_block, of_rows) = match *values.shape() {
-                [in_block, of_rows] => (in_block, of_rows),
-                [of_rows] => (1, of_rows),
-                ref other => return Err(wrong(format!("a block of shape {other:?}"))),
-            };
-            if of_rows != rows {
-                return Err(wrong(format!(
-                    "a block of {of_rows} rows in a data frame of {rows}"
-                )));
-            }
-            // Columns are copies, and one block may serve many frames.
-            let element = match values.raw() {
-                Some(_) => values.dtype().size,
-                None => size_of::<Value>(),
-            };
-            self.budget
-                .take_usize(values.len().saturating_mul(element))?;
-            self.budget
-                .take_usize(in_block.saturating_mul(size_of::<Array>()))?;
             let (places, _) = self.value(places, depth + 1)?;
             let places = block_places(&places, in_block)?;
             held = held.saturating_add(in_block);

@@ -30,6 +30,8 @@ const ABOUT: [&str; 10] = [
 ];
 /// Most units of a layer: a wider one is refused from its header.
 const MOST_UNITS: usize = 1 << 20;
+/// Longest file of ids, bytes.
+const MOST_IDS: u64 = 64 << 20;
 /// Most latents that are held in memory at once, bytes.
 const MOST_BYTES: u64 = 3 << 30;
 
@@ -172,7 +174,7 @@ impl LatentsFile {
     ) -> Result<Vec<String>> {
         let found = match file {
             Some(file) => {
-                let text = std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
+                let text = mental_pong_base::table::read_text(file, MOST_IDS)?;
                 let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
                 Some(lines.map(String::from).collect())
             }

@@ -146,20 +146,28 @@ fn tensors(path: &Path) -> mental_pong_formats::Result<Arrays> {
     Ok(found)
 }
 
+/// The first column of these names, as texts.
+fn texts_of(table: &Table, wanted: &[&str]) -> Option<Vec<String>> {
+    let of = |name: &&str| table.columns.iter().find(|(column, _)| column == name);
+    match &wanted.iter().find_map(of)?.1 {
+        Cells::Texts(texts) => Some(
+            texts
+                .iter()
+                .map(|t| t.clone().unwrap_or_default())
+                .collect(),
+        ),
+        Cells::Numbers(values) => Some(values.iter().map(f64::to_string).collect()),
+        Cells::Other(_) => None,
+    }
+}
+
 /// A long table: a row for each condition, step and unit (and layer), with `time_ms`, `frame` or `bin` of the step.
 fn long(path: &Path, table: &Table) -> Result<Arrays> {
     let names: Vec<&str> = table.columns.iter().map(|(name, _)| &**name).collect();
     let listed = || format!("a Parquet table with {}", names.join(", "));
-    let column = |wanted: &[&str], expected: &str| -> Result<Vec<String>> {
-        let of = |name: &&str| table.columns.iter().find(|(column, _)| column == name);
-        match wanted.iter().find_map(of) {
-            Some((_, Cells::Texts(texts))) => Ok(texts
-                .iter()
-                .map(|t| t.clone().unwrap_or_default())
-                .collect()),
-            Some((_, Cells::Numbers(values))) => Ok(values.iter().map(f64::to_string).collect()),
-            _ => Err(wrong(path, wanted[0], expected, listed())),
-        }
+    let column = |wanted: &[&str], expected: &str| {
+        let found = || wrong(path, wanted[0], expected, listed());
+        texts_of(table, wanted).ok_or_else(found)
     };
     let ids = column(&["condition", "id", "condition_id"], "a column of ids")?;
     let units = column(&["unit"], "a column of units")?;

@@ -1,11 +1,11 @@
 //! Latents as files: `.npz`, safetensors, NetCDF or Zarr, one condition after the other.
 
 mod journal;
-mod netcdf;
+mod labelled;
 mod npz;
 mod safetensors;
-mod zarr;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use mental_pong_base::files::{write_atomic, write_atomic_file};
@@ -91,7 +91,7 @@ impl Format {
 /// and the same work goes on after it, one for other work begins anew.
 ///
 /// Arrays: each layer `[condition, step, unit]` f32 (NaN beyond a condition's last step), `frame` (−1),
-/// `time_ms` (NaN) and `status` (0 context, 1 visible, 2 hidden; padding 255, in NetCDF −1)
+/// `time_ms` (NaN) and `status` (0 context, 1 visible, 2 hidden; padding 255, in NetCDF and Zarr −1)
 /// `[condition, step]`, `id` (text) and `n_steps` `[condition]`; and `set_name`, `set_sha256`,
 /// `rate_hz`, `clock` and `about_json`.
 #[derive(Debug)]
@@ -145,8 +145,20 @@ impl LatentsWriter {
             Format::Safetensors => {
                 write_atomic_file(path, |file| safetensors::write(&mut content, file))?;
             }
-            Format::Netcdf => write_atomic_file(path, |file| netcdf::write(&mut content, file))?,
-            Format::Zarr => zarr::write(&mut content, path)?,
+            Format::Netcdf | Format::Zarr => {
+                let shared = RefCell::new(content);
+                let mut all = labelled::of(&shared);
+                let written = match self.format {
+                    Format::Zarr => all.write_zarr(path),
+                    _ => all.write_netcdf(path),
+                };
+                written.map_err(|error| match error {
+                    mental_pong_formats::Error::Io(error) => Error::File(error),
+                    other => Error::io(path, std::io::Error::other(other.to_string())),
+                })?;
+                drop(all);
+                content = shared.into_inner();
+            }
         }
         let text = content.about;
         write_atomic(path.with_extension("json"), |out| writeln!(out, "{text}"))?;
