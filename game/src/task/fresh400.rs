@@ -1,4 +1,4 @@
-//! 400 published trials that no choice ever looked at.
+//! 400 published trials that nothing was trained on.
 //!
 //! They are of the validation part, outside the 79 recorded ones, and balanced over the bounce classes.
 //! Of the 47,144 such trials 33,132 do not bounce, 6,796 bounce while the ball can be seen, and 7,216 behind the
