@@ -131,7 +131,7 @@ impl Mapping {
     pub fn parse(text: &str) -> Result<Self> {
         let said: Self = toml::from_str(text).map_err(|error| {
             let before = error.span().map_or("", |span| &text[..span.start]);
-            let line = before.lines().count().max(1);
+            let line = before.matches('\n').count() + 1;
             Error::invalid(format!("mapping, line {line}"), error.message().to_owned())
         })?;
         for (name, value) in [
@@ -259,7 +259,7 @@ mod tests {
     fn an_unknown_entry_is_named_with_its_line_and_those_there_are() {
         let error = Mapping::parse("bin_ms = 20.0\n[names]\nonsett = \"go\"\n").unwrap_err();
         let text = error.to_string();
-        for word in ["line 2", "onsett", "`onset`"] {
+        for word in ["line 3", "onsett", "`onset`"] {
             assert!(text.contains(word), "{word} is not in {text}");
         }
         assert!(Mapping::parse("bin_ms = 0.0").is_err());
