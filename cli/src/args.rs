@@ -9,16 +9,21 @@ use mental_pong_predictor::latents::{Clock, Format};
 
 use crate::stimuli_args::{ShardsArgs, StimuliArgs};
 
+/// What one does first.
+const FIRST: &str = "\
+First:
+  mpong run            the bundled predictors on the task; then open out/first-light/report.html
+  mpong eval --help    a model of your own beside a recording: --recording FILE --latents mine=FILE
+  mpong play --help    the task itself, in a window or by an observer";
+
 /// The Mental-Pong task, latent future predictors of it, and their evaluation.
 ///
 /// Data goes to standard output, progress to standard error. Exit codes: 0 done, 1 a check said no,
 /// 2 wrong usage or bad input, 3 internal error, 4 the machine refused, 75 stopped and resumable.
 ///
-/// First: `mpong run`, then `mpong eval --help` for models and recordings of your own, and `mpong play`.
-///
 /// RAYON_NUM_THREADS sets the number of threads; results do not depend on it.
 #[derive(Debug, Parser)]
-#[command(name = "mpong", version, max_term_width = 100)]
+#[command(name = "mpong", version, max_term_width = 100, after_help = FIRST)]
 pub(crate) struct Cli {
     /// Show no progress.
     #[arg(long, short, global = true)]

@@ -46,6 +46,8 @@ impl Need {
 pub trait Analysis: Sync {
     /// Identifier, as on the command line.
     fn id(&self) -> &'static str;
+    /// The chapter of the book about it, below `docs/src` and without ending.
+    fn chapter(&self) -> &'static str;
     /// Heading.
     fn title(&self) -> &'static str;
     /// The question it answers, one plain sentence.
@@ -235,25 +237,25 @@ impl Table {
 #[derive(Debug, Default)]
 pub struct Out {
     /// Its numbers.
-    pub(crate) scores: Vec<Score>,
+    pub scores: Vec<Score>,
     /// How they were made, a sentence each.
-    pub(crate) method: Vec<String>,
+    pub method: Vec<String>,
     /// What a reader must know before quoting them.
-    pub(crate) warnings: Vec<String>,
+    pub warnings: Vec<String>,
     /// Its tables.
-    pub(crate) tables: Vec<Table>,
+    pub tables: Vec<Table>,
     /// Its figures.
-    pub(crate) figures: Vec<Figure>,
+    pub figures: Vec<Figure>,
     /// Validity checks.
-    pub(crate) checks: Vec<Check>,
+    pub checks: Vec<Check>,
     /// Standing against nulls.
-    pub(crate) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
     /// Why it found nothing to do, if so.
-    pub(crate) skipped: Option<String>,
+    pub skipped: Option<String>,
     /// Sections of the analyses before it.
     pub(crate) before: Vec<Section>,
     /// Sentences of the answer.
-    pub(crate) answer: Vec<String>,
+    pub answer: Vec<String>,
 }
 
 impl Out {

@@ -83,7 +83,12 @@ impl StudyConfig {
     /// # Errors
     /// Of an unknown name, with a guess; of a number outside of its range.
     pub fn check(&self) -> Result<()> {
-        let known = analysis::names();
+        self.check_among(&analysis::ALL)
+    }
+
+    /// As [`check`](Self::check), where these are the analyses there are.
+    pub(crate) fn check_among(&self, all: &[&dyn analysis::Analysis]) -> Result<()> {
+        let known: Vec<&str> = all.iter().map(|a| a.id()).collect();
         for name in &self.analyses {
             if !known.contains(&name.as_str()) {
                 return Err(unknown("analyses", name, &known));

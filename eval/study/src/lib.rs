@@ -43,7 +43,7 @@ pub use config::StudyConfig;
 pub use inputs::{Asked, Inputs, Model, Reading, Request};
 pub use latents::{Layer, TrialLatents, read_layers};
 pub use report::side::SideBySide;
-pub use scene::BUNDLED;
+pub use scene::{BUNDLED, Row, Scene, Stage};
 
 use std::path::Path;
 
@@ -54,7 +54,7 @@ use mental_pong_predictor::latents::Cache;
 use crate::analysis::{Analysis, Figure, Out};
 use crate::card::{NamedText, SCHEMA_VERSION, Section, Seed};
 use crate::error::{Error, Result};
-use crate::scene::{Common, Fitted, Ground, Scene};
+use crate::scene::{Common, Fitted, Ground};
 
 /// A finished study, as texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,24 +83,25 @@ struct Plan {
 }
 
 /// Checks a request against the inputs, before any work.
-fn plan(inputs: &Inputs, config: &StudyConfig) -> Result<Plan> {
-    config.check()?;
+fn plan(inputs: &Inputs, config: &StudyConfig, all: &[&'static dyn Analysis]) -> Result<Plan> {
+    config.check_among(all)?;
+    let find = |id: &str| all.iter().copied().find(|a| a.id() == id);
     let mut plan = Plan {
         todo: Vec::new(),
         skipped: Vec::new(),
     };
     let mut wanted: Vec<&str> = config.analyses.iter().map(String::as_str).collect();
     for name in &config.analyses {
-        let read = analysis::find(name).map_or(&[][..], |a| a.reads());
+        let read = find(name).map_or(&[][..], |a| a.reads());
         if config.analyses.iter().any(|a| read.contains(&a.as_str())) {
             continue;
         }
         // Nothing that it reads was named: all of it is done, as far as the inputs allow.
         wanted.extend(read.iter().filter(|other| {
-            analysis::find(other).is_some_and(|a| scene::lacks(inputs, a.needs()).is_none())
+            find(other).is_some_and(|a| scene::lacks(inputs, a.needs()).is_none())
         }));
     }
-    for analysis in analysis::ALL {
+    for &analysis in all {
         if !wanted.is_empty() && !wanted.contains(&analysis.id()) {
             continue;
         }
@@ -129,6 +130,28 @@ pub fn evaluate(
     evaluate_to(inputs, config, cache, monitor, None)
 }
 
+/// As [`evaluate`], with analyses of one's own after those of [`analysis::ALL`]: they stand in card, tables and page like
+/// them, and `analyses` of the configuration may name them. `verify` of such a card knows them only through this function.
+///
+/// # Errors
+/// As [`evaluate`], and of an identifier that is taken.
+pub fn evaluate_with(
+    inputs: &Inputs,
+    config: &StudyConfig,
+    cache: &Cache,
+    monitor: &dyn Monitor,
+    own: &[&'static dyn Analysis],
+) -> Result<Study> {
+    let all: Vec<&'static dyn Analysis> = analysis::ALL.iter().chain(own).copied().collect();
+    for (at, one) in all.iter().enumerate() {
+        if all[..at].iter().any(|other| other.id() == one.id()) {
+            let why = "the identifier of another analysis".to_owned();
+            return Err(Error::invalid(format!("analysis {}", one.id()), why));
+        }
+    }
+    study(inputs, config, cache, monitor, None, &all)
+}
+
 /// As [`evaluate`]; what is needed to compute the rows again elsewhere is written into the folder `export`, see [`export`].
 ///
 /// # Errors
@@ -140,7 +163,18 @@ pub fn evaluate_to(
     monitor: &dyn Monitor,
     folder: Option<&Path>,
 ) -> Result<Study> {
-    let plan = plan(inputs, config)?;
+    study(inputs, config, cache, monitor, folder, &analysis::ALL)
+}
+
+fn study(
+    inputs: &Inputs,
+    config: &StudyConfig,
+    cache: &Cache,
+    monitor: &dyn Monitor,
+    folder: Option<&Path>,
+    all: &[&'static dyn Analysis],
+) -> Result<Study> {
+    let plan = plan(inputs, config, all)?;
     let ground = Ground::new(inputs)?;
     let common = Common::new(inputs, config, cache, monitor);
     let fitted = match &inputs.recording {

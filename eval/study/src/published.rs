@@ -82,6 +82,8 @@ pub struct PublishedValue {
     pub status: Status,
     /// Why it may stand here.
     pub licence: String,
+    /// Identifier of the analysis that gives the number to hold against it.
+    pub analysis: String,
 }
 
 /// All bundled figures, in file order.

@@ -25,7 +25,7 @@ pub struct Recorder {
     frames: File,
     frames_path: PathBuf,
     /// Held as long as the records are open; the system lets go of it when the process ends, however.
-    lock: Option<File>,
+    _lock: File,
     lock_path: PathBuf,
     done: Vec<TrialRow>,
     /// Trials that a replayed session plays again before it comes to those that are not there yet.
@@ -123,7 +123,7 @@ impl Recorder {
             trials_path,
             frames,
             frames_path,
-            lock: Some(lock),
+            _lock: lock,
             lock_path,
             earlier: if replayed { done.len() } else { 0 },
             done,
@@ -250,7 +250,6 @@ impl Drop for Recorder {
     /// Leaves no lock behind.
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.lock_path);
-        self.lock = None;
     }
 }
 

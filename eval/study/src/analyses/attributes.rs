@@ -77,6 +77,9 @@ impl Analysis for AttributeRegression {
     fn id(&self) -> &'static str {
         "attributes"
     }
+    fn chapter(&self) -> &'static str {
+        "concepts/statistics"
+    }
 
     fn title(&self) -> &'static str {
         "What goes with the scores?"

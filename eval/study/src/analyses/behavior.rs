@@ -34,6 +34,9 @@ impl Analysis for Behavior {
     fn id(&self) -> &'static str {
         "behavior"
     }
+    fn chapter(&self) -> &'static str {
+        "concepts/behavior"
+    }
 
     fn title(&self) -> &'static str {
         "Who errs how, and who errs alike?"

@@ -101,6 +101,9 @@ impl Analysis for Comparison {
     fn id(&self) -> &'static str {
         "comparison"
     }
+    fn chapter(&self) -> &'static str {
+        "concepts/statistics"
+    }
 
     fn title(&self) -> &'static str {
         "Which differences hold?"

@@ -194,6 +194,9 @@ impl Analysis for ObjectContact {
     fn id(&self) -> &'static str {
         "contact"
     }
+    fn chapter(&self) -> &'static str {
+        "howto/contact"
+    }
 
     fn title(&self) -> &'static str {
         "Will the objects touch?"

@@ -38,6 +38,9 @@ impl Analysis for Decode {
     fn id(&self) -> &'static str {
         "decode"
     }
+    fn chapter(&self) -> &'static str {
+        "concepts/decoding"
+    }
 
     fn title(&self) -> &'static str {
         "Can the hidden ball be read out?"

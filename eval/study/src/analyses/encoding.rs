@@ -35,6 +35,9 @@ impl Analysis for Encoding {
     fn id(&self) -> &'static str {
         "encoding"
     }
+    fn chapter(&self) -> &'static str {
+        "concepts/encoding"
+    }
 
     fn title(&self) -> &'static str {
         "What drives single units?"

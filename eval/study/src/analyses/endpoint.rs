@@ -28,6 +28,9 @@ impl Analysis for Endpoint {
     fn id(&self) -> &'static str {
         "endpoint"
     }
+    fn chapter(&self) -> &'static str {
+        "concepts/decoding"
+    }
 
     fn title(&self) -> &'static str {
         "How early is the end foreseen?"

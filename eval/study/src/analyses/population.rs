@@ -51,6 +51,9 @@ impl Analysis for Reliability {
     fn id(&self) -> &'static str {
         "reliability"
     }
+    fn chapter(&self) -> &'static str {
+        "concepts/predictivity"
+    }
 
     fn title(&self) -> &'static str {
         "How reliable the recordings are"
@@ -180,6 +183,9 @@ pub(crate) struct Dimensionality;
 impl Analysis for Dimensionality {
     fn id(&self) -> &'static str {
         "dimensionality"
+    }
+    fn chapter(&self) -> &'static str {
+        "concepts/decoding"
     }
 
     fn title(&self) -> &'static str {

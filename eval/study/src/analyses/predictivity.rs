@@ -50,6 +50,9 @@ impl Analysis for Predictivity {
     fn id(&self) -> &'static str {
         "predictivity"
     }
+    fn chapter(&self) -> &'static str {
+        "concepts/predictivity"
+    }
 
     fn title(&self) -> &'static str {
         "Are the responses of units predicted?"

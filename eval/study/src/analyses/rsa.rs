@@ -28,6 +28,9 @@ impl Analysis for Rsa {
     fn id(&self) -> &'static str {
         "rsa"
     }
+    fn chapter(&self) -> &'static str {
+        "concepts/rsa"
+    }
 
     fn title(&self) -> &'static str {
         "Is the geometry like that of DMFC?"

@@ -61,6 +61,9 @@ impl Analysis for Simulation {
     fn id(&self) -> &'static str {
         "simulation"
     }
+    fn chapter(&self) -> &'static str {
+        "concepts/evaluation"
+    }
 
     fn title(&self) -> &'static str {
         "Does it take a simulation?"

@@ -75,6 +75,9 @@ impl Analysis for Variables {
     fn id(&self) -> &'static str {
         "variables"
     }
+    fn chapter(&self) -> &'static str {
+        "concepts/decoding"
+    }
 
     fn title(&self) -> &'static str {
         "What else can be read out?"

@@ -5,15 +5,16 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::number::{fixed, p_value};
 use super::side::{SideBySide, side_by_side};
 use super::style::STYLE;
-use crate::analysis::Figure;
+use crate::analysis::{self, Figure};
 use crate::card::{Card, RowKind, Score, Section};
 use crate::published::{PublishedValue, published_values};
 use crate::words;
 
-/// Where the documentation of an analysis stands.
-const DOCS: &str = "https://mental-pong.github.io/mental-pong/concepts/evaluation.html";
-
 pub(crate) fn page(card: &Card, figures: &[Figure], card_hash: &str) -> String {
+    let published = published_values().unwrap_or_default();
+    let of = |analysis: &str| published.iter().filter(|v| v.analysis == analysis).collect();
+    let beside = |v: &&PublishedValue| card.sections.iter().any(|s| s.analysis == v.analysis);
+    let rest: Vec<&PublishedValue> = published.iter().filter(|v| !beside(v)).collect();
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -24,7 +25,7 @@ pub(crate) fn page(card: &Card, figures: &[Figure], card_hash: &str) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body { div.page {
-                (contents(card))
+                (contents(card, !rest.is_empty()))
                 main {
                     h1 { "Does the forecast simulate the hidden ball?" }
                     @if !card.answer.is_empty() {
@@ -33,12 +34,15 @@ pub(crate) fn page(card: &Card, figures: &[Figure], card_hash: &str) -> String {
                     p.note { (card.data_statement) }
                     (summary(card))
                     (checks(card))
-                    @for section in &card.sections { (section_of(section, figures)) }
+                    @for section in &card.sections { (section_of(section, figures, of(&section.analysis))) }
                     @if !card.skipped.is_empty() {
                         h2 id="not-run" { "Not run" }
                         ul { @for s in &card.skipped { li { b { (s.name) } ": " (s.value) } } }
                     }
-                    (published())
+                    @if !rest.is_empty() {
+                        h2 id="published" { "Published figures of other analyses" }
+                        (published_beside(rest))
+                    }
                     (provenance(card, card_hash))
                 }
             } }
@@ -47,7 +51,7 @@ pub(crate) fn page(card: &Card, figures: &[Figure], card_hash: &str) -> String {
     .into_string()
 }
 
-fn contents(card: &Card) -> Markup {
+fn contents(card: &Card, more_published: bool) -> Markup {
     html! {
         nav aria-label="contents" { details open {
             summary { "Contents" }
@@ -58,7 +62,7 @@ fn contents(card: &Card) -> Markup {
                 li { a href="#validity" { "Validity" } }
                 @for s in &card.sections { li { a href={ "#" (s.analysis) } { (s.title) } } }
                 @if !card.skipped.is_empty() { li { a href="#not-run" { "Not run" } } }
-                li { a href="#published" { "Published figures" } }
+                @if more_published { li { a href="#published" { "Published figures" } } }
                 li { a href="#provenance" { "To check it" } }
             }
         } }
@@ -195,7 +199,7 @@ fn checks(card: &Card) -> Markup {
     }
 }
 
-fn section_of(section: &Section, figures: &[Figure]) -> Markup {
+fn section_of(section: &Section, figures: &[Figure], published: Vec<&PublishedValue>) -> Markup {
     let ceilings = section.scores.iter().any(|s| s.ceiling.is_finite());
     let notes = section.scores.iter().any(|s| !s.note.is_empty());
     html! {
@@ -231,11 +235,15 @@ fn section_of(section: &Section, figures: &[Figure]) -> Markup {
                 } } }
             }
         }
+        (published_beside(published))
         @for line in &section.method { p.mut.small { (line) } }
         p { b { "What this does not show. " } (section.does_not_show) }
         p.small { "Tables: "
             @for (at, t) in section.tables.iter().enumerate() { @if at > 0 { ", " } a href={ "tables/" (t) ".csv" } { (t) ".csv" } }
-            ". " a href={ (DOCS) "#" (section.analysis) } { "About this analysis" } "."
+            "."
+            @if let Some(analysis) = analysis::find(&section.analysis) {
+                " The book on it: " code { "docs/src/" (analysis.chapter()) ".md" } "."
+            }
         }
     }
 }
@@ -248,24 +256,22 @@ fn count(n: Option<usize>) -> String {
     n.map_or(String::new(), |n| n.to_string())
 }
 
-/// Every figure that is quoted, with its source.
-fn published() -> Markup {
-    let values: Vec<PublishedValue> = published_values().unwrap_or_default();
-    html! {
-        h2 id="published" { "Published figures" }
-        p { "What the literature reports of brains, behaviour and networks, to stand beside the rows above. Hover or tap a value for its exact meaning." }
-        details { summary { (values.len()) " figures" }
+/// What the literature reports, each value with its source.
+fn published_beside(values: Vec<&PublishedValue>) -> Markup {
+    html! { @if !values.is_empty() {
+        details { summary { (values.len()) @if values.len() == 1 { " published figure" } @else { " published figures" } }
+            p.small.mut { "Two numbers may be compared only where set, bins, kind of error and number of trials agree." }
             table.wide {
                 thead { tr { th { "who" } th { "what" } th.n { "value" } th { "behind it" } th { "source" } th { "status" } } }
                 tbody { @for v in &values { tr {
                     td { (v.subject) }
-                    td title=(v.meaning) { (v.quantity) " " (v.target) " " (v.epoch) }
+                    td { (v.quantity) " " (v.target) " " (v.epoch) details.meaning { summary { "exactly" } (v.meaning) } }
                     td.n data-of="value" { (v.value) @if let Some(s) = v.spread { " ± " (s) " (" (v.spread_kind) ")" } @if v.unit != "1" { " " (v.unit) } }
                     td.small { (v.n) } td.small { (linked(&v.source)) } td.small { (v.status.name()) }
                 } } }
             }
         }
-    }
+    } }
 }
 
 /// A source with its DOI as a link, where it has one.

@@ -27,7 +27,7 @@ table{border-collapse:collapse;font-size:.9rem;max-width:100%}th,td{border-botto
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.hash{font-family:ui-monospace,Menlo,Consolas,monospace;font-size:.8rem;word-break:break-all}
 th[scope=rowgroup]{background:var(--card)}thead th{vertical-align:bottom}
 .yes{color:var(--good);font-weight:600}.no{color:var(--bad);font-weight:600}
-details{margin:.6em 0}summary{cursor:pointer}pre{white-space:pre-wrap}
+details{margin:.6em 0}td details{margin:0;font-size:.875rem;color:var(--mut)}summary{cursor:pointer}pre{white-space:pre-wrap}
 @media (max-width:700px){
 table.wide thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table.wide,table.wide tbody,table.wide tr,table.wide td,table.wide th{display:block;max-width:none}

@@ -8,7 +8,8 @@ mod rows;
 pub use networks::BUNDLED;
 pub(crate) use networks::Networks;
 pub(crate) use recorded::{Fitted, in_layout, units_of};
-pub(crate) use rows::{Row, Source};
+pub use rows::Row;
+pub(crate) use rows::Source;
 
 use std::ops::Deref;
 
@@ -79,41 +80,49 @@ pub struct Stage<'a> {
     /// Whether it is the study's own set.
     pub(crate) main: bool,
     pub(crate) name: String,
-    pub(crate) set: ConditionSet,
+    /// The conditions.
+    pub set: ConditionSet,
     /// The bins: the recording's, else of 50 ms.
-    pub(crate) axis: BinAxis,
+    pub axis: BinAxis,
     /// Targets x and y, degrees, and where the truth is computed dx and dy, in the bins of `start_end`.
-    pub(crate) layout: Layout,
-    pub(crate) splits: Vec<Split>,
+    pub layout: Layout,
+    /// Splits by condition, places in the set's order.
+    pub splits: Vec<Split>,
     /// `[condition]`, end height, degrees: the recording's, or under the set's law.
-    pub(crate) ends: Vec<f64>,
+    pub ends: Vec<f64>,
     /// `[condition]`, class of bounce: `none`, `visible`, `hidden`.
-    pub(crate) bounce: Vec<&'static str>,
+    pub bounce: Vec<&'static str>,
     /// Heights at which the ball turns, where walls are known.
     pub(crate) walls: Option<(f64, f64)>,
     /// Why its conditions cannot be shown to a network, if so.
     pub(crate) unseen: Option<String>,
     /// Models, the recording, references, controls.
-    pub(crate) rows: Vec<Row>,
+    pub rows: Vec<Row>,
 }
 
 impl Stage<'_> {
-    pub(crate) fn of_kind(&self, kind: RowKind) -> impl Iterator<Item = &Row> {
+    /// Rows of a kind.
+    pub fn of_kind(&self, kind: RowKind) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |s| s.kind == kind)
     }
 
-    pub(crate) fn row(&self, name: &str) -> Option<&Row> {
+    /// The row of that name.
+    #[must_use]
+    pub fn row(&self, name: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.name == name)
     }
 
     /// Places of the conditions of a class of bounce.
-    pub(crate) fn class(&self, bounce: &str) -> Vec<usize> {
+    #[must_use]
+    pub fn class(&self, bounce: &str) -> Vec<usize> {
         (0..self.n_conditions())
             .filter(|&c| bounce == "all" || self.bounce[c] == bounce)
             .collect()
     }
 
-    pub(crate) fn n_conditions(&self) -> usize {
+    /// Number of conditions.
+    #[must_use]
+    pub fn n_conditions(&self) -> usize {
         self.layout.conditions().len()
     }
 
@@ -130,7 +139,8 @@ impl Stage<'_> {
     }
 
     /// `[condition][bin, (x, y)]`, where the ball is, degrees.
-    pub(crate) fn ball(&self) -> Vec<Array2> {
+    #[must_use]
+    pub fn ball(&self) -> Vec<Array2> {
         self.layout
             .conditions()
             .iter()
@@ -331,9 +341,12 @@ pub struct Scene<'a> {
     stage: Stage<'a>,
     /// Sets on which the models are held against their nulls as well.
     pub(crate) beside: Vec<Stage<'a>>,
-    pub(crate) config: &'a StudyConfig,
-    pub(crate) inputs: &'a Inputs,
-    pub(crate) monitor: &'a dyn Monitor,
+    /// How it is done.
+    pub config: &'a StudyConfig,
+    /// What was read.
+    pub inputs: &'a Inputs,
+    /// Asked for a stop, told of progress.
+    pub monitor: &'a dyn Monitor,
     /// Name of the recording's row.
     pub(crate) brain: &'static str,
     /// Name of the animals' row.

@@ -38,9 +38,11 @@ pub(crate) enum Source {
 }
 
 /// One row of the comparisons.
-pub(crate) struct Row {
-    pub(crate) name: String,
-    pub(crate) kind: RowKind,
+pub struct Row {
+    /// Name, unique within a study.
+    pub name: String,
+    /// What it is.
+    pub kind: RowKind,
     pub(crate) description: String,
     /// Whether it is drawn over time.
     pub(crate) drawn: bool,
@@ -95,7 +97,10 @@ const INERTIA_SHARE: f64 = 0.1;
 
 impl Stage<'_> {
     /// `[condition][bin of start_end, unit]` of a row, made once.
-    pub(crate) fn features<'s>(&'s self, row: &'s Row) -> Result<&'s [Array2]> {
+    ///
+    /// # Errors
+    /// Of what it is made from: a network, a file, the recording.
+    pub fn features<'s>(&'s self, row: &'s Row) -> Result<&'s [Array2]> {
         if let Some(done) = row.features.get() {
             return Ok(done);
         }
@@ -187,7 +192,10 @@ impl Stage<'_> {
     }
 
     /// Online decoding of a row from all its units, done once for all analyses that need it.
-    pub(crate) fn online<'s>(&'s self, row: &'s Row) -> Result<&'s OnlineResult> {
+    ///
+    /// # Errors
+    /// As [`features`](Self::features).
+    pub fn online<'s>(&'s self, row: &'s Row) -> Result<&'s OnlineResult> {
         if let Some(done) = row.online.get() {
             return Ok(done);
         }
