@@ -247,6 +247,28 @@ pub(crate) fn lstm_step(gates: &[f32], cell: &mut [f32], output: &mut [f32], uni
         });
 }
 
+/// One step of a GRU after its products: `input` and `recurrent` `[row, 3 · unit]` (reset, update, new, as PyTorch orders them),
+/// biases added, bring the output `[row, unit]` up to date.
+pub(crate) fn gru_step(input: &[f32], recurrent: &[f32], output: &mut [f32], units: usize) {
+    output
+        .par_chunks_mut(units)
+        .zip(input.par_chunks(3 * units))
+        .zip(recurrent.par_chunks(3 * units))
+        .for_each(|((h, x), r)| {
+            dispatch(
+                #[inline(always)]
+                || {
+                    for k in 0..units {
+                        let reset = sigmoid(x[k] + r[k]);
+                        let update = sigmoid(x[units + k] + r[units + k]);
+                        let new = tanh(x[2 * units + k] + reset * r[2 * units + k]);
+                        h[k] = new + update * (h[k] - new);
+                    }
+                },
+            );
+        });
+}
+
 /// One Euler step of a CTRNN: `drive` is `W_hh h + W_hx x + b`; the activation `ah` and the rate `h = max(tanh(ah), 0)` are
 /// brought up to date. All `[row, unit]`.
 pub(crate) fn ctrnn_step(drive: &[f32], ah: &mut [f32], h: &mut [f32], dt_over_tau: f32) {

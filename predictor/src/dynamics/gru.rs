@@ -3,6 +3,7 @@ use candle_nn::VarBuilder;
 use candle_nn::ops::sigmoid;
 
 use super::DynamicsConfig;
+use super::windows::{Matrix, Plain};
 use crate::Result;
 use crate::device::put;
 
@@ -40,6 +41,16 @@ impl Gru {
             put(tensor, device)?;
         }
         Ok(())
+    }
+
+    /// The cell's tensors as plain numbers.
+    pub(super) fn plain(&self) -> Result<Plain> {
+        Ok(Plain::Gru {
+            ih: Matrix::of(&self.w_ih)?,
+            bias: self.b_ih.to_vec1()?,
+            hh: Matrix::of(&self.w_hh)?,
+            hh_bias: self.b_hh.to_vec1()?,
+        })
     }
 
     pub(super) fn start(&self, batch: usize) -> Result<Tensor> {

@@ -1,6 +1,7 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState};
 use candle_nn::{Linear, Module, RNN, VarBuilder};
+use faer::{Accum, Par};
 
 use super::ctrnn::{Ctrnn, CtrnnState};
 use super::gru::Gru;
@@ -8,6 +9,7 @@ use super::windows::{Matrix, Plain, roll};
 use super::{CellKind, Dynamics, DynamicsConfig, Rollout, Skip, check_context};
 use crate::Result;
 use crate::device::{put, put_linear};
+use crate::kernels::add_row;
 use crate::params::Params;
 use mental_pong_base::Stream;
 
@@ -80,17 +82,17 @@ enum Cell {
 }
 
 impl Cell {
-    /// The recurrent part as plain numbers; none for the GRU, whose published rollout there is not.
-    fn plain(&self) -> Result<Option<Plain>> {
-        Ok(match self {
-            Self::Ctrnn(cell) => Some(cell.plain()?),
-            Self::Lstm(_, [ih, hh, ih_bias, hh_bias]) => Some(Plain::Lstm {
+    /// The recurrent part as plain numbers.
+    fn plain(&self) -> Result<Plain> {
+        match self {
+            Self::Ctrnn(cell) => cell.plain(),
+            Self::Lstm(_, [ih, hh, ih_bias, hh_bias]) => Ok(Plain::Lstm {
                 ih: Matrix::of(ih)?,
                 bias: (ih_bias + hh_bias)?.to_vec1()?,
                 hh: Matrix::of(hh)?,
             }),
-            Self::Gru(_) => None,
-        })
+            Self::Gru(cell) => cell.plain(),
+        }
     }
 }
 
@@ -319,15 +321,113 @@ impl Recurrent {
         if !plain || !context.device().is_cpu() {
             return Ok(None);
         }
-        let Some(plain) = self.cell.plain()? else {
-            return Ok(None);
-        };
+        let (regressor, bias) = self.plain_regressor()?;
+        roll(&self.cell.plain()?, &regressor, &bias, context, steps).map(Some)
+    }
+
+    fn plain_regressor(&self) -> Result<(Matrix, Vec<f32>)> {
         let bias = match self.regressor.bias() {
             Some(bias) => bias.to_vec1()?,
             None => vec![0.0; self.config.latent],
         };
-        let regressor = Matrix::of(self.regressor.weight())?;
-        roll(&plain, &regressor, &bias, context, steps).map(Some)
+        Ok((Matrix::of(self.regressor.weight())?, bias))
+    }
+
+    /// The rollout of [`unroll`](Self::unroll) in plain numbers, equal to it up to rounding: a step of a small network is
+    /// over before the tensor library has begun one.
+    fn carried(&self, context: &Tensor, steps: usize) -> Result<Tensor> {
+        let (batch, time) = check_context(context, self.config.latent)?;
+        let cell = self.cell.plain()?;
+        let (regressor, bias) = self.plain_regressor()?;
+        let (latent, moving) = (self.config.latent, self.config.latent - self.config.fixed);
+        let seen: Vec<f32> = context.flatten_all()?.to_vec1()?;
+        let (mut inner, mut output) = cell.start(batch);
+        let mut held = vec![0.0; batch * latent];
+        let (mut velocity, mut before) = (vec![0.0; batch * latent], Vec::new());
+        let mut forecast: Vec<f32> = Vec::new();
+        let mut rollout = Vec::with_capacity(steps);
+        for t in 0..time + steps.max(1) - 1 {
+            let mut x = forecast.clone();
+            if t < time {
+                x.clear();
+                for b in 0..batch {
+                    x.extend_from_slice(&seen[(b * time + t) * latent..][..latent]);
+                }
+                for (i, (x, held)) in x.iter_mut().zip(&mut held).enumerate() {
+                    if i % latent >= moving {
+                        *held += (*x - *held) / (t + 1) as f32;
+                        *x = *held;
+                    }
+                }
+            }
+            let input = match self.config.skip {
+                Skip::None | Skip::Last(_) => x.clone(),
+                Skip::Inertia(share) => {
+                    if t > 0 {
+                        let share = if t >= time {
+                            1.0
+                        } else {
+                            share.max(1.0 / t as f64)
+                        };
+                        for (v, (x, before)) in velocity.iter_mut().zip(x.iter().zip(&before)) {
+                            *v += (x - before - *v) * share as f32;
+                        }
+                    } else {
+                        forecast.clone_from(&x);
+                    }
+                    self.enlarged(&x, &velocity, &forecast)
+                }
+            };
+            cell.advance(&cell.project(&input), &mut inner, &mut output);
+            let mut next = vec![0.0; batch * latent];
+            let read = cell.read(&output);
+            regressor.times(&read, &mut next, Accum::Replace, Par::Seq);
+            add_row(&mut next, &bias);
+            for (i, next) in next.iter_mut().enumerate() {
+                *next = match self.config.skip {
+                    Skip::Inertia(_) => x[i] + velocity[i] + *next / CHANGE_SCALE as f32,
+                    _ if i % latent >= moving => x[i],
+                    Skip::None => *next,
+                    Skip::Last(share) => x[i] + *next * share as f32,
+                };
+            }
+            before = x;
+            forecast = next;
+            if t + 1 >= time {
+                rollout.push(forecast.clone());
+            }
+        }
+        let values: Vec<f32> = (0..batch)
+            .flat_map(|b| {
+                rollout
+                    .iter()
+                    .take(steps)
+                    .flat_map(move |f| &f[b * latent..][..latent])
+            })
+            .copied()
+            .collect();
+        Ok(Tensor::from_vec(
+            values,
+            (batch, steps, latent),
+            &Device::Cpu,
+        )?)
+    }
+
+    /// What a cell with inertia gets, `[batch, (x, velocity, error)]`, the last two enlarged.
+    fn enlarged(&self, x: &[f32], velocity: &[f32], forecast: &[f32]) -> Vec<f32> {
+        let mut input = Vec::with_capacity(3 * x.len());
+        for b in (0..x.len()).step_by(self.config.latent) {
+            let row = b..b + self.config.latent;
+            input.extend_from_slice(&x[row.clone()]);
+            input.extend(
+                velocity[row.clone()]
+                    .iter()
+                    .map(|v| v * CHANGE_SCALE as f32),
+            );
+            let pairs = x[row.clone()].iter().zip(&forecast[row]);
+            input.extend(pairs.map(|(x, f)| (x - f) * CHANGE_SCALE as f32));
+        }
+        input
     }
 
     fn restart_one_by_one(&self, context: &Tensor, steps: usize) -> Result<Tensor> {
@@ -366,6 +466,7 @@ impl Dynamics for Recurrent {
         let context = context.to_device(self.regressor.weight().device())?;
         match self.config.rollout {
             Rollout::Restart => self.restart(&context, steps),
+            Rollout::Carried if context.device().is_cpu() => self.carried(&context, steps),
             Rollout::Carried => Ok(self.unroll(&context, steps)?.rollout),
         }
     }
@@ -429,7 +530,7 @@ mod tests {
 
     #[test]
     fn windows_side_by_side_are_windows_one_by_one() {
-        for cell in [CellKind::Ctrnn, CellKind::Lstm] {
+        for cell in [CellKind::Ctrnn, CellKind::Lstm, CellKind::Gru] {
             for (time, steps) in [(1, 1), (1, 6), (4, 9), (9, 4), (6, 6)] {
                 let module = module(config(cell, Skip::None, Rollout::Restart), 5);
                 let other = (line(time) * -0.7).unwrap();
@@ -439,6 +540,47 @@ mod tests {
                 let plain = module.restart_one_by_one(&context, steps).unwrap();
                 for (a, b) in values(&fast).iter().zip(values(&plain)) {
                     assert!((a - b).abs() < 1e-6, "{cell:?} {time} {steps}: {a} {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn plain_numbers_give_the_rollout_of_the_tensor_library() {
+        for cell in [CellKind::Ctrnn, CellKind::Lstm, CellKind::Gru] {
+            for (skip, fixed) in [
+                (Skip::None, 0),
+                (Skip::None, 1),
+                (Skip::Last(0.2), 0),
+                (Skip::Last(0.2), 1),
+                (Skip::Inertia(0.1), 0),
+            ] {
+                for (time, steps) in [(1, 1), (1, 6), (7, 5), (9, 1)] {
+                    let config = DynamicsConfig {
+                        fixed,
+                        ..config(cell, skip, Rollout::Carried)
+                    };
+                    let mut params =
+                        Recurrent::init(&config, &mut Stream::new(8, "test", 0)).unwrap();
+                    if let Skip::Inertia(_) = skip {
+                        // It starts at zero.
+                        let mut rng = Stream::new(9, "test", 0);
+                        params
+                            .uniform("dynamics.regressor.weight", &[2, 5], 0.4, &mut rng)
+                            .unwrap();
+                    }
+                    let module = Recurrent::new(config, &params).unwrap();
+                    let other = (line(time) * -0.7).unwrap();
+                    let context = Tensor::cat(&[&line(time), &other], 0).unwrap();
+                    let plain = module.carried(&context, steps).unwrap();
+                    assert_eq!(plain.dims(), [2, steps, 2]);
+                    let tensors = module.unroll(&context, steps).unwrap().rollout;
+                    for (a, b) in values(&plain).iter().zip(values(&tensors)) {
+                        assert!(
+                            (a - b).abs() < 2e-6,
+                            "{cell:?} {skip:?} {time} {steps}: {a} {b}"
+                        );
+                    }
                 }
             }
         }

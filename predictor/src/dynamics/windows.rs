@@ -18,7 +18,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::Result;
-use crate::kernels::{add_row, ctrnn_step, lstm_step};
+use crate::kernels::{add_row, ctrnn_step, gru_step, lstm_step};
 
 /// A weight matrix, `[out, in]` row-major.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Matrix {
     }
 
     /// `out [n, out] ← (or +=) x [n, in] · Wᵀ`.
-    fn times(&self, x: &[f32], out: &mut [f32], accum: Accum, par: Par) {
+    pub(super) fn times(&self, x: &[f32], out: &mut [f32], accum: Accum, par: Par) {
         let n = x.len() / self.columns;
         matmul(
             MatMut::from_row_major_slice_mut(out, n, self.rows),
@@ -141,20 +141,27 @@ pub(super) enum Plain {
         bias: Vec<f32>,
         hh: Matrix,
     },
+    /// See [`super::gru::Gru`].
+    Gru {
+        ih: Matrix,
+        bias: Vec<f32>,
+        hh: Matrix,
+        hh_bias: Vec<f32>,
+    },
 }
 
 impl Plain {
     fn hidden(&self) -> usize {
         match self {
-            Self::Ctrnn { hh, .. } | Self::Lstm { hh, .. } => hh.columns,
+            Self::Ctrnn { hh, .. } | Self::Lstm { hh, .. } | Self::Gru { hh, .. } => hh.columns,
         }
     }
 
     /// What an input adds to the drive or the gates, `[batch, width]`.
-    fn project(&self, x: &[f32]) -> Vec<f32> {
+    pub(super) fn project(&self, x: &[f32]) -> Vec<f32> {
         let (weight, bias) = match self {
             Self::Ctrnn { hx, bias, .. } => (hx, bias),
-            Self::Lstm { ih, bias, .. } => (ih, bias),
+            Self::Lstm { ih, bias, .. } | Self::Gru { ih, bias, .. } => (ih, bias),
         };
         let batch = x.len() / weight.columns;
         let mut out = vec![0.0; batch * weight.rows];
@@ -164,14 +171,14 @@ impl Plain {
     }
 
     /// State of a run that has seen nothing: inner state and output, `[batch, unit]` each.
-    fn start(&self, batch: usize) -> (Vec<f32>, Vec<f32>) {
+    pub(super) fn start(&self, batch: usize) -> (Vec<f32>, Vec<f32>) {
         match self {
             Self::Ctrnn { ah0, .. } => {
                 let inner = ah0.repeat(batch);
                 let output = inner.iter().map(|a| a.tanh().max(0.0)).collect();
                 (inner, output)
             }
-            Self::Lstm { hh, .. } => {
+            Self::Lstm { hh, .. } | Self::Gru { hh, .. } => {
                 let zero = vec![0.0; batch * hh.columns];
                 (zero.clone(), zero)
             }
@@ -180,9 +187,11 @@ impl Plain {
 
     /// One step of all rows. `projected` is `[batch, width]` and serves every window; the state is
     /// `[window, batch, unit]`.
-    fn advance(&self, projected: &[f32], inner: &mut [f32], output: &mut [f32]) {
+    pub(super) fn advance(&self, projected: &[f32], inner: &mut [f32], output: &mut [f32]) {
         let (units, width) = match self {
-            Self::Ctrnn { hh, .. } | Self::Lstm { hh, .. } => (hh.columns, hh.rows),
+            Self::Ctrnn { hh, .. } | Self::Lstm { hh, .. } | Self::Gru { hh, .. } => {
+                (hh.columns, hh.rows)
+            }
         };
         let batch = projected.len() / width;
         let windows = (BLOCK_ROWS / batch.max(1)).max(1);
@@ -209,12 +218,18 @@ impl Plain {
                         hh.times(output, &mut scratch.drive, Accum::Add, Par::Seq);
                         lstm_step(&scratch.drive, inner, output, units);
                     }
+                    Self::Gru { hh, hh_bias, .. } => {
+                        scratch.outputs.resize(scratch.drive.len(), 0.0);
+                        hh.times(output, &mut scratch.outputs, Accum::Replace, Par::Seq);
+                        add_row(&mut scratch.outputs, hh_bias);
+                        gru_step(&scratch.drive, &scratch.outputs, output, units);
+                    }
                 }
             });
     }
 
     /// What the regressor reads of one window's outputs, `[batch, unit]`.
-    fn read(&self, output: &[f32]) -> Vec<f32> {
+    pub(super) fn read(&self, output: &[f32]) -> Vec<f32> {
         match self {
             Self::Ctrnn { yh, yb, .. } => {
                 let mut out = vec![0.0; output.len() / yh.columns * yh.rows];
@@ -222,7 +237,7 @@ impl Plain {
                 add_row(&mut out, yb);
                 out
             }
-            Self::Lstm { .. } => output.to_vec(),
+            Self::Lstm { .. } | Self::Gru { .. } => output.to_vec(),
         }
     }
 }

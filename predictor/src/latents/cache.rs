@@ -72,9 +72,15 @@ impl Cache {
             encoder,
             views.len(),
             |hash| {
+                hash.update(b"frames v2");
+                let mut before: &[u8] = &[];
                 for frame in views {
-                    hash.update((frame.len() as u64).to_le_bytes());
-                    hash.update(frame);
+                    let middle = changed(before, frame);
+                    for n in [frame.len(), middle.start, middle.end] {
+                        hash.update((n as u64).to_le_bytes());
+                    }
+                    hash.update(&frame[middle]);
+                    before = frame;
                 }
             },
             || encoder.encode(views),
@@ -169,6 +175,28 @@ impl Cache {
     }
 }
 
+/// The bytes of a frame from the first to the last that differ from those of the frame before it, all of it where that has
+/// another length. From one frame to the next little changes: this is what has to be hashed.
+fn changed(before: &[u8], frame: &[u8]) -> std::ops::Range<usize> {
+    const BLOCK: usize = 4096;
+    if before.len() != frame.len() {
+        return 0..frame.len();
+    }
+    let differs = |(a, b): (&[u8], &[u8])| a != b;
+    let blocks = || before.chunks(BLOCK).zip(frame.chunks(BLOCK));
+    let Some(first) = blocks().position(differs) else {
+        return 0..0;
+    };
+    let last = blocks().rposition(differs).unwrap_or(first);
+    let end = frame.len().min((last + 1) * BLOCK);
+    let unlike = |(a, b): (&u8, &u8)| a != b;
+    let pairs = |from: usize, to: usize| before[from..to].iter().zip(&frame[from..to]);
+    let start = first * BLOCK;
+    let start = start + pairs(start, end).position(unlike).unwrap_or(0);
+    let end = start + pairs(start, end).rposition(unlike).map_or(0, |at| at + 1);
+    start..end
+}
+
 fn checksum(latents: &[f32]) -> String {
     let bytes: Vec<u8> = latents.iter().flat_map(|v| v.to_le_bytes()).collect();
     sha256_hex(&bytes)
@@ -208,6 +236,27 @@ mod tests {
         let mut paths: Vec<PathBuf> = listing.map(|e| e.unwrap().path()).collect();
         paths.sort();
         paths
+    }
+
+    #[test]
+    fn what_changed_is_from_the_first_to_the_last_byte_that_differs() {
+        let before: Vec<u8> = (0..10_000).map(|i| (i % 251) as u8).collect();
+        assert_eq!(changed(&before, &before), 0..0);
+        assert_eq!(changed(&[], &before), 0..10_000);
+        assert_eq!(changed(&before[1..], &before), 0..10_000);
+        for (a, b) in [
+            (0, 0),
+            (0, 9_999),
+            (17, 4_096),
+            (4_095, 4_096),
+            (8_192, 8_200),
+            (9_999, 9_999),
+        ] {
+            let mut frame = before.clone();
+            frame[a] ^= 1;
+            frame[b] ^= 2;
+            assert_eq!(changed(&before, &frame), a..b + 1);
+        }
     }
 
     #[test]

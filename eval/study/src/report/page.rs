@@ -12,7 +12,12 @@ use crate::words;
 
 pub(crate) fn page(card: &Card, figures: &[Figure], card_hash: &str) -> String {
     let published = published_values().unwrap_or_default();
-    let of = |analysis: &str| published.iter().filter(|v| v.analysis == analysis).collect();
+    let of = |analysis: &str| {
+        published
+            .iter()
+            .filter(|v| v.analysis == analysis)
+            .collect()
+    };
     let beside = |v: &&PublishedValue| card.sections.iter().any(|s| s.analysis == v.analysis);
     let rest: Vec<&PublishedValue> = published.iter().filter(|v| !beside(v)).collect();
     html! {
