@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Say what an encoder's latents hold: place, velocity, size, number of bodies, walls, occluders.
     Probe(ProbeArgs),
+    /// Say whether a predictor sees walls or has learned the task's by heart, on sets with others.
+    Walls(WallsArgs),
     /// Look at recordings, or convert them to an open layout.
     Recordings(RecordingsArgs),
     /// Published encoders' weights: list, convert, check.
@@ -608,6 +610,28 @@ pub(crate) struct ProbeArgs {
     /// Leave out the rows of plain pixels.
     #[arg(long)]
     pub(crate) no_pixels: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WallsArgs {
+    /// A predictor that forecasts: a bundled one, a published encoder with dynamics, or a FILE of weights (see `predict`).
+    #[arg(default_value = "room-gru", value_name = "NAME|FILE")]
+    pub(crate) model: String,
+    /// Its weights, where it has some of its own; looked for in the folder `weights` without it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Context that the forecast starts from, as of `predict`.
+    #[arg(long, default_value = "visible")]
+    pub(crate) context: String,
+    /// Trials of each set.
+    #[arg(long, default_value = "60", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub(crate) trials: u32,
+    /// Seed of the trials.
+    #[arg(long, default_value = "31")]
+    pub(crate) seed: u64,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -54,6 +54,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             TrainWhat::Dynamics(args) => commands::train::dynamics(args, &progress),
         },
         Command::Probe(args) => commands::probe::run(args, &progress),
+        Command::Walls(args) => commands::walls::run(args, &progress),
         Command::Recordings(args) => match &args.what {
             RecordingsWhat::Info(args) => commands::recordings::info(args, &progress),
             RecordingsWhat::Convert(args) => commands::recordings::convert(args, &progress),

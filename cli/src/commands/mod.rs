@@ -15,6 +15,7 @@ mod study;
 pub(crate) mod task;
 pub(crate) mod train;
 mod train_published;
+pub(crate) mod walls;
 pub(crate) mod weights;
 
 use std::io::{BufWriter, Write};

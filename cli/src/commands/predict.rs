@@ -146,7 +146,7 @@ fn protocol(args: &PredictArgs, predictor: &Predictor, context: ContextRule) -> 
     }
 }
 
-fn context(text: &str) -> Result<ContextRule, Failure> {
+pub(super) fn context(text: &str) -> Result<ContextRule, Failure> {
     let count = |digits: &str, least: usize| match digits.parse::<usize>() {
         Ok(n) if n >= least => Some(n),
         _ => None,

@@ -39,6 +39,29 @@ pub struct TrialTable {
 }
 
 impl TrialTable {
+    /// A table without a trial.
+    #[must_use]
+    pub fn empty(law: Law) -> Self {
+        Self {
+            subject: Vec::new(),
+            condition: Vec::new(),
+            truth_deg: Vec::new(),
+            law,
+            paddle_deg: Vec::new(),
+            kind: Vec::new(),
+            outcome: None,
+        }
+    }
+
+    /// Adds an occluded trial: who, which condition, where the ball ended and where the paddle did, degrees.
+    pub fn push_occluded(&mut self, subject: u32, condition: u32, truth: f64, paddle: f64) {
+        self.subject.push(subject);
+        self.condition.push(condition);
+        self.truth_deg.push(truth);
+        self.paddle_deg.push(paddle);
+        self.kind.push(TrialType::Occ);
+    }
+
     /// Checks that all columns are of one length, that every truth is finite, and that a condition has one truth.
     ///
     /// [`Error::Shape`], [`Error::NotFinite`] and [`Error::Invalid`] for these, in order.

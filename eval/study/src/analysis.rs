@@ -72,11 +72,12 @@ pub trait Analysis: Sync {
 }
 
 /// All analyses, in the order of the report.
-pub static ALL: [&dyn Analysis; 13] = [
+pub static ALL: [&dyn Analysis; 14] = [
     &analyses::Simulation,
     &analyses::Decode,
     &analyses::Endpoint,
     &analyses::Behavior,
+    &analyses::Noise,
     &analyses::Reliability,
     &analyses::Dimensionality,
     &analyses::Rsa,

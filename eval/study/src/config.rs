@@ -34,6 +34,11 @@ pub struct StudyConfig {
     pub factors: usize,
     /// Frames that a forecast starts from; 0 for the whole visible epoch (published), else the last so many.
     pub context_frames: usize,
+    /// Noise of perception in the analysis `noise`: standard deviation of the error of a latent, as a share of that latent's
+    /// own standard deviation while the ball is seen.
+    pub noise: f64,
+    /// Trials of a condition in the analysis `noise`.
+    pub noise_trials: usize,
     /// Model row that the answer and the paths drawn are about; the first where it is not there.
     pub headline: String,
     /// Sets beside the one asked for on which the models are held against their nulls, for example `fresh400`.
@@ -55,6 +60,8 @@ impl Default for StudyConfig {
             map_by_bin_leaky: false,
             factors: 50,
             context_frames: 0,
+            noise: 0.3,
+            noise_trials: 20,
             headline: "room-gru".into(),
             also: Vec::new(),
         }
@@ -106,6 +113,7 @@ impl StudyConfig {
             ("resamples", self.resamples, 100),
             ("factors", self.factors, 1),
             ("pls_components", self.pls_components, 1),
+            ("noise_trials", self.noise_trials, 2),
         ] {
             if n < least {
                 return Err(Error::invalid(
@@ -113,6 +121,12 @@ impl StudyConfig {
                     format!("{n}; needs at least {least}"),
                 ));
             }
+        }
+        if !(self.noise >= 0.0 && self.noise.is_finite()) {
+            return Err(Error::invalid(
+                "setting noise",
+                format!("{}; expected a share of at least 0", self.noise),
+            ));
         }
         if !(self.train > 0.0 && self.train < 1.0) {
             return Err(Error::invalid(

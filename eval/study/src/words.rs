@@ -9,6 +9,7 @@ pub fn metric(id: &str) -> &str {
         "r" => "correlation with the truth (Pearson r)",
         "mae" => "mean |error|",
         "spearman" => "rank correlation with the truth",
+        "spread_growth" => "spread of the decoded height, last over first",
         "simulation_index" => "simulation index (lower is better)",
         "skill" => "skill: 1 − error / error of the null",
         "innovation_r" => "innovation: r of (model − inertia) with (truth − inertia)",

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use mental_pong_base::Monitor;
+use mental_pong_base::{Monitor, Stream};
 use mental_pong_game::task::{ConditionSet, SetCondition};
 
 use super::protocol::interpolate;
@@ -157,6 +157,75 @@ impl Predictor {
         let dynamics = layers.dynamics && self.has_dynamics();
         let dynamics = dynamics.then(|| layer(Layers::DYNAMICS_NAME));
         encoder.into_iter().chain(dynamics).collect()
+    }
+
+    /// Forecasts of a condition by someone who sees it with noise: to each latent of the frames that are seen a normal error
+    /// of this `[latent]` standard deviation is added, drawn anew for every frame and sample. The noise of perception is all
+    /// that is random; behind the occluder it grows with what the dynamics make of it. `[sample][frame, latent]`.
+    ///
+    /// # Errors
+    /// As [`predict_video`]; [`Error::Config`] for a predictor that forecasts nothing, [`Error::Shape`] for another number
+    /// of latents.
+    pub fn noisy_forecasts(
+        &self,
+        condition: &SetCondition,
+        sd: &[f32],
+        samples: usize,
+        rng: &mut Stream,
+        cache: &Cache,
+    ) -> Result<(Vec<Step>, Vec<Vec<f32>>)> {
+        let dim = self.encoder().latent_dim();
+        if sd.len() != dim {
+            return Err(Error::Shape {
+                what: "noise of latents",
+                expected: vec![dim],
+                found: vec![sd.len()],
+            });
+        }
+        let protocol = self.protocol();
+        let video = Video::of(condition, protocol.shown, protocol.clock)?;
+        let plan = planned(protocol, condition, &video.timeline)?;
+        let step_ms = protocol.clock.step_ms(condition.rate_hz()) * plan.spacing() as f64;
+        let Some(dynamics) = self.dynamics(step_ms) else {
+            return Err(Error::Config {
+                place: format!("model {}", self.name()),
+                field: "dynamics".into(),
+                expected: "some that forecast".into(),
+                found: "none".into(),
+            });
+        };
+        let seen = [plan.before.as_slice(), &plan.context].concat();
+        let frames: Vec<&Vec<u8>> = seen.iter().map(|k| &video.frames[*k]).collect();
+        let latents = encode(self.encoder(), cache, video.lead.as_ref(), &frames)?;
+        let mut all: Vec<Vec<f32>> = (0..samples)
+            .map(|_| {
+                let noisy = latents
+                    .chunks_exact(dim)
+                    .flat_map(|frame| frame.iter().zip(sd));
+                noisy.map(|(v, sd)| v + sd * rng.normal() as f32).collect()
+            })
+            .collect();
+        if !plan.future.is_empty() {
+            let contexts: Vec<f32> = all
+                .iter()
+                .flat_map(|latents| &latents[plan.before.len() * dim..])
+                .copied()
+                .collect();
+            let window = (samples, plan.context.len(), dim);
+            let window = Tensor::from_slice(&contexts, window, &Device::Cpu)?;
+            let ahead = dynamics.forecast(&window, plan.future.len())?;
+            let ahead: Vec<f32> = ahead.flatten_all()?.to_vec1()?;
+            let each = ahead.chunks_exact(plan.future.len() * dim);
+            for (latents, ahead) in all.iter_mut().zip(each) {
+                latents.extend_from_slice(ahead);
+            }
+        }
+        if plan.interpolated {
+            for latents in &mut all {
+                *latents = interpolate(latents, dim, plan.frames);
+            }
+        }
+        Ok((video.timeline.steps, all))
     }
 
     /// Runs it on each condition of a set but the first `done`, and gives its latents to `take` as they come, so

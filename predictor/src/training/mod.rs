@@ -17,6 +17,7 @@ mod rollouts;
 mod sequences;
 mod through_time;
 mod towers;
+mod walls;
 
 pub use checkpoint::{Kept, LogRow, RunFolder};
 pub use dynamics::{DynamicsTraining, train_dynamics};
@@ -29,3 +30,4 @@ pub use rollouts::{RolloutTraining, train_rollouts};
 pub use towers::{
     PictureTraining, PlaceTraining, TowersTraining, standardised_rooms, train_towers,
 };
+pub use walls::{Mean, WallsRow, walls};

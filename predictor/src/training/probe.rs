@@ -213,23 +213,37 @@ fn score(name: &str, rows: &Rows, videos: usize, seed: u64) -> Result<Probe> {
             .map(|(error, all)| 1.0 - error / all.max(1e-12));
         each.sum::<f64>() / columns as f64
     };
-    let mut rng = Stream::new(seed, "probe bootstrap", 0);
     let n = sums.len();
-    let mut resampled: Vec<f64> = (0..RESAMPLES)
-        .map(|_| r2(&mut (0..n).map(|_| rng.below(n))))
-        .collect();
-    resampled.sort_by(f64::total_cmp);
+    let (low, high) = interval(n, seed, "probe bootstrap", r2);
     let errors: f64 = sums.iter().flatten().map(|sum| sum.0).sum();
     Ok(Probe {
         target: name.into(),
         r2: r2(&mut (0..n)),
-        low: resampled[RESAMPLES / 40],
-        high: resampled[RESAMPLES - 1 - RESAMPLES / 40],
+        low,
+        high,
         rmse: matches!(name, "place" | "walls")
             .then(|| (errors / (truth.len() * columns) as f64).sqrt()),
         train_videos: half,
         test_videos: n,
     })
+}
+
+/// The 95 % interval of a statistic of `n` things by a bootstrap over them (percentiles).
+pub(super) fn interval(
+    n: usize,
+    seed: u64,
+    purpose: &str,
+    statistic: impl Fn(&mut dyn Iterator<Item = usize>) -> f64,
+) -> (f64, f64) {
+    let mut rng = Stream::new(seed, purpose, 0);
+    let mut resampled: Vec<f64> = (0..RESAMPLES)
+        .map(|_| statistic(&mut (0..n).map(|_| rng.below(n))))
+        .collect();
+    resampled.sort_by(f64::total_cmp);
+    (
+        resampled[RESAMPLES / 40],
+        resampled[RESAMPLES - 1 - RESAMPLES / 40],
+    )
 }
 
 /// Ridge map of the first `cut` rows; its guesses of the rest, `[row, column]`. In the smaller of the two spaces.

@@ -591,6 +591,58 @@ mod tests {
         assert_ne!(bytes(&whole), bytes(&other));
     }
 
+    /// Blind frames in which the body is covered: with privileged targets they are scored against where it is, without them
+    /// not at all; what is shown is the same.
+    #[test]
+    fn covered_bodies_are_scored_where_they_are_with_privileged_targets_and_not_at_all_without() {
+        let of = |revealed: bool| RolloutTraining {
+            revealed,
+            frames: 40,
+            look: (5, 5),
+            blind: (35, 35),
+            ..config()
+        };
+        let (plain, told) = (of(false), of(true));
+        let encoder = encoder();
+        let mut covered_frames = 0;
+        for index in 0..40 {
+            let sequences =
+                [&plain, &told].map(|config| sequence(config, &encoder, "test", index).unwrap());
+            let [Some(plain_sequence), Some(told_sequence)] = sequences else {
+                continue;
+            };
+            assert_eq!(plain_sequence.moving, told_sequence.moving);
+            assert_eq!(plain_sequence.moving, plain_sequence.target);
+            let weights = |config: &RolloutTraining, sequence: &Sequence| {
+                let mut rng = Stream::new(1, "test", 0);
+                Batch::new(config, &[sequence], &mut rng, false).weight
+            };
+            let (without, with) = (
+                weights(&plain, &plain_sequence),
+                weights(&told, &told_sequence),
+            );
+            let m = encoder.config().moving();
+            let latents = |all: &[f32], t: usize| all[t * m..(t + 1) * m].to_vec();
+            for t in 5..40 {
+                let covered = !plain_sequence.motion[t] && told_sequence.whole[t];
+                if covered {
+                    covered_frames += 1;
+                    assert_eq!(
+                        (without[t], with[t]),
+                        (0.0, 1.0),
+                        "video {index}, frame {t}"
+                    );
+                    let (seen, asked) = (
+                        latents(&told_sequence.moving, t),
+                        latents(&told_sequence.target, t),
+                    );
+                    assert_ne!(seen, asked, "video {index}, frame {t}");
+                }
+            }
+        }
+        assert!(covered_frames > 20, "{covered_frames}");
+    }
+
     /// What the training runs is what [`Recurrent::unroll`] runs: the loss of its forecasts is the same.
     #[test]
     fn the_rollout_trained_is_the_rollout_used() {

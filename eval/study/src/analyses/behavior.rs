@@ -506,22 +506,17 @@ fn said(scene: &Scene, trials: &Trials) -> String {
 }
 
 /// What tells the conditions of a study apart in a table of trials: their places in its set.
-fn places(scene: &Scene) -> Vec<u32> {
+pub(super) fn places(scene: &Scene) -> Vec<u32> {
     (0..scene.n_conditions() as u32).collect()
 }
 
 /// One trial a condition; NaN is left out.
 fn one_each(scene: &Scene, heights: &[f64]) -> TrialTable {
-    let n = scene.n_conditions();
-    TrialTable {
-        subject: vec![0; n],
-        condition: places(scene),
-        truth_deg: scene.ends.clone(),
-        law: Law::Display,
-        paddle_deg: heights.to_vec(),
-        kind: vec![TrialType::Occ; n],
-        outcome: None,
+    let mut table = TrialTable::empty(Law::Display);
+    for ((place, truth), paddle) in places(scene).into_iter().zip(&scene.ends).zip(heights) {
+        table.push_occluded(0, place, *truth, *paddle);
     }
+    table
 }
 
 /// The animals' trials, or, where the recording has none that fit, their mean paddle at the end; why is said.
@@ -579,17 +574,9 @@ pub(super) fn last_in_trial(scene: &Scene, values: &Array2) -> Vec<f64> {
 }
 
 /// Occluded trials of the study's conditions. The truth is the study's, so that all observers are held to the same.
-fn of_trials(scene: &Scene, trials: &Trials) -> Result<TrialTable> {
+pub(super) fn of_trials(scene: &Scene, trials: &Trials) -> Result<TrialTable> {
     let subjects = trials.subjects();
-    let mut table = TrialTable {
-        subject: Vec::new(),
-        condition: Vec::new(),
-        truth_deg: Vec::new(),
-        law: Law::Display,
-        paddle_deg: Vec::new(),
-        kind: Vec::new(),
-        outcome: None,
-    };
+    let mut table = TrialTable::empty(Law::Display);
     for i in 0..trials.len() {
         let Some(c) = scene.set.place(&trials.condition[i]) else {
             continue;
@@ -601,11 +588,8 @@ fn of_trials(scene: &Scene, trials: &Trials) -> Result<TrialTable> {
             .iter()
             .position(|s| *s == trials.subject[i])
             .unwrap_or(0);
-        table.subject.push(subject as u32);
-        table.condition.push(c as u32);
-        table.truth_deg.push(scene.ends[c]);
-        table.paddle_deg.push(trials.final_paddle_deg[i]);
-        table.kind.push(TrialType::Occ);
+        let paddle = trials.final_paddle_deg[i];
+        table.push_occluded(subject as u32, c as u32, scene.ends[c], paddle);
     }
     if table.is_empty() {
         return Err(Error::invalid(

@@ -5,7 +5,7 @@ use mental_pong_predictor::Null;
 use mental_pong_predictor::observers::Observer;
 
 use super::Stage;
-use super::networks::{BUNDLED, Net};
+use super::networks::{BUNDLED, Net, bundled_encoder};
 use super::rows::{Row, Source};
 use crate::card::RowKind;
 use crate::error::Result;
@@ -23,10 +23,11 @@ pub(super) fn task_rows(inputs: &Inputs, stage: &Stage<'_>) -> Result<Vec<Row>> 
     let bundled = rows.iter().position(|r| r.name == "inertia");
     for place in 0..models {
         let model = &rows[place];
-        // The bundled models on playnet share an encoder, and so an inertia.
+        // Models on one encoder share an inertia: there is one of the first bundled model's.
         let source = match &model.source {
             Source::Net(Net::Model(name))
-                if BUNDLED.contains(&name.as_str()) && !name.starts_with("room-") =>
+                if bundled_encoder(name)
+                    .is_some_and(|e| Some(e) == bundled_encoder(BUNDLED[0])) =>
             {
                 rows[place].inertia = bundled;
                 continue;
@@ -57,14 +58,9 @@ fn models(inputs: &Inputs, stage: &Stage<'_>) -> Vec<Row> {
     for model in inputs.models_of_study() {
         match model {
             Model::Named(_) if stage.unseen.is_some() => {}
-            Model::Named(name) if BUNDLED.contains(&name.as_str()) => {
-                let (encoder, cell) = match name.strip_prefix("room-") {
-                    Some(cell) => ("bundled encoder roomnet", cell),
-                    None => ("bundled encoder", &*name),
-                };
+            Model::Named(name) if let Some(encoder) = bundled_encoder(&name) => {
                 let what = format!(
-                    "{encoder}; forecast by the bundled {} while the ball is hidden",
-                    cell.to_uppercase()
+                    "bundled encoder {encoder}; forecast by the bundled dynamics {name} while the ball is hidden"
                 );
                 rows.push(net(&name, Tested, &what, Net::Model(name.clone())));
             }

@@ -16,6 +16,15 @@ use mental_pong_eval::decode::Layout;
 /// Names of the bundled models that stand in where none is named.
 pub const BUNDLED: [&str; 3] = ["ctrnn", "lstm", "room-gru"];
 
+/// The encoder of each of [`BUNDLED`].
+pub(crate) fn bundled_encoder(model: &str) -> Option<&'static str> {
+    match model {
+        "ctrnn" | "lstm" => Some("playnet"),
+        "room-gru" => Some("roomnet"),
+        _ => None,
+    }
+}
+
 /// Features that come from a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Net {
@@ -43,7 +52,7 @@ pub(crate) fn spec(name: &str) -> Result<PredictorSpec> {
 }
 
 impl Networks<'_> {
-    fn predictor(&self, net: &Net) -> Result<Predictor> {
+    pub(crate) fn predictor(&self, net: &Net) -> Result<Predictor> {
         let load = |name: &str| -> Result<Predictor> {
             let path = Path::new(name);
             Ok(if path.is_file() {
