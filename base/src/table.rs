@@ -406,6 +406,17 @@ impl<'a> Row<'a> {
         text.parse().map_err(|_| self.bad(column, "a whole number"))
     }
 
+    /// The id of a condition, as its set has it.
+    ///
+    /// # Errors
+    /// The cell, where it is empty or missing.
+    pub fn id(&self, column: usize) -> Result<&'a str, Cell> {
+        let id = self
+            .value(column)
+            .ok_or_else(|| self.bad(column, "a condition's id"))?;
+        Ok(whole_id(id))
+    }
+
     /// A cell of this row that cannot be used.
     #[must_use]
     pub fn bad(&self, column: usize, expected: &str) -> Cell {
@@ -468,6 +479,15 @@ fn unequal(line: u64, found: usize, expected: usize, separator: char) -> Cell {
             shown(separator)
         ),
         found: format!("{found} cells, not {expected}{hint}"),
+    }
+}
+
+/// An id without the `.0` that a statistics program writes behind the whole numbers of a column with a hole in it.
+#[must_use]
+pub fn whole_id(id: &str) -> &str {
+    match id.strip_suffix(".0") {
+        Some(whole) if !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit()) => whole,
+        _ => id,
     }
 }
 

@@ -907,7 +907,12 @@ pub(crate) struct RecordingsInfoArgs {
 pub(crate) struct RecordingsConvertArgs {
     #[command(flatten)]
     pub(crate) input: RecordingFileArgs,
-    /// What to write: a folder, or by its name NetCDF (.nc), Zarr (.zarr), a long table (.parquet) or arrays of numpy (.npz).
+    /// Another file of the same conditions and bins, of another animal or session, whose units are put beside; may come again.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) with: Vec<PathBuf>,
+    /// What to write: a folder, or by its name NetCDF (.nc), Zarr (.zarr), a long table (.parquet),
+    /// arrays of numpy (.npz), MATLAB (.mat), NWB (.nwb); the means alone as an assembly of Brain-Score (.assembly.nc) or a
+    /// dataset of rsatoolbox (.h5).
     #[arg(long)]
     pub(crate) out: PathBuf,
 }
@@ -970,6 +975,9 @@ pub(crate) struct RecordingsSimulateArgs {
     /// Mean rate of the median unit, spikes/s.
     #[arg(long, default_value_t = 8.0)]
     pub(crate) rate_hz: f64,
+    /// Width of a bin, milliseconds, from 300 ms before motion onset.
+    #[arg(long, default_value_t = 50.0, value_name = "MS")]
+    pub(crate) bin_ms: f64,
     /// Noise over trials.
     #[arg(long, value_enum, default_value = "poisson")]
     pub(crate) noise: NoiseArg,

@@ -115,14 +115,15 @@ fn predict(folder: &Path, name: &str, more: &[&str]) -> (usize, usize) {
     let set = ConditionSet::chosen(None, &ids).unwrap();
     let layers = read_layers(&out, &set, false, &mut Vec::new()).unwrap();
     let layer = layers.iter().find(|l| l.name == layer).unwrap();
-    for trial in &layer.trials {
+    let trials = layer.trials().unwrap();
+    for trial in trials {
         let rows = || trial.latents.chunks_exact(trial.dim);
         assert!(
             rows().any(|row| *row != trial.latents[..trial.dim]),
             "{name}: every latent is the same"
         );
     }
-    (layer.trials.len(), layer.trials[0].dim)
+    (trials.len(), trials[0].dim)
 }
 
 #[test]

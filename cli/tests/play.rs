@@ -109,6 +109,17 @@ fn ends_from_a_file_are_where_the_paddle_ends() {
         assert!((end - wanted).abs() < 0.09);
         assert_eq!(fields[at("observer")], "ctrnn");
     }
+    // Ids of another set are no ends of these trials.
+    let other = folder.path().join("other.csv");
+    std::fs::write(&other, "condition_id,y_deg\nup,-3\n").unwrap();
+    let message = fails(&play(
+        folder.path(),
+        &["--schedule", schedule, "--ends", other.to_str().unwrap()],
+    ));
+    assert!(
+        message.contains("none of the 2 conditions") && message.contains("its first is up"),
+        "{message}"
+    );
     std::fs::write(
         folder.path().join("bad.csv"),
         "condition_id,y_deg\n55062,high\n",
@@ -120,6 +131,61 @@ fn ends_from_a_file_are_where_the_paddle_ends() {
         message.contains("line 2, column 2 (`y_deg`)") && message.contains("found `high`"),
         "{message}"
     );
+}
+
+/// Text ids, walls, occluders, plane and radius of one's own, and ends by those ids.
+#[test]
+fn a_set_of_ones_own_is_played_in_its_own_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("own.csv");
+    let text = "id,x0_deg,y0_deg,heading_deg,speed_deg_per_s,wall_low_deg,wall_high_deg,ball_radius_deg,occluders,intercept_x_deg\n\
+                up,-8,0,35,12,-7,6,0.5,-3:-1:-10:10 4:10,8\n\
+                down,-6,2,-20,9,-7,6,0.5,-3:-1:-10:10 4:10,8\n";
+    std::fs::write(&set, text).unwrap();
+    let ends = folder.path().join("ends.csv");
+    std::fs::write(
+        &ends,
+        "\u{feff}condition_id;y_deg\r\nup;-3,0\r\ndown;4,0\r\n",
+    )
+    .unwrap();
+    let output = play(
+        folder.path(),
+        &[
+            "--conditions",
+            set.to_str().unwrap(),
+            "--ends",
+            ends.to_str().unwrap(),
+            "--json",
+        ],
+    );
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = std::fs::read_to_string(told["records"].as_str().unwrap()).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().map(|l| l.split('\t').collect()).collect();
+    let at = |name: &str| rows[0].iter().position(|h| *h == name).unwrap();
+    assert_eq!(rows.len(), 7);
+    for row in &rows[1..] {
+        let end: f64 = row[at("paddle_y_deg")].parse().unwrap();
+        let wanted = if row[at("condition_id")] == "up" {
+            -3.0
+        } else {
+            4.0
+        };
+        assert!((end - wanted).abs() < 0.09, "{row:?}");
+    }
+    // Another law makes another set of it, and a recorded path follows none.
+    let path = folder.path().join("path.csv");
+    std::fs::write(
+        &path,
+        "id,time_ms,x_deg,y_deg\na,0,-5,0\na,20,-4,1\na,40,-3,1\n",
+    )
+    .unwrap();
+    let args = ["--conditions", path.to_str().unwrap(), "--agent", "oracle"];
+    let other = folder.path().join("recorded");
+    assert!(play(&other, &args).status.success());
+    let message = fails(&play(&other, &[&args[..], &["--law", "design"]].concat()));
+    assert!(message.contains("the path is given"), "{message}");
 }
 
 #[test]

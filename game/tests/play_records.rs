@@ -17,8 +17,9 @@ use mental_pong_game::task::agent::{
 use mental_pong_game::task::headless::play;
 use mental_pong_game::task::schedule::{Plan, Schedule};
 use mental_pong_game::task::session::{Finished, FrameInput, Session, SessionSetup, Stage};
-use mental_pong_game::task::trial::{Input, Outcome, Stamped};
-use mental_pong_game::task::{Direction, Law, TrialKind};
+use mental_pong_game::task::set::TableRules;
+use mental_pong_game::task::trial::{Input, Motion, Outcome, Phase, Stamped};
+use mental_pong_game::task::{ConditionSet, Direction, Law, TrialKind, TrialRules};
 
 fn plan(text: &str) -> Plan {
     let path = Path::new("schedule.toml");
@@ -451,14 +452,117 @@ fn an_agent_does_not_see_a_hidden_ball() {
 #[test]
 fn a_planned_agent_ends_where_its_plan_says() {
     let plan = plan("ids = [55062, 29337]\nvisible_share = 0\npractice = 0");
-    let ends = BTreeMap::from([(55_062, -3.0), (29_337, 4.0)]);
+    let ends = BTreeMap::from([("55062".to_owned(), -3.0), ("29337".to_owned(), 4.0)]);
     let mut hands = AgentHands::new(Box::new(PlannedAgent::new("ctrnn".into(), ends.clone())));
     for row in trials(&plan, &mut hands) {
-        assert!(
-            (row.paddle_y_deg.unwrap() - ends[&row.condition_id.parse::<u32>().unwrap()]).abs()
-                < 0.09
-        );
+        assert!((row.paddle_y_deg.unwrap() - ends[&row.condition_id]).abs() < 0.09);
         assert_eq!(row.observer, "ctrnn");
+    }
+}
+
+/// Two occluders, walls at −7 and 6, a plane at x = 8, a ball of 0.5 degrees.
+const OWN_GEOMETRY: &str = "id,x0_deg,y0_deg,heading_deg,speed_deg_per_s,wall_low_deg,wall_high_deg,ball_radius_deg,occluders,intercept_x_deg\n\
+     up,-8,0,35,12,-7,6,0.5,-3:-1:-10:10 4:10,8\n\
+     down,-6,2,-20,9,-7,6,0.5,-3:-1:-10:10 4:10,8\n";
+
+/// A set of one's own from a table.
+fn own_set(text: &str) -> ConditionSet {
+    ConditionSet::parse_csv(text.as_bytes(), "own.csv", TableRules::default()).unwrap()
+}
+
+/// A path that no law makes: along y = 3 sin(x / 2), 50 frames a second, hidden from 0.8 s to 1.2 s.
+fn recorded_set() -> ConditionSet {
+    let mut text = String::from("id,time_ms,x_deg,y_deg,visible\n");
+    for n in 0..90 {
+        let x = -9.0 + 0.2 * f64::from(n);
+        let hidden = (40..60).contains(&n);
+        let (y, seen) = (3.0 * libm::sin(0.5 * x), u8::from(!hidden));
+        text.push_str(&format!("wave,{},{x},{y},{seen}\n", 20 * n));
+    }
+    own_set(&text)
+}
+
+#[test]
+fn a_geometry_of_ones_own_is_flown_hidden_and_met_where_it_says() {
+    for set in [own_set(OWN_GEOMETRY), recorded_set()] {
+        let schedule = Schedule {
+            practice: 0,
+            visible_share: 0.0,
+            rules: TrialRules {
+                motion: Motion::Smooth,
+                ..TrialRules::default()
+            },
+            ..Schedule::default()
+        };
+        let plan = schedule.plan_of(&set, Path::new("none")).unwrap();
+        let mut hands = agent(KinematicKind::Oracle);
+        let mut done = Vec::new();
+        let mut session = Session::new(plan.clone(), setup(&hands.name(), 0));
+        play(&mut session, &mut hands, &Quiet, |one| {
+            done.push(one);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(done.len(), set.len());
+        for one in &done {
+            let row = &one.trial;
+            let condition = set.condition(&row.condition_id).unwrap();
+            let track = condition.track();
+            // The condition's own truth: height and time at its plane.
+            assert_eq!(row.y_true_deg, condition.end_height_deg());
+            assert_eq!((row.outcome, row.law), (Outcome::Hit, condition.law()));
+            let onset = row.motion_on_ms.unwrap();
+            let moving = one.frames.iter().filter(|f| {
+                let ms = f.intended_ms - onset;
+                (0.0..track.end().0).contains(&ms)
+            });
+            let mut hidden = 0;
+            for frame in moving {
+                let ms = frame.intended_ms - onset;
+                let expected = match track.is_hidden(ms) {
+                    true => Phase::Occluded,
+                    false => Phase::Visible,
+                };
+                assert_eq!(frame.phase, expected, "{} at {ms} ms", row.condition_id);
+                hidden += usize::from(track.is_hidden(ms));
+                // The place between the frames of the set's truth, by a straight line.
+                let n = (ms * condition.rate_hz() / 1000.0).floor() as usize;
+                let (a, b) = (track.ball_deg(n).unwrap(), track.ball_deg(n + 1));
+                let share = ms * condition.rate_hz() / 1000.0 - n as f64;
+                let b = b.unwrap_or(a);
+                assert!((frame.ball_x_deg.unwrap() - (a.0 + share * (b.0 - a.0))).abs() < 1e-9);
+                assert!((frame.ball_y_deg.unwrap() - (a.1 + share * (b.1 - a.1))).abs() < 1e-9);
+            }
+            assert!(hidden > 10);
+        }
+        // Another geometry is another schedule, though every start is the same.
+        let other = own_set(&OWN_GEOMETRY.replace(" 4:10", " 5:10"));
+        let other = schedule.plan_of(&other, Path::new("none")).unwrap();
+        assert_ne!(other.sha256(), plan.sha256());
+    }
+}
+
+#[test]
+fn a_schedule_lists_conditions_of_a_set_by_their_ids() {
+    let set = own_set(OWN_GEOMETRY);
+    let listed = "practice = 0\norder = 'listed'\n[[condition]]\nid = 'down'\nrepeats = 2\n";
+    let of = |text: &str| {
+        let path = Path::new("s.toml");
+        Schedule::from_toml(text, path).unwrap().plan_of(&set, path)
+    };
+    let plan = of(listed).unwrap();
+    let ids: Vec<&str> = plan.trials.iter().map(|t| t.spec.condition.id()).collect();
+    assert_eq!(ids, ["down", "down"]);
+    for (text, says) in [
+        ("ids = ['left']", "left"),
+        ("set = 'primate79'", "found a set of its own"),
+        (
+            "[[condition]]\nx0_deg = 0\ny0_deg = 0\nheading_deg = 0\nspeed_deg_per_s = 9",
+            "found a start of its own",
+        ),
+    ] {
+        let message = of(text).unwrap_err().to_string();
+        assert!(message.contains(says), "{message}");
     }
 }
 
@@ -701,7 +805,7 @@ fn both_laws_are_played_and_named() {
     for law in Law::ALL {
         let plan = plan(&format!("law = '{law}'\nids = [55062]\npractice = 0"));
         let rows = trials(&plan, &mut agent(KinematicKind::Oracle));
-        assert_eq!(rows[0].law, law);
+        assert_eq!(rows[0].law, law.into());
         assert!(rows[0].error_deg.unwrap().abs() < 0.09);
     }
 }

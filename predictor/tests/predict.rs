@@ -71,6 +71,7 @@ fn video() -> Video {
     });
     Video {
         lead: None,
+        fitted: None,
         timeline: Timeline {
             steps: steps.collect(),
             occ_frame_start: 7,

@@ -40,7 +40,14 @@ fn hands_of(
     agent: &Bound<'_, PyAny>,
     name: Option<&str>,
 ) -> PyResult<Box<dyn Hands + Send + Sync>> {
-    if let Ok(ends) = agent.extract::<BTreeMap<u32, f64>>() {
+    let numbered = || {
+        let of = |ends: BTreeMap<u64, f64>| ends.into_iter().map(|(id, y)| (id.to_string(), y));
+        agent.extract().map(|ends| of(ends).collect())
+    };
+    if let Ok(ends) = agent
+        .extract::<BTreeMap<String, f64>>()
+        .or_else(|_| numbered())
+    {
         let name = name.unwrap_or("ends").to_owned();
         let agent = PlannedAgent::new(name, ends);
         return Ok(Box::new(AgentHands::new(Box::new(agent))));

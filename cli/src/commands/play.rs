@@ -36,7 +36,7 @@ pub(crate) fn play(args: &PlayArgs, progress: &Progress) -> Done {
     }
     let plan = plan(args)?;
     let name = SessionName::new(&args.subject, &args.session)?;
-    let hands = hands(args)?;
+    let hands = hands(args, &plan, progress)?;
     if args.headless {
         let hands = hands.ok_or_else(|| {
             Failure::Usage(
@@ -56,31 +56,34 @@ fn plan(args: &PlayArgs) -> Result<Plan, Failure> {
     if let Some(seed) = args.seed {
         schedule.seed = seed;
     }
-    let set = match &args.conditions {
-        Some(spec) => Some(ConditionSet::chosen(Some(spec), &args.ids)?),
-        None => None,
-    };
-    let flown = set.as_ref().and_then(|set| set.law().law());
-    if let Some(law) = args.law.or(flown) {
+    let path = args.schedule.as_deref().unwrap_or(Path::new("schedule"));
+    if let Some(spec) = &args.conditions {
+        let mut set = ConditionSet::chosen(Some(spec), &args.ids)?;
+        if let Some(law) = args.law {
+            set = set.shown(law.into(), law.hz())?;
+        }
+        return Ok(schedule.plan_of(&set, path)?);
+    }
+    if let Some(law) = args.law {
         schedule.law = law;
     }
-    if let Some(set) = set {
-        return Ok(schedule.plan_of(&set)?);
-    }
-    let path = args.schedule.as_deref().unwrap_or(Path::new("schedule"));
     Ok(schedule.plan(path)?)
 }
 
 /// Who plays instead of a person.
-fn hands(args: &PlayArgs) -> Result<Option<Box<dyn Hands + Send + Sync>>, Failure> {
+fn hands(
+    args: &PlayArgs,
+    plan: &Plan,
+    progress: &Progress,
+) -> Result<Option<Box<dyn Hands + Send + Sync>>, Failure> {
     if let Some(path) = &args.script {
         return Ok(Some(Box::new(Script::read(path)?)));
     }
     if let Some(path) = &args.ends {
         let name = args.agent.clone().unwrap_or_else(|| "ends".into());
-        return Ok(Some(Box::new(AgentHands::new(Box::new(
-            PlannedAgent::read(name, path)?,
-        )))));
+        let agent = PlannedAgent::read(name, path)?;
+        covered(&agent, plan, path, progress)?;
+        return Ok(Some(Box::new(AgentHands::new(Box::new(agent)))));
     }
     let Some(name) = &args.agent else {
         return Ok(None);
@@ -89,6 +92,33 @@ fn hands(args: &PlayArgs) -> Result<Option<Box<dyn Hands + Send + Sync>>, Failur
     Ok(Some(Box::new(AgentHands::new(Box::new(
         KinematicAgent::new(kind),
     )))))
+}
+
+/// Whether the ends are of the conditions that are played.
+fn covered(agent: &PlannedAgent, plan: &Plan, path: &Path, progress: &Progress) -> Done {
+    let ids = plan.trials.iter().map(|t| t.spec.condition.id());
+    let ids: std::collections::BTreeSet<&str> = ids.collect();
+    let there = ids
+        .iter()
+        .filter(|id| agent.ends_deg().contains_key(**id))
+        .count();
+    let (all, file) = (ids.len(), path.display());
+    if there == 0 {
+        let of = agent
+            .ends_deg()
+            .keys()
+            .next()
+            .map_or("none", String::as_str);
+        return Err(Failure::Usage(format!(
+            "{file}: has ends for none of the {all} conditions that are played (its first is {of}): whose are they?"
+        )));
+    }
+    if there < all {
+        progress.note(&format!(
+            "{file}: ends for {there} of the {all} conditions that are played; in the others the paddle stays"
+        ));
+    }
+    Ok(())
 }
 
 fn run(observer: &str, hz: f64, started: Option<String>) -> Run {

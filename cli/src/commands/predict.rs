@@ -9,7 +9,6 @@ use mental_pong_game::task::{ConditionSet, Law};
 use mental_pong_predictor::Predictor;
 use mental_pong_predictor::device::device;
 use mental_pong_predictor::dynamics::Rollout;
-use mental_pong_predictor::encoders::{FRAME_SIZE, Picture};
 use mental_pong_predictor::latents::{
     Cache, Clock, ContextRule, Estimate, Format, LatentsWriter, Layers, OfSet, Protocol, Shown,
     Video,
@@ -259,8 +258,7 @@ fn show_input(folder: &Path, predictor: &Predictor, set: &ConditionSet) -> Done 
         let last = video.frames.len().saturating_sub(1);
         let hidden = video.timeline.occ_frame_start.min(last);
         for (name, at) in [("first", 0), ("occlusion", hidden), ("last", last)] {
-            let frame = video.frames[at].clone();
-            let mut picture = Picture::new(FRAME_SIZE, FRAME_SIZE, frame)?;
+            let mut picture = video.picture(&video.frames[at])?;
             if let Some(preprocess) = encoder.preprocess() {
                 picture = preprocess.picture(&picture)?;
             }

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use mental_pong_base::Monitor;
 use mental_pong_base::files::write_atomic;
 use mental_pong_eval::recordings::arrays::RateUnit;
@@ -8,7 +10,7 @@ use mental_pong_eval::recordings::results::Results;
 use mental_pong_eval::recordings::sample::condition_set;
 use mental_pong_eval::recordings::simulate::{self, Noise, Settings};
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
-use mental_pong_eval::recordings::{Missing, convert, export, file};
+use mental_pong_eval::recordings::{Missing, convert, export, file, join};
 use mental_pong_formats::limits::Limits;
 use mental_pong_study::Reading;
 use mental_pong_study::report::recording_figure;
@@ -92,7 +94,23 @@ pub(crate) fn info(args: &RecordingsInfoArgs, monitor: &dyn Monitor) -> Done {
 }
 
 pub(crate) fn convert(args: &RecordingsConvertArgs, monitor: &dyn Monitor) -> Done {
-    let recording = open(&args.input, monitor)?;
+    let mut recording = open(&args.input, monitor)?;
+    if !args.with.is_empty() {
+        let said = args.input.conditions.as_deref();
+        let said = said.map(condition_set).transpose()?;
+        let opening = reading(&args.input.reading)?.opening(said);
+        let name = |path: &Path| {
+            let stem = path
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned());
+            stem.unwrap_or_else(|| path.display().to_string())
+        };
+        let mut parts = vec![(name(&args.input.file), recording)];
+        for path in &args.with {
+            parts.push((name(path), Recording::open_as(path, &opening, monitor)?));
+        }
+        recording = join::join(&parts)?;
+    }
     export::write(&recording, &args.out)?;
     let manifest = args.out.join(convert::MANIFEST);
     let written = if manifest.is_file() {
@@ -141,8 +159,15 @@ pub(crate) fn trials(args: &RecordingsTrialsArgs, progress: &Progress) -> Done {
             conditions: options.set.clone(),
             ..Opening::default()
         };
-        let recording = Recording::open_as(&args.file, &opening, progress)?;
-        Trials::of_recording(&recording, &options)?
+        let recording = Recording::open_as(&args.file, &opening, progress);
+        // A pickle may be a data frame of trials.
+        match recording {
+            Ok(recording) => Trials::of_recording(&recording, &options)?,
+            Err(error) => match Trials::open(&args.file, &options) {
+                Ok(trials) if file::detect(&args.file)? == file::Format::Pickle => trials,
+                _ => return Err(error.into()),
+            },
+        }
     } else {
         Trials::open(&args.file, &options)?
     };
@@ -211,6 +236,7 @@ pub(crate) fn simulate(args: &RecordingsSimulateArgs, progress: &Progress) -> Do
         reliability: args.reliability,
         reliability_spread: args.reliability_spread,
         rate_hz: args.rate_hz,
+        bin_ms: args.bin_ms,
         ..defaults
     };
     let set = ConditionSet::chosen(args.conditions.as_deref(), &args.ids)?;

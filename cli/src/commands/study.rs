@@ -48,6 +48,9 @@ pub(crate) fn study(
     }
     progress.stage("reading", 0);
     let inputs = Inputs::open(request)?;
+    for notice in &inputs.notices {
+        progress.note(notice);
+    }
     let cache = Cache::in_folder(&outputs.cache)?;
     let study = evaluate_to(&inputs, &config, &cache, progress, args.export.as_deref())?;
     write_texts(&study.files, &outputs.folder)?;
@@ -69,6 +72,9 @@ fn summary(card: &Card, folder: &Path) -> Done {
             writeln!(out, "{line}")?;
         }
         writeln!(out, "{}", card.data_statement)?;
+        for (why, names) in not_run(card) {
+            writeln!(out, "Not run, {why}: {}.", names.join(", "))?;
+        }
         if table.columns.is_empty() {
             return writeln!(out, "Report: {}", folder.join("report.html").display());
         }
@@ -92,6 +98,18 @@ fn summary(card: &Card, folder: &Path) -> Done {
         }
         writeln!(out, "Report: {}", folder.join("report.html").display())
     })
+}
+
+/// Analyses that were not run by their reason, in the card's order.
+fn not_run(card: &Card) -> Vec<(&str, Vec<&str>)> {
+    let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
+    for skipped in &card.skipped {
+        match found.iter_mut().find(|(why, _)| *why == skipped.value) {
+            Some((_, names)) => names.push(&skipped.name),
+            None => found.push((&skipped.value, vec![&skipped.name])),
+        }
+    }
+    found
 }
 
 /// Exit code 1 where a validity check says no.

@@ -11,6 +11,7 @@
 //! | [`mat`] | MATLAB files of version 5 and 7.3 |
 //! | [`arrays`] | arrays by name and by rows: npz, safetensors, HDF5, NetCDF, Zarr |
 //! | [`labelled`] | arrays with named axes, written: NetCDF and Zarr |
+//! | [`exchange`] | assemblies of Brain-Score and datasets of rsatoolbox, written |
 //! | [`parquet`] | flat tables, read and written |
 //! | [`archive`] | zip archives |
 //!
@@ -34,6 +35,7 @@
 pub mod archive;
 pub mod arrays;
 mod error;
+pub mod exchange;
 pub mod labelled;
 pub mod limits;
 pub mod mat;

@@ -258,7 +258,8 @@ pub fn variables(
 }
 
 /// A variable `[condition, bin]` of a recording, derived where the file lacks it and it can be: `ball_pos_dx`, `_dy`,
-/// `_dspeed`, `_dtheta` by [`motion`], `ball_pos_ego_x`, `_y` as the ball less the gaze, each with or without `_TRUE`.
+/// `_dspeed`, `_dtheta` by [`motion`], `ball_pos_ego_x`, `_y` as the ball less the gaze, each with or without `_TRUE`;
+/// `eye_dh`, `_dv`, `_dspeed`, `_dtheta` of the gaze likewise.
 /// [`Error::Field`] otherwise. The release has the derived ones for occluded trials only.
 pub fn variable(recording: &Recording, trials: TrialType, name: &str) -> Result<Array2> {
     let direct = recording.behavior(trials, name);
@@ -276,6 +277,16 @@ pub fn variable(recording: &Recording, trials: TrialType, name: &str) -> Result<
                 "ball_pos_dx" => motion.dx,
                 "ball_pos_dy" => motion.dy,
                 "ball_pos_dspeed" => motion.speed,
+                _ => motion.heading,
+            })
+        }
+        "eye_dh" | "eye_dv" | "eye_dspeed" | "eye_dtheta" => {
+            let gaze = |axis: &str| recording.behavior(trials, axis);
+            let motion = motion(&gaze("eye_h")?, &gaze("eye_v")?)?;
+            Ok(match stem {
+                "eye_dh" => motion.dx,
+                "eye_dv" => motion.dy,
+                "eye_dspeed" => motion.speed,
                 _ => motion.heading,
             })
         }

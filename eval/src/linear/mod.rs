@@ -15,6 +15,7 @@ mod map;
 mod pca;
 mod pls;
 mod ridge;
+mod row_space;
 mod solve;
 
 pub use factor_analysis::{FactorAnalysis, FactorMethod, FactorOptions};
@@ -25,6 +26,7 @@ pub(crate) use map::{Predictions, PreparedMap};
 pub use pca::Pca;
 pub use pls::Pls;
 pub use ridge::published_alphas;
+pub use row_space::RowSpace;
 pub(crate) use solve::failed;
 
 /// faer works on one thread here: the result must not depend on the thread count, and splits already run in parallel.

@@ -120,13 +120,13 @@ pub(super) fn recording(root: &Value, opening: &Opening) -> Result<Recording> {
         let expected = "length of a bin in ms, in the file or in the mapping";
         Error::field("bin_ms", expected, "no such array")
     })?;
-    if !(bin_ms > 0.0 && bin_ms.is_finite()) {
-        return Err(Error::field("bin_ms", "more than 0 ms", bin_ms.to_string()));
+    if !(1.0..=10_000.0).contains(&bin_ms) {
+        let expected = "1 to 10000, milliseconds (0.05 s are 50)";
+        return Err(Error::field("bin_ms", expected, bin_ms.to_string()));
     }
     let first_bin_ms = scalar("first_bin_ms", take("first_bin_ms").as_ref())?;
-    let first_bin_ms = first_bin_ms
-        .or(mapping.first_bin_ms)
-        .unwrap_or(FIRST_BIN_MS);
+    let said_first = first_bin_ms.or(mapping.first_bin_ms);
+    let first_bin_ms = said_first.unwrap_or(FIRST_BIN_MS);
     let unit = rate_unit(take("response_unit").as_ref())?.or(opening.response_unit);
     let unit = unit.or(mapping.response_unit);
     let factor = unit.map_or(1.0, |unit| unit.per_ms(bin_ms));
@@ -160,6 +160,11 @@ pub(super) fn recording(root: &Value, opening: &Opening) -> Result<Recording> {
         synthetic,
         notes: Vec::new(),
     };
+    if said_first.is_none() {
+        lab.notes.push(format!(
+            "the file does not say where bin 0 begins: {FIRST_BIN_MS} ms from motion onset is taken, as published (first_bin_ms says another)"
+        ));
+    }
     if let Some(single) = take("trial_responses") {
         if take("responses").is_some() {
             let found = "responses as well";

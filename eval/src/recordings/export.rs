@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use mental_pong_base::files::write_atomic;
+use mental_pong_formats::exchange::Observations;
 use mental_pong_formats::labelled::{Labelled, Said, Values, Variable};
 use mental_pong_formats::parquet;
 use mental_pong_formats::table::{Cells, Table};
@@ -16,7 +17,8 @@ use super::dmfc::{Half, Population, Recording, TrialType, behavior_unit};
 use super::{convert, npz};
 
 /// Write a recording in the layout that the name of `path` asks for: `.nc` (NetCDF), `.zarr`, `.parquet` (long table),
-/// `.npz`, else the folder of [`convert`].
+/// `.npz`, `.mat` (MAT v5), `.nwb`, `.assembly.nc` (Brain-Score) and `.h5` (rsatoolbox) the means alone, else the folder of
+/// [`convert`].
 ///
 /// [`Error::Invalid`] for a path that is there already, [`Error::Formats`] and [`Error::File`] where it cannot be written.
 pub fn write(recording: &Recording, path: &Path) -> Result<()> {
@@ -29,16 +31,63 @@ pub fn write(recording: &Recording, path: &Path) -> Result<()> {
         return Err(Error::invalid(path.display().to_string(), why));
     }
     match extension {
+        // A name within a name: what stands in the file is for Brain-Score.
+        "nc" if path
+            .file_stem()
+            .is_some_and(|s| Path::new(s).extension() == Some("assembly".as_ref())) =>
+        {
+            Ok(observations(recording)?.write_assembly(path)?)
+        }
+        "h5" => Ok(observations(recording)?.write_rsatoolbox(path)?),
         "nc" => Ok(labelled(recording)?.write_netcdf(path)?),
         "zarr" => Ok(labelled(recording)?.write_zarr(path)?),
         "nwb" => super::nwb::write(recording, path),
-        "npz" => npz::write_recording(path, recording, Vec::new()),
+        "npz" | "mat" => npz::write_recording(path, recording, Vec::new()),
         "parquet" => {
             let bytes = parquet::to_bytes(&long(recording)?)?;
             Ok(write_atomic(path, |out| out.write_all(&bytes))?)
         }
         _ => convert::write(recording, path).map(drop),
     }
+}
+
+/// Means over all occluded trials, of all units.
+fn observations(recording: &Recording) -> Result<Observations<'static>> {
+    let responses = recording.responses(TrialType::Occ, Population::All, Half::Full)?;
+    let (axis, [units, conditions, bins]) = (
+        recording.axis(),
+        [responses.units(), responses.conditions(), responses.bins()],
+    );
+    let ids = recording.condition_ids();
+    let ids = ids.ok_or_else(|| Error::field("condition_ids", "ids of the conditions", "none"))?;
+    let mut values = Vec::with_capacity(units * conditions * bins);
+    for c in 0..conditions {
+        for u in 0..units {
+            values.extend((0..bins).map(|b| responses.get(u, c, b)));
+        }
+    }
+    let mut said = Vec::new();
+    if let Some(set) = recording.set() {
+        let set = set.identity();
+        said.extend([
+            ("set_name".into(), set.name),
+            ("set_sha256".into(), set.sha256),
+        ]);
+    }
+    if recording.synthetic() == Some(true) {
+        said.push(("synthetic".into(), "true".into()));
+    }
+    Ok(Observations {
+        name: "responses",
+        unit: Some("spikes/ms"),
+        conditions: ids.to_vec(),
+        channels: (0..units).map(|u| u.to_string()).collect(),
+        times_ms: (0..bins)
+            .map(|b| [axis.start_ms(b), axis.end_ms(b)])
+            .collect(),
+        values,
+        said,
+    })
 }
 
 fn said(pairs: &[(&str, &str)]) -> Vec<(String, Said)> {

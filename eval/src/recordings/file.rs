@@ -163,7 +163,12 @@ pub(super) fn content(
         Format::Nwb => nwb::read(path, opening).map(recording),
         Format::Parquet => long::read(path, opening).map(recording),
         Format::Netcdf | Format::Zarr => labelled(path, limits).map(Content::Tree),
-        _ => stream(path, format, limits, monitor).map(Content::Tree),
+        _ => stream(path, format, limits, monitor).map(|value| {
+            Content::Tree(match opening.mapping.names.is_empty() {
+                true => alone(value),
+                false => value,
+            })
+        }),
     };
     let content = content.map_err(|error| {
         if monitor.stopped() {
@@ -172,6 +177,19 @@ pub(super) fn content(
         error.in_file(path)
     })?;
     Ok((format, content))
+}
+
+/// The dictionary within a dictionary that holds nothing else: a struct that MATLAB saved by its own name.
+fn alone(value: Value) -> Value {
+    const KNOWN: [&str; 3] = ["neural_responses", "responses", "trial_responses"];
+    let holds = |value: &Value| KNOWN.iter().any(|key| value.get(key).is_some());
+    let Value::Dict(dict) = &value else {
+        return value;
+    };
+    match dict.entries() {
+        [(_, inner)] if !holds(&value) && holds(inner) => inner.clone(),
+        _ => value,
+    }
 }
 
 /// The arrays of NetCDF and Zarr, those of known axes in the order in which they are asked for.

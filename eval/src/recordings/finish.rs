@@ -39,10 +39,52 @@ impl Recording {
             self.rebin(bin_ms)?;
         }
         self.name_odd_values()?;
+        self.notes.extend(self.whose_units());
         if !self.released {
             self.find_reliable()?;
         }
         Ok(self)
+    }
+
+    /// Who the units are of, where they are not all of one animal and session.
+    fn whose_units(&self) -> Option<String> {
+        let units = self.table("neural_meta")?;
+        let counts = |name: &str| {
+            let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+            for text in units.texts(name).into_iter().flatten().flatten() {
+                *found.entry(text).or_default() += 1;
+            }
+            found
+        };
+        let (animals, sessions) = (counts("animal"), counts("session"));
+        if animals.len().max(sessions.len()) < 2 {
+            return None;
+        }
+        let list = animals
+            .iter()
+            .take(8)
+            .map(|(name, n)| format!("{name} {n}"));
+        let list: Vec<String> = list.collect();
+        let more = if animals.len() > list.len() {
+            ", …"
+        } else {
+            ""
+        };
+        let mut of = Vec::new();
+        if animals.len() > 1 {
+            of.push(format!(
+                "{} animals ({}{more})",
+                animals.len(),
+                list.join(", ")
+            ));
+        }
+        if sessions.len() > 1 {
+            of.push(format!("{} sessions", sessions.len()));
+        }
+        Some(format!(
+            "MIXED UNITS: of {}, taken as one population; units of different ones were not recorded together",
+            of.join(" and ")
+        ))
     }
 
     /// Whose conditions these are: what the file states, held against what was said. A file in the released layout is of
@@ -242,7 +284,12 @@ impl Recording {
         for name in NEEDED_MASKS {
             if find_mask(&self.masks, TrialType::Occ, name).is_none_or(|mask| mask.count() == 0) {
                 let field = format!("masks/occ/{name}");
-                return Err(Error::field(field, "at least one cell inside", "none"));
+                let axis = self.axis();
+                let found = format!(
+                    "none in {axis}, which end {} ms from motion onset: are axes [unit, condition, bin] and times milliseconds?",
+                    axis.start_ms(axis.n_bins)
+                );
+                return Err(Error::field(field, "at least one cell inside", found));
             }
         }
         Ok(())
@@ -695,6 +742,11 @@ impl Recording {
             if constant > 0 {
                 notes.push(format!("{field}: {constant} units of one value throughout"));
             }
+            if values.len() > size && other_axes(&values, size, self.expected.bins) {
+                notes.push(format!(
+                    "{field}: units that stand beside one another are more alike than bins that do; are the axes [unit, condition, bin]?"
+                ));
+            }
             let of = |half| self.responses.get(&(kind, population, half));
             if let (Some(first), Some(second)) = (of(Half::Sh1), of(Half::Sh2))
                 && first.to_f64().map(bits) == second.to_f64().map(bits)
@@ -707,6 +759,22 @@ impl Recording {
         notes.into_iter().for_each(|text| self.note(text));
         Ok(())
     }
+}
+
+/// Whether rates `[unit, condition, bin]` go on more smoothly from unit to unit than from bin to bin: units have rates of their
+/// own, so that neighbours among them are strangers, and in time they are not. A tenth is more than noise does.
+fn other_axes(values: &[f64], size: usize, bins: usize) -> bool {
+    let steps = |apart: usize, inside: &dyn Fn(usize) -> bool| {
+        let pairs = (apart..values.len()).filter(|&at| inside(at));
+        let squares = pairs.map(|at| (values[at] - values[at - apart]).powi(2));
+        let (mut sum, mut n) = (0.0, 0.0);
+        for square in squares.filter(|square| square.is_finite()) {
+            sum += square;
+            n += 1.0;
+        }
+        sum / n
+    };
+    steps(size, &|_| true) < 0.9 * steps(1, &|at| at % bins != 0)
 }
 
 fn bits(values: Vec<f64>) -> Vec<u64> {

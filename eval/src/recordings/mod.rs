@@ -23,6 +23,7 @@ mod factors;
 pub mod file;
 mod finish;
 pub mod info;
+pub mod join;
 mod lab;
 pub mod long;
 pub mod mapping;

@@ -70,7 +70,7 @@ fn numbers(recording: &Recording) -> Result<Vec<Numbers>> {
     Ok(floats)
 }
 
-/// Write a recording in the released layout, with more arrays after it. Columns that are neither numbers
+/// Write a recording in the released layout, with more arrays after it: as MAT v5 by a name that ends in `.mat`, else `.npz`. Columns that are neither numbers
 /// nor text are left out.
 pub(super) fn write_recording(
     path: &Path,
@@ -155,5 +155,8 @@ pub(super) fn write_recording(
         arrays.push((name.clone(), vec![values.len()], Column::Texts(values)));
     }
     arrays.extend(more);
-    Ok(write(path, &arrays)?)
+    match path.extension().is_some_and(|e| e == "mat") {
+        true => Ok(mental_pong_formats::mat::write(path, &arrays)?),
+        false => Ok(write(path, &arrays)?),
+    }
 }

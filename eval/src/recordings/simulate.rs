@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use mental_pong_base::files::{create_folder, write_atomic};
 use mental_pong_base::{Monitor, Stream};
+use mental_pong_game::task::paddle::PADDLE_SPEED_DEG_PER_MS;
 use mental_pong_game::task::set::Binned;
 use mental_pong_game::task::{
     BinAxis, Condition, ConditionSet, Epoch, Law, Set, SetCondition, SetIdentity,
@@ -24,15 +25,13 @@ use crate::error::{Error, Result};
 use super::branch::Branch;
 use super::convert;
 use super::dmfc::{
-    AXES, Axes, Expected, FIRST_BIN_MS, Half, Opening, Population, Recording, Responses, TrialType,
+    AXES, Axes, Expected, Half, Opening, Population, Recording, Responses, TrialType,
 };
 use super::npz;
 use super::reliability;
 use mental_pong_formats::npz::{Column, write as write_npz};
 use mental_pong_formats::value::{Array, Value};
 
-const BINS: usize = 100;
-const BIN_MS: f64 = 50.0;
 /// Largest modulation of a rate; tuning sharper than this is not simulated, and the ceiling stays below what was asked.
 const MOST_MODULATION: f64 = 30.0;
 /// What a file or folder of simulated data has in its name.
@@ -70,6 +69,8 @@ pub struct Settings {
     pub rate_hz: f64,
     /// Standard deviation over trials of the final paddle, degrees. Default 1.4.
     pub paddle_sd_deg: f64,
+    /// Width of a bin, milliseconds. Default 50, as published; bins begin 300 ms before motion onset.
+    pub bin_ms: f64,
 }
 
 impl Default for Settings {
@@ -84,6 +85,7 @@ impl Default for Settings {
             reliability_spread: 0.0,
             rate_hz: 8.0,
             paddle_sd_deg: 1.4,
+            bin_ms: BinAxis::PUBLISHED.bin_ms,
         }
     }
 }
@@ -112,7 +114,23 @@ impl Settings {
         if !(0.0..=10.0).contains(&self.paddle_sd_deg) {
             return wrong("paddle_sd_deg", "0 to 10");
         }
+        if !(1.0..=1000.0).contains(&self.bin_ms) {
+            return wrong("bin_ms", "1 to 1000 ms");
+        }
         Ok(())
+    }
+
+    /// Bins of the width asked for, over as much time as the bins of the set.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "counts of bins"
+    )]
+    fn axis(&self, set: &ConditionSet) -> Result<BinAxis> {
+        let of_set = set.axis();
+        let n = (of_set.n_bins as f64 * of_set.bin_ms / self.bin_ms).ceil() as usize;
+        Ok(BinAxis::new(self.bin_ms, of_set.first_bin_ms, n.max(1))?)
     }
 }
 
@@ -214,6 +232,7 @@ struct Ball {
     moments: [(f64, f64); 5],
     /// Positions of the cells of `start_end_pad0`.
     cells: Vec<usize>,
+    axis: BinAxis,
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts of bins")]
@@ -229,12 +248,13 @@ fn moments(values: &[f64], cells: &[usize]) -> (f64, f64) {
 
 impl Ball {
     #[allow(clippy::cast_precision_loss, reason = "counts of bins")]
-    fn new(binned: &[Binned]) -> Self {
+    fn new(binned: &[Binned], axis: BinAxis) -> Self {
+        let n_bins = axis.n_bins;
         let mut values: [Vec<f64>; 5] = Default::default();
         let mut cells = Vec::new();
         for (condition, truth) in binned.iter().enumerate() {
             let bins = span(truth);
-            for bin in 0..BINS {
+            for bin in 0..n_bins {
                 let inside = bins.contains(&bin);
                 let nearest = bin.clamp(bins.start, bins.end.saturating_sub(1));
                 let moving = |v: &[f64]| if inside { v[nearest] } else { 0.0 };
@@ -244,7 +264,7 @@ impl Ball {
                 values[3].push(moving(&truth.dy_deg_per_bin));
                 values[4].push((nearest - bins.start) as f64);
                 if inside {
-                    cells.push(condition * BINS + bin);
+                    cells.push(condition * n_bins + bin);
                 }
             }
         }
@@ -253,6 +273,7 @@ impl Ball {
             values,
             moments,
             cells,
+            axis,
         }
     }
 
@@ -359,6 +380,7 @@ fn unit(settings: &Settings, ball: &Ball, index: usize, tuned: bool) -> (UnitTru
         0.0
     };
     let tuning = ball.tuning(&terms);
+    let bin_ms = ball.axis.bin_ms;
     let [first, second] = half_counts(settings.trials);
     let all = first + second;
     let expected = |signal: f64, noise_of_trial: f64| {
@@ -377,7 +399,7 @@ fn unit(settings: &Settings, ball: &Ball, index: usize, tuned: bool) -> (UnitTru
             let r = |modulation: f64| {
                 let means = rates(&tuning, base, modulation);
                 let (mean, sd) = moments(&means, &ball.cells);
-                expected(sd * sd, mean / BIN_MS).0
+                expected(sd * sd, mean / bin_ms).0
             };
             let (mut low, mut high) = (0.0, MOST_MODULATION);
             for _ in 0..40 {
@@ -406,12 +428,12 @@ fn unit(settings: &Settings, ball: &Ball, index: usize, tuned: bool) -> (UnitTru
         }
     };
     let noise_sd = match settings.noise {
-        Noise::Gaussian => noise_sd.or(Some((base / BIN_MS).sqrt())),
+        Noise::Gaussian => noise_sd.or(Some((base / bin_ms).sqrt())),
         Noise::Poisson => None,
     };
     let means = rates(&tuning, base, modulation);
     let (mean, sd) = moments(&means, &ball.cells);
-    let noise = noise_sd.map_or(mean / BIN_MS, |sd| sd * sd);
+    let noise = noise_sd.map_or(mean / bin_ms, |sd| sd * sd);
     let (split_half_r, ceiling) = expected(sd * sd, noise);
     let truth = UnitTruth {
         terms,
@@ -482,6 +504,7 @@ fn population(
     let mut arrays: [Vec<f64>; 4] = std::array::from_fn(|_| vec![f64::NAN; total]);
     let [means, full, first, second] = &mut arrays;
     let halves = half_counts(settings.trials);
+    let (n_bins, bin_ms) = (ball.axis.n_bins, ball.axis.bin_ms);
     let units: Vec<UnitTruth> = means
         .par_chunks_exact_mut(size)
         .zip(full.par_chunks_exact_mut(size))
@@ -499,11 +522,11 @@ fn population(
             for (at, &rate) in true_means.iter().enumerate() {
                 means[at] = rate;
                 // The last bin is NaN in the release.
-                if at % BINS == BINS - 1 {
+                if at % n_bins == n_bins - 1 {
                     continue;
                 }
                 let mut draw = |trials: f64| match truth.noise_sd {
-                    None => poisson(&mut stream, trials * rate * BIN_MS) / (trials * BIN_MS),
+                    None => poisson(&mut stream, trials * rate * bin_ms) / (trials * bin_ms),
                     Some(sd) => rate + sd / trials.sqrt() * stream.normal(),
                 };
                 first[at] = draw(halves[0]);
@@ -524,7 +547,7 @@ fn span(binned: &Binned) -> std::ops::Range<usize> {
     bins.first().copied().unwrap_or(0)..bins.last().map_or(0, |last| last + 1)
 }
 
-/// Simulate a population that saw a set of conditions, in the published bins. The same settings give the same recording,
+/// Simulate a population that saw a set of conditions, in the published bins or others. The same settings give the same recording,
 /// whatever the number of threads.
 ///
 /// [`Error::Invalid`] for a setting out of its range, fewer than two conditions, or one that ends after the last bin;
@@ -539,20 +562,26 @@ pub fn simulate(
     if conditions.len() < 2 {
         return Err(Error::invalid("conditions", "two or more"));
     }
-    let axis = BinAxis::PUBLISHED;
+    let axis = settings.axis(set)?;
+    let n_bins = axis.n_bins;
     let binned: Vec<Binned> = conditions.iter().map(|c| c.binned(&axis)).collect();
-    if let Some(long) = binned.iter().position(|of| span(of).end >= BINS) {
+    if let Some(long) = binned.iter().position(|of| span(of).end >= n_bins) {
         let why = format!("it does not end within {axis}");
         let id = conditions[long].id();
         return Err(Error::invalid(format!("condition {id}"), why));
     }
-    let ball = Ball::new(&binned);
-    let size = conditions.len() * BINS;
+    let ball = Ball::new(&binned, axis);
+    let size = conditions.len() * n_bins;
     let (units, arrays) = population(settings, &ball, size, monitor)?;
     let [means, full, first, second] = arrays;
-    let means = Responses::new(settings.units, conditions.len(), BINS, "spikes/ms", means)?;
+    let means = Responses::new(settings.units, conditions.len(), n_bins, "spikes/ms", means)?;
     let mut root = Branch::default();
-    let reliable = responses(&mut root, settings.units, &binned, [full, first, second])?;
+    let reliable = responses(
+        &mut root,
+        settings.units,
+        (&binned, n_bins),
+        [full, first, second],
+    )?;
     let occ = TrialType::Occ.key();
     let ints =
         |values: Vec<i64>| Value::List(Arc::new(values.into_iter().map(Value::Int).collect()));
@@ -561,15 +590,15 @@ pub fn simulate(
         .map(|&row| i64::try_from(row).unwrap_or(i64::MAX));
     root.insert(&["reliable_neural_idx", occ], ints(rows.collect()))?;
     let matrix = |values: &[f64]| -> Result<Value> {
-        let array = Array::from_f64(vec![conditions.len(), BINS], values)?;
+        let array = Array::from_f64(vec![conditions.len(), n_bins], values)?;
         Ok(Value::Array(Arc::new(array)))
     };
-    for (name, inside) in mask_table(&binned) {
+    for (name, inside) in mask_table(&binned, n_bins) {
         root.insert(&["masks", occ, name], matrix(&inside)?)?;
     }
     let paddle_mean_deg = paddle_means(settings, conditions);
     let trials = paddle_trials(settings, &paddle_mean_deg);
-    for (name, values) in behaviors(settings, &binned, &trials) {
+    for (name, values) in behaviors(settings, (&binned, axis), &trials) {
         root.insert(&["behavioral_responses", occ, name], matrix(&values)?)?;
     }
     tables(&mut root, settings, set, &trials)?;
@@ -581,14 +610,14 @@ pub fn simulate(
     root.insert(&[NAME], Value::Bool(true))?;
     let expected = Expected {
         conditions: conditions.len(),
-        bins: BINS,
-        bin_ms: BIN_MS,
+        bins: n_bins,
+        bin_ms: axis.bin_ms,
     };
     let recorded = ConditionSet::published(Set::Primate79, Law::Display);
     if expected != Expected::default() || set.sha256() != recorded.sha256() {
         let axes = Axes {
             expected,
-            first_bin_ms: FIRST_BIN_MS,
+            first_bin_ms: axis.first_bin_ms,
             set: Some(set.identity()),
             notes: Vec::new(),
         };
@@ -617,26 +646,30 @@ pub fn simulate(
 fn responses(
     root: &mut Branch,
     units: usize,
-    binned: &[Binned],
+    (binned, n_bins): (&[Binned], usize),
     halves: [Vec<f64>; 3],
 ) -> Result<Vec<usize>> {
     let mask = super::dmfc::Mask::new(
         binned.len(),
-        BINS,
-        (0..binned.len() * BINS)
-            .map(|at| binned[at / BINS].bins(Epoch::All).contains(&(at % BINS)))
+        n_bins,
+        (0..binned.len() * n_bins)
+            .map(|at| {
+                binned[at / n_bins]
+                    .bins(Epoch::All)
+                    .contains(&(at % n_bins))
+            })
             .collect(),
     )?;
-    let of = |values: Vec<f64>| Responses::new(units, binned.len(), BINS, "spikes/ms", values);
+    let of = |values: Vec<f64>| Responses::new(units, binned.len(), n_bins, "spikes/ms", values);
     let [full, first, second] = halves;
     let [full, first, second] = [of(full)?, of(first)?, of(second)?];
     let found = reliability::split_half(&first, &second, &mask, reliability::PUBLISHED_P)?;
     let reliable: Vec<usize> = (0..found.len()).filter(|&u| found[u].reliable).collect();
     let occ = TrialType::Occ.key();
-    let shape = vec![units, binned.len(), BINS];
+    let shape = vec![units, binned.len(), n_bins];
     for (half, all) in Half::ALL.into_iter().zip([full, first, second]) {
         let kept = all.select(&reliable)?;
-        let kept_shape = vec![reliable.len(), binned.len(), BINS];
+        let kept_shape = vec![reliable.len(), binned.len(), n_bins];
         for (population, shape, values) in [
             (Population::All, shape.clone(), all),
             (Population::Reliable, kept_shape, kept),
@@ -710,11 +743,11 @@ fn aim(condition: &SetCondition) -> f64 {
 }
 
 /// Masks `[condition, bin]`, 1 inside and NaN outside.
-fn mask_table(binned: &[Binned]) -> Vec<(&'static str, Vec<f64>)> {
+fn mask_table(binned: &[Binned], n_bins: usize) -> Vec<(&'static str, Vec<f64>)> {
     let table = |of: &dyn Fn(&Binned) -> Vec<usize>| {
         let row = |binned: &Binned| {
             let inside = of(binned);
-            (0..BINS).map(move |bin| if inside.contains(&bin) { 1.0 } else { f64::NAN })
+            (0..n_bins).map(move |bin| if inside.contains(&bin) { 1.0 } else { f64::NAN })
         };
         binned.iter().flat_map(row).collect()
     };
@@ -759,7 +792,7 @@ fn paddle_trials(settings: &Settings, means: &[f64]) -> Vec<Vec<f64>> {
 
 fn behaviors(
     settings: &Settings,
-    binned: &[Binned],
+    (binned, axis): (&[Binned], BinAxis),
     paddles: &[Vec<f64>],
 ) -> Vec<(&'static str, Vec<f64>)> {
     let join = |of: &dyn Fn(&Binned) -> &Vec<f64>| -> Vec<f64> {
@@ -770,29 +803,37 @@ fn behaviors(
     let mut stream = Stream::new(settings.seed, "simulated eye", 0);
     let [mut paddle, mut eye_h, mut eye_v] = std::array::from_fn(|_| Vec::with_capacity(x.len()));
     let [mut since, mut to_end, mut last_y] = std::array::from_fn(|_| Vec::with_capacity(x.len()));
+    let mut joy = Vec::with_capacity(x.len());
+    // The eye follows with a lag of about 150 ms.
+    let follow = (0.3 * axis.bin_ms / 50.0).min(1.0);
+    let most_deg = PADDLE_SPEED_DEG_PER_MS * axis.bin_ms;
     #[allow(clippy::cast_precision_loss, reason = "counts of bins")]
     for (condition, of) in binned.iter().enumerate() {
         let bins = span(of);
         let end = crate::stats::mean(&paddles[condition]);
         let (mut h, mut v) = (0.0, 0.0);
-        for bin in 0..BINS {
-            let at = condition * BINS + bin;
-            let inside = bins.contains(&bin);
+        // A smooth step from rest to the end.
+        #[allow(clippy::cast_precision_loss, reason = "counts of bins")]
+        let hand = |bin: usize| {
             let share = (bin.saturating_sub(bins.start)) as f64 / bins.len().max(1) as f64;
             let share = share.min(1.0);
-            // A smooth step from rest to the end.
-            paddle.push(end * share * share * (3.0 - 2.0 * share));
+            end * share * share * (3.0 - 2.0 * share)
+        };
+        for bin in 0..axis.n_bins {
+            let at = condition * axis.n_bins + bin;
+            let inside = bins.contains(&bin);
+            paddle.push(hand(bin));
+            joy.push(((hand(bin + 1) - hand(bin)) / most_deg).clamp(-1.0, 1.0));
             if inside {
-                // The eye follows with a lag of about three bins.
-                h += 0.3 * (x[at] - h);
-                v += 0.3 * (y[at] - v);
+                h += follow * (x[at] - h);
+                v += follow * (y[at] - v);
             }
             eye_h.push(h + 0.3 * stream.normal());
             eye_v.push(v + 0.3 * stream.normal());
             let inside = |value: f64| if inside { value } else { f64::NAN };
             since.push(inside(bin as f64 - bins.start as f64));
             to_end.push(inside(bin as f64 - (bins.end - 1) as f64));
-            last_y.push(y[condition * BINS + bins.end - 1]);
+            last_y.push(y[condition * axis.n_bins + bins.end - 1]);
         }
     }
     vec![
@@ -803,6 +844,8 @@ fn behaviors(
         ("ball_pos_dx_TRUE", dx),
         ("ball_pos_dy_TRUE", dy),
         ("paddle_pos_y", paddle),
+        // The share of the paddle's full speed that is asked for, -1 (down) to 1 (up).
+        ("joy", joy),
         ("eye_h", eye_h),
         ("eye_v", eye_v),
         ("t_from_start", since),

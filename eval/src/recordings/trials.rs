@@ -30,6 +30,7 @@ use std::io::Read;
 use std::path::Path;
 
 use mental_pong_base::files::sha256_hex;
+use mental_pong_base::table::whole_id;
 use mental_pong_game::task::ConditionSet;
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +40,8 @@ use crate::error::{Error, Result};
 use super::arrays::in_order;
 use super::dmfc::{Recording, TrialType};
 use mental_pong_formats::limits::Limits;
-use mental_pong_formats::parquet;
 use mental_pong_formats::table::{Cells, Table};
+use mental_pong_formats::{parquet, pickle};
 
 /// |paddle| above this is a lapse, degrees: the end of the arena.
 pub const LAPSE_DEG: f64 = 10.0;
@@ -349,6 +350,11 @@ impl Trials {
         let sha256 = Some(sha256_hex(&bytes));
         let table = if bytes.starts_with(b"PAR1") {
             parquet::from_bytes(bytes, &options.limits)?
+        } else if bytes.starts_with(&[0x80]) {
+            let value = pickle::read(&bytes[..], &options.limits)?;
+            let expected = "a data frame of trials";
+            Table::from_value(&value)
+                .ok_or_else(|| Error::field("the file", expected, value.describe()))?
         } else {
             text_table(&bytes, &source)?
         };
@@ -678,11 +684,7 @@ impl<'a> Columns<'a> {
         // Bad values come before the other rules, so that a rule hides none.
         let condition = self.text(Role::Condition, row);
         let condition = condition.filter(|text| !text.trim().is_empty());
-        let condition = condition.map(|text| {
-            let id = text.trim();
-            // As a statistics program writes a column of numbers with a hole in it.
-            id.strip_suffix(".0").unwrap_or(id).to_owned()
-        });
+        let condition = condition.map(|text| whole_id(text.trim()).to_owned());
         // What the other columns of a trial that came to nothing hold does not matter.
         let Some(condition) = condition else {
             return Ok(Row::Excluded(|e| &mut e.no_condition));

@@ -21,7 +21,7 @@ use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_formats::limits::Limits;
 
 /// A model under test.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Model {
     /// A predictor by name or by the path of its weights.
     Named(String),

@@ -1,12 +1,13 @@
 //! Latents of a model, from `mpong predict` or made elsewhere, brought to the bins of the recordings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mental_pong_game::task::{BinAxis, ConditionSet};
-use mental_pong_predictor::latents::{LatentsFile, Step, mean_in_bins};
+use mental_pong_predictor::latents::{ConditionLatents, LatentsFile, Step, mean_in_bins};
 
 use crate::error::{Error, Result};
 use mental_pong_eval::array::Array2;
+use mental_pong_eval::linear::RowSpace;
 
 /// Time at either end of a condition over which a step may be held, ms: a coarse model's last step and the bin that is cut.
 const HELD_MS: f64 = 200.0;
@@ -24,48 +25,168 @@ pub struct TrialLatents {
     pub dim: usize,
 }
 
+/// Most of a layer's values, or of those of a file's layers together, that are held in memory, bytes.
+const MOST_HELD: u64 = 2 << 30;
+/// Bytes of a block of columns of a layer that is not held.
+const BLOCK: usize = 1 << 30;
+
 /// Latents of one layer, by condition.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Layer {
     /// Name of the array in the file, for example `latents`.
     pub name: String,
+    values: Values,
+}
+
+#[derive(Debug, Clone)]
+enum Values {
     /// `[condition]`, in the order that was asked for.
-    pub trials: Vec<TrialLatents>,
+    Held(Vec<TrialLatents>),
+    /// Too many to be held.
+    InFile(InFile),
+}
+
+/// A layer that is read when its bins are asked for, a condition at a time.
+#[derive(Debug, Clone)]
+struct InFile {
+    path: PathBuf,
+    set: ConditionSet,
+    units: usize,
+    /// Bytes of a block of columns.
+    block: usize,
 }
 
 impl Layer {
-    /// `[condition][bin, latent]`: each condition in its own bins of `axis`, see [`mean_in_bins`].
+    /// A layer in memory, `[condition]` in the order of the set.
+    #[must_use]
+    pub fn held(name: &str, trials: Vec<TrialLatents>) -> Self {
+        Self {
+            name: name.into(),
+            values: Values::Held(trials),
+        }
+    }
+
+    /// `[condition]`: the latents, where they are in memory.
+    #[must_use]
+    pub fn trials(&self) -> Option<&[TrialLatents]> {
+        match &self.values {
+            Values::Held(trials) => Some(trials),
+            Values::InFile(_) => None,
+        }
+    }
+
+    /// Units of the layer.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        match &self.values {
+            Values::Held(trials) => trials.first().map_or(0, |trial| trial.dim),
+            Values::InFile(of) => of.units,
+        }
+    }
+
+    /// `[condition][step, latent]`: the first `n` steps of each condition, where they are in memory and step `k` of each stands
+    /// at `k * step_ms`; nothing of other latents.
+    #[must_use]
+    pub fn at_steps(&self, n: &[usize], step_ms: f64) -> Option<Vec<Array2>> {
+        const SAME_MS: f64 = 0.5;
+        let first = |(trial, n): (&TrialLatents, &usize)| {
+            let steps = trial.steps.get(..*n)?;
+            let mut at = (0..*n).map(|k| k as f64 * step_ms).zip(steps);
+            let there = at.all(|(ms, step)| (step.time_ms - ms).abs() < SAME_MS);
+            let value = |k: usize, u: usize| f64::from(trial.latents[k * trial.dim + u]);
+            there.then(|| Array2::from_fn(*n, trial.dim, value))
+        };
+        self.trials()?.iter().zip(n).map(first).collect()
+    }
+
+    /// `[condition][bin, latent]`: each condition in its own bins of `axis`, see [`mean_in_bins`]. Of a layer that is not in memory
+    /// and has more units than there are bins, the latents are those of its [`RowSpace`]: as many numbers a bin as the bins of
+    /// all conditions have directions, with the same distances and the same linear read-outs.
     ///
-    /// [`Error::Field`](mental_pong_eval::error::Error::Field) for a condition whose steps leave more than 200 ms of its bins without a step at the beginning or at
-    /// the end: there the first or last step would be held, as for times in seconds or from another zero.
+    /// # Errors
+    /// [`Error::Field`](mental_pong_eval::error::Error::Field) for a condition whose steps leave more than 200 ms of its bins
+    /// without a step at the beginning or at the end: there the first or last step would be held, as for times in seconds or
+    /// from another zero; as [`LatentsFile::read`] where values are read now.
     pub fn in_bins(&self, axis: &BinAxis, bins: &[Vec<usize>]) -> Result<Vec<Array2>> {
-        self.trials
-            .iter()
-            .zip(bins)
-            .map(|(trial, bins)| {
-                if let (Some(first), Some(last), [from, .., to]) =
-                    (trial.steps.first(), trial.steps.last(), &bins[..])
-                {
-                    let (from, to) = (axis.start_ms(*from), axis.end_ms(*to));
-                    if first.time_ms > from + HELD_MS || last.time_ms < to - HELD_MS {
-                        return Err(Error::field(
-                            format!("{}, condition {}", self.name, trial.id),
-                            format!(
-                                "steps from {from} to {to} ms (the ball starts to move at 0 ms)"
-                            ),
-                            format!("steps from {:.1} to {:.1} ms", first.time_ms, last.time_ms),
-                        ));
-                    }
-                }
-                let values = mean_in_bins(&trial.steps, &trial.latents, axis, bins);
-                Ok(Array2::new(bins.len(), trial.dim, values)?)
-            })
-            .collect()
+        match &self.values {
+            Values::Held(trials) => (trials.iter().zip(bins))
+                .map(|(trial, bins)| {
+                    self.covered((&trial.id, &trial.steps), axis, bins)?;
+                    let values = mean_in_bins(&trial.steps, &trial.latents, axis, bins);
+                    Ok(Array2::new(bins.len(), trial.dim, values)?)
+                })
+                .collect(),
+            Values::InFile(of) => self.read_in_bins(of, axis, bins),
+        }
+    }
+
+    fn covered(&self, (id, steps): (&str, &[Step]), axis: &BinAxis, bins: &[usize]) -> Result<()> {
+        let (Some(first), Some(last), [from, .., to]) = (steps.first(), steps.last(), bins) else {
+            return Ok(());
+        };
+        let (from, to) = (axis.start_ms(*from), axis.end_ms(*to));
+        if first.time_ms > from + HELD_MS || last.time_ms < to - HELD_MS {
+            return Err(Error::field(
+                format!("{}, condition {id}", self.name),
+                format!("steps from {from} to {to} ms (the ball starts to move at 0 ms)"),
+                format!("steps from {:.1} to {:.1} ms", first.time_ms, last.time_ms),
+            ));
+        }
+        Ok(())
+    }
+
+    fn read_in_bins(
+        &self,
+        of: &InFile,
+        axis: &BinAxis,
+        bins: &[Vec<usize>],
+    ) -> Result<Vec<Array2>> {
+        let mut file = LatentsFile::open(&of.path, None, Some(&of.set))?;
+        let (places, layer) = (file.matched(&of.set)?, file.layer(&self.name)?);
+        let units = file.layers()[layer].units;
+        for (place, bins) in places.iter().zip(bins) {
+            self.covered((&file.ids()[*place], file.steps(*place)), axis, bins)?;
+        }
+        // `[condition][bin, unit]` of the columns from one to another.
+        let mut columns = |from: usize, to: usize| -> Result<Vec<Array2>> {
+            let of_condition = |(place, bins): (&usize, &Vec<usize>)| {
+                let values = file.read(*place, layer)?;
+                let rows = values.chunks_exact(units);
+                let part: Vec<f32> = rows.flat_map(|row| &row[from..to]).copied().collect();
+                drop(values);
+                let values = mean_in_bins(file.steps(*place), &part, axis, bins);
+                Ok(Array2::new(bins.len(), to - from, values)?)
+            };
+            places.iter().zip(bins).map(of_condition).collect()
+        };
+        let n: usize = bins.iter().map(Vec::len).sum();
+        if units <= n {
+            return columns(0, units);
+        }
+        let width = (of.block / (8 * n.max(1))).clamp(1, units);
+        let mut space = RowSpace::new(n);
+        for from in (0..units).step_by(width) {
+            let to = (from + width).min(units);
+            let mut block = Vec::with_capacity(n * (to - from));
+            for part in columns(from, to)? {
+                block.extend_from_slice(part.as_slice());
+            }
+            space.take(&Array2::new(n, to - from, block)?)?;
+        }
+        let short = space.finish();
+        let mut at = 0;
+        let by_condition = bins.iter().map(|bins| {
+            let from = at;
+            at += bins.len();
+            Array2::from_fn(bins.len(), short.cols(), |bin, k| short.get(from + bin, k))
+        });
+        Ok(by_condition.collect())
     }
 }
 
 /// Reads every layer of a file of latents for the conditions of a set. `said` is whether the user said that the file is of that
-/// set; one that states its set needs no saying. What is odd about it, its clock or its values, goes to `notices`.
+/// set; one that states its set needs no saying. What is odd about it, its clock or its values, goes to `notices`; so does what
+/// a layer costs that is too large to be held, which is read when it is asked for.
 ///
 /// # Errors
 /// Those of [`LatentsFile::open`] and [`LatentsFile::of_set`], which name file and field.
@@ -75,29 +196,154 @@ pub fn read_layers(
     said: bool,
     notices: &mut Vec<String>,
 ) -> Result<Vec<Layer>> {
+    read_layers_within(path, set, said, (MOST_HELD, BLOCK), notices)
+}
+
+/// As [`read_layers`], with `(most bytes that are held, bytes of a block of columns)`.
+pub(crate) fn read_layers_within(
+    path: &Path,
+    set: &ConditionSet,
+    said: bool,
+    (most, block): (u64, usize),
+    notices: &mut Vec<String>,
+) -> Result<Vec<Layer>> {
     let mut file = LatentsFile::open(path, None, said.then_some(set))?;
     if !said {
         // Without a word about its set, nobody knows whose trials these are.
         file.set(None)?;
     }
-    notices.extend(file.check(set)?.warnings);
-    let latents = file.of_set(set, None)?;
-    Ok(latents
-        .layers
-        .iter()
-        .enumerate()
-        .map(|(at, layer)| Layer {
-            name: layer.name.clone(),
-            trials: latents
-                .conditions
+    let odd = file.check(set)?.warnings;
+    let mut held = 0;
+    let mut layers = Vec::new();
+    for at in 0..file.layers().len() {
+        let (name, units) = (file.layers()[at].name.clone(), file.layers()[at].units);
+        let bytes = file.layer_bytes(at);
+        if held + bytes > most {
+            notices.push(cost(&file, at, block));
+            layers.push(Layer {
+                name,
+                values: Values::InFile(InFile {
+                    path: path.to_path_buf(),
+                    set: set.clone(),
+                    units,
+                    block,
+                }),
+            });
+            continue;
+        }
+        held += bytes;
+        let latents = file.of_set(set, Some(std::slice::from_ref(&name)))?;
+        let trial = |mut c: ConditionLatents| TrialLatents {
+            latents: c.layers.swap_remove(0),
+            id: c.id,
+            steps: c.steps,
+            dim: units,
+        };
+        let trials = latents.conditions.into_iter().map(trial).collect();
+        layers.push(Layer::held(&name, trials));
+    }
+    notices.extend(odd);
+    Ok(layers)
+}
+
+/// What reading a layer in blocks takes, before it is done. Bins are not known yet: there are no more than steps.
+#[allow(clippy::cast_precision_loss, reason = "sizes for a sentence")]
+fn cost(file: &LatentsFile, layer: usize, block: usize) -> String {
+    let info = &file.layers()[layer];
+    let steps: Vec<usize> = (0..file.ids().len()).map(|c| file.steps(c).len()).collect();
+    let (rows, longest) = (
+        steps.iter().sum::<usize>(),
+        steps.iter().max().copied().unwrap_or(0),
+    );
+    let passes = (8 * rows * info.units).div_ceil(block);
+    let one = 20 * (longest as u64) * (info.units as u64);
+    let most = RowSpace::bytes(rows) + 3 * (block as u64) + one;
+    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    format!(
+        "{}: {} units at {rows} steps are {:.1} GiB and are not held: read in at most {passes} passes within {:.1} GiB, and compared by the inner products of its bins, exactly",
+        info.name,
+        info.units,
+        gib(file.layer_bytes(layer)),
+        gib(most),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mental_pong_formats::npz::{Column, write};
+
+    #[test]
+    fn a_layer_that_is_not_held_has_the_distances_of_one_that_is() {
+        let set = ConditionSet::open("primate79").unwrap();
+        let set = set.narrowed(&set.ids()[..6]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wide.npz");
+        let (steps, units) = (101, 700);
+        let value = |c: usize, k: usize, u: usize| {
+            let (c, k, u) = (c as f64, k as f64, u as f64);
+            (0.7 * c + 0.03 * k * (1.0 + u % 13.0)).sin() + 0.1 * (u * (k + 3.0 * c)).cos()
+        };
+        let mut values = Vec::new();
+        for c in 0..6 {
+            for k in 0..steps {
+                values.extend((0..units).map(|u| value(c, k, u)));
+            }
+        }
+        let times: Vec<f64> = (0..6 * steps)
+            .map(|at| 50.0 * (at % steps) as f64 - 300.0)
+            .collect();
+        let ids: Vec<f64> = set.ids().iter().map(|id| id.parse().unwrap()).collect();
+        let columns = [
+            (
+                "latents".to_owned(),
+                vec![6, steps, units],
+                Column::Floats(&values),
+            ),
+            ("time_ms".to_owned(), vec![6, steps], Column::Floats(&times)),
+            ("id".to_owned(), vec![6], Column::Floats(&ids)),
+        ];
+        write(&path, &columns).unwrap();
+        let axis = BinAxis::PUBLISHED;
+        let bins: Vec<Vec<usize>> = (0..6).map(|c| (6..40 + c).collect()).collect();
+        let read = |within| {
+            let mut said = Vec::new();
+            let layers = read_layers_within(&path, &set, true, within, &mut said).unwrap();
+            let found = layers[0].in_bins(&axis, &bins).unwrap();
+            (found, said)
+        };
+        let (direct, said) = read((u64::MAX, BLOCK));
+        assert!(!said.iter().any(|s| s.contains("not held")), "{said:?}");
+        // 219 rows in blocks of 100 columns.
+        let (short, said) = read((0, 8 * 219 * 100));
+        assert!(
+            said[0].contains("not held") && said[0].contains("700 units"),
+            "{said:?}"
+        );
+        let rows = |of: &[Array2]| -> Vec<Vec<f64>> {
+            let of = of
                 .iter()
-                .map(|c| TrialLatents {
-                    id: c.id.clone(),
-                    steps: c.steps.clone(),
-                    latents: c.layers[at].clone(),
-                    dim: layer.units,
-                })
-                .collect(),
-        })
-        .collect())
+                .flat_map(|a| (0..a.rows()).map(|r| a.row(r).to_vec()));
+            of.collect()
+        };
+        assert!(short[0].cols() <= 219 && direct[0].cols() == 700);
+        let (direct, short) = (rows(&direct), rows(&short));
+        let distance = |a: &[f64], b: &[f64]| -> f64 {
+            a.iter()
+                .zip(b)
+                .map(|(a, b)| (a - b).powi(2))
+                .sum::<f64>()
+                .sqrt()
+        };
+        for a in (0..direct.len()).step_by(7) {
+            for b in 0..a {
+                let expected = distance(&direct[a], &direct[b]);
+                let found = distance(&short[a], &short[b]);
+                assert!(
+                    (found - expected).abs() < 1e-9 * expected.max(1.0),
+                    "{a} {b}"
+                );
+            }
+        }
+    }
 }

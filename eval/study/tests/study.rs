@@ -351,10 +351,7 @@ fn a_constant_model_fails_the_checks() {
     let inputs = Inputs {
         models: vec![Model::Latents {
             name: "constant-model".into(),
-            layer: Layer {
-                name: "x".into(),
-                trials,
-            },
+            layer: Layer::held("x", trials),
         }],
         ..Inputs::default()
     };

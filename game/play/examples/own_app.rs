@@ -19,7 +19,7 @@ use mental_pong_play::window::{MentalPongPlugin, Palette, PlaySession, PlaySetti
 
 fn main() -> Result<(), mental_pong_game::Error> {
     let schedule = Schedule {
-        ids: vec![29_337, 55_062, 122_957],
+        ids: ["29337", "55062", "122957"].map(String::from).to_vec(),
         practice: 1,
         blocks: 1,
         ..Schedule::default()

@@ -38,7 +38,9 @@ fn main() -> Result<()> {
     let seat = args.first().map(|name| agent(name)).transpose()?;
     let palette = args.get(1).map_or(Ok(Palette::default()), |p| p.parse())?;
     let schedule = Schedule {
-        ids: vec![29_337, 55_062, 122_957, 328_386, 93_053, 105_802],
+        ids: ["29337", "55062", "122957", "328386", "93053", "105802"]
+            .map(String::from)
+            .to_vec(),
         practice: 1,
         blocks: 2,
         ..Schedule::default()

@@ -48,7 +48,7 @@ fn main() {
 
 fn plan() -> Plan {
     let schedule = Schedule {
-        ids: vec![55_062],
+        ids: ["55062"].map(String::from).to_vec(),
         visible_share: 0.0,
         practice: 0,
         blocks: 1,

@@ -50,7 +50,7 @@ pub const TRIAL_COLUMNS: &[Column] = &[
     column(
         "condition_id",
         "",
-        "Id of the condition in its set; of a published set the row of the generator's table (0 to 472224); from 1000000 for a trial of the schedule's own",
+        "Id of the condition in its set; of a published set the row of the generator's table (0 to 472224); own-1, own-2 ... for a trial of the schedule's own, by its row",
     ),
     level(
         "trial_type",

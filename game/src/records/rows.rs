@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::task::law::Law;
 use crate::task::paddle::Direction;
 use crate::task::schedule::Plan;
+use crate::task::set::SetLaw;
 use crate::task::trial::{Outcome, Phase, TrialKind};
 
 /// A trial. Field names are column names, in this order; [`crate::records::TRIAL_COLUMNS`] says what
@@ -22,8 +22,8 @@ pub struct TrialRow {
     pub block: u32,
     /// Number in the session, from 1.
     pub trial: u32,
-    /// Id of the condition in its set: of a published set the row of the generator's table; from 1,000,000 for a trial of
-    /// the schedule's own.
+    /// Id of the condition in its set: of a published set the row of the generator's table; `own-1` and so on for a trial
+    /// of the schedule's own, by its row there.
     pub condition_id: String,
     /// Whether the occluder hid the ball.
     pub trial_type: TrialKind,
@@ -31,8 +31,8 @@ pub struct TrialRow {
     pub practice: bool,
     /// Opacity of the occluder, 0 to 1.
     pub occluder_opacity: f64,
-    /// Law of motion.
-    pub law: Law,
+    /// Law of motion, or `recorded`.
+    pub law: SetLaw,
     /// Start, degrees.
     pub x0_deg: f64,
     /// Start, degrees.
@@ -41,7 +41,7 @@ pub struct TrialRow {
     pub heading_deg: f64,
     /// Speed, degrees per second.
     pub speed_deg_per_s: f64,
-    /// Height of the ball at x = 10°, degrees.
+    /// Height of the ball at the interception plane (published: x = 10°), degrees.
     pub y_true_deg: f64,
     /// Height of the paddle when the ball arrived, degrees.
     #[serde(with = "na")]
@@ -143,7 +143,7 @@ pub(crate) fn in_order(rows: &[TrialRow], plan: &Plan, path: &Path) -> Result<()
     let same = rows
         .iter()
         .zip(&plan.trials)
-        .all(|(row, t)| row.trial == t.number && row.condition_id == plan.id_of(&t.spec.condition));
+        .all(|(row, t)| row.trial == t.number && row.condition_id == t.spec.condition.id());
     if same && rows.len() <= plan.trials.len() {
         return Ok(());
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::frames::FrameScene;
+use crate::task::geometry::Geometry;
 use crate::task::law::named;
 
 /// What draws the frames of a set.
@@ -61,6 +62,9 @@ impl FromStr for Drawer {
 pub trait Painter {
     /// What it draws with.
     fn adapter(&self) -> Adapter;
+
+    /// Draws what comes next in another geometry.
+    fn set_geometry(&mut self, geometry: &Geometry);
 
     /// Draws a scene: `[y, x, channel]`, u8, of the size that the set has.
     ///

@@ -341,6 +341,7 @@ impl Run<'_> {
         let (mut frames, mut apart) = (BTreeMap::new(), Apart::default());
         for condition in &self.set.conditions()[self.pieces.range(piece)] {
             let mut movie = self.set.movie(condition);
+            painter.set_geometry(condition.geometry());
             let mut drawn = Vec::with_capacity(movie.n_frames());
             for n in 0..movie.n_frames() {
                 if self.monitor.stopped() {

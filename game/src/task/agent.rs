@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::task::geometry::{
-    BALL_RADIUS_DESIGN_UNITS, DEG_PER_UNIT, INTERCEPT_X_DEG, WALL_DISPLAY_DEG,
-};
-use crate::task::law::{Law, trajectory};
+use crate::task::geometry::Geometry;
+use crate::task::law::Law;
 use crate::task::paddle::Direction;
 use crate::task::trial::{Input, Phase, Shown, Stamped, TrialRules, TrialSpec};
 use mental_pong_base::table::{Problems, Row, Table};
@@ -85,7 +83,9 @@ impl std::str::FromStr for KinematicKind {
 #[derive(Clone, Debug)]
 pub struct KinematicAgent {
     kind: KinematicKind,
-    law: Law,
+    plane_x_deg: f64,
+    /// The heights at which the ball turns.
+    turns_deg: [f64; 2],
     oracle_y_deg: f64,
     /// The last two places at which the ball was seen to move, with their times.
     before: Option<(f64, f64, f64)>,
@@ -95,35 +95,34 @@ pub struct KinematicAgent {
 impl KinematicAgent {
     /// The agent of a kind.
     #[must_use]
-    pub const fn new(kind: KinematicKind) -> Self {
+    pub fn new(kind: KinematicKind) -> Self {
+        let published = Geometry::published();
         Self {
             kind,
-            law: Law::Display,
+            plane_x_deg: published.intercept_x_deg,
+            turns_deg: published.turns_deg(Law::Display),
             oracle_y_deg: 0.0,
             before: None,
             last: None,
         }
     }
 
-    /// Where the straight line through the last two places meets x = 10°.
+    /// Where the straight line through the last two places meets the interception plane.
     fn drawn_on(&self) -> Option<f64> {
         let ((t0, x0, y0), (t1, x1, y1)) = (self.before?, self.last?);
         let (dx, dy) = (x1 - x0, y1 - y0);
-        (t1 > t0 && dx > 0.0).then(|| y1 + dy / dx * (INTERCEPT_X_DEG - x1))
+        (t1 > t0 && dx > 0.0).then(|| y1 + dy / dx * (self.plane_x_deg - x1))
     }
 
     /// A height beyond a wall, folded back by it.
     fn folded(&self, y_deg: f64) -> f64 {
-        let wall = match self.law {
-            Law::Display => WALL_DISPLAY_DEG,
-            Law::Design => INTERCEPT_X_DEG - BALL_RADIUS_DESIGN_UNITS * DEG_PER_UNIT,
-        };
-        let period = 4.0 * wall;
-        let at = (y_deg + wall).rem_euclid(period);
-        if at <= 2.0 * wall {
-            at - wall
+        let [low, high] = self.turns_deg;
+        let span = high - low;
+        let at = (y_deg - low).rem_euclid(2.0 * span);
+        if at <= span {
+            low + at
         } else {
-            3.0 * wall - at
+            high - (at - span)
         }
     }
 }
@@ -134,8 +133,12 @@ impl Agent for KinematicAgent {
     }
 
     fn begin(&mut self, spec: &TrialSpec, _rules: &TrialRules) {
-        self.law = spec.law;
-        self.oracle_y_deg = trajectory(&spec.condition, spec.law).y_x10_deg();
+        let condition = &spec.condition;
+        self.plane_x_deg = condition.geometry().intercept_x_deg;
+        // A recorded path names no law: the ball is taken to turn where it is drawn to touch.
+        let law = condition.law().law().unwrap_or(Law::Display);
+        self.turns_deg = condition.geometry().turns_deg(law);
+        self.oracle_y_deg = condition.end_height_deg();
         (self.before, self.last) = (None, None);
     }
 
@@ -162,14 +165,14 @@ impl Agent for KinematicAgent {
 #[derive(Clone, Debug)]
 pub struct PlannedAgent {
     name: String,
-    end_deg: BTreeMap<u32, f64>,
+    end_deg: BTreeMap<String, f64>,
     now: Option<f64>,
 }
 
 impl PlannedAgent {
-    /// `end_deg` holds the height for each condition's id, degrees; others are left alone.
+    /// `end_deg` holds the height for each condition's id in its set, degrees; others are left alone.
     #[must_use]
-    pub const fn new(name: String, end_deg: BTreeMap<u32, f64>) -> Self {
+    pub const fn new(name: String, end_deg: BTreeMap<String, f64>) -> Self {
         Self {
             name,
             end_deg,
@@ -177,7 +180,13 @@ impl PlannedAgent {
         }
     }
 
-    /// Reads a table of ends: `condition_id`, `y_deg`.
+    /// Heights by the condition's id, degrees.
+    #[must_use]
+    pub const fn ends_deg(&self) -> &BTreeMap<String, f64> {
+        &self.end_deg
+    }
+
+    /// Reads a table of ends: `condition_id`, as the set has them, and `y_deg`.
     ///
     /// # Errors
     /// [`Error::Table`] with line and column.
@@ -190,12 +199,9 @@ impl PlannedAgent {
         };
         let mut end_deg = BTreeMap::new();
         for row in table.rows() {
-            let whole = row.whole(id).and_then(|id_here| {
-                u32::try_from(id_here).map_err(|_| row.bad(id, "a condition's id"))
-            });
-            let (whole, end) = (problems.take(whole), problems.take(row.number(y)));
-            if let (Some(whole), Some(end)) = (whole, end)
-                && end_deg.insert(whole, end).is_some()
+            let (name, end) = (problems.take(row.id(id)), problems.take(row.number(y)));
+            if let (Some(name), Some(end)) = (name, end)
+                && end_deg.insert(name.to_owned(), end).is_some()
             {
                 problems.push(row.bad(id, "each condition once"));
             }
@@ -210,7 +216,7 @@ impl Agent for PlannedAgent {
     }
 
     fn begin(&mut self, spec: &TrialSpec, _rules: &TrialRules) {
-        self.now = self.end_deg.get(&spec.condition.id).copied();
+        self.now = self.end_deg.get(spec.condition.id()).copied();
     }
 
     fn target_deg(&mut self, seen: &Seen) -> Option<f64> {

@@ -45,7 +45,7 @@ impl Companion {
                 fixation_hold_ms: 0.0,
                 ..*trial.rules()
             };
-            let mut own = Trial::new(*trial.spec(), rules, Direction::Neutral, true);
+            let mut own = Trial::new(trial.spec().clone(), rules, Direction::Neutral, true);
             let shown = own.frame(at_ms, &[]);
             self.hands.begin(number, at_ms, trial.spec(), &rules);
             self.running = Some((number, own, shown));
@@ -90,7 +90,7 @@ mod tests {
 
     fn session() -> Session {
         let schedule = Schedule {
-            ids: vec![55_062, 29_337, 122_957],
+            ids: ["55062", "29337", "122957"].map(String::from).to_vec(),
             practice: 1,
             ..Schedule::default()
         };

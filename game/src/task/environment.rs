@@ -8,7 +8,7 @@
 use crate::error::{Error, Result};
 use crate::frames::{FrameScene, PaddleLook, Preset, Renderer};
 use crate::task::condition::Condition;
-use crate::task::geometry::{INTERCEPT_X_DEG, OCCLUDER_X_DEG};
+use crate::task::geometry::{BALL_RADIUS_DISPLAY_DEG, INTERCEPT_X_DEG, OCCLUDER_X_DEG};
 use crate::task::law::{Law, trajectory};
 use crate::task::paddle::PaddleRule;
 use crate::task::trial::HitRule;
@@ -416,7 +416,7 @@ impl VectorEnv {
         let way = f64::from(action) * rule.speed_deg_per_ms * flight.last_ms;
         let y_deg = (self.paddle_y[env] + way).clamp(-rule.reach_deg, rule.reach_deg);
         let error_deg = y_deg - flight.y_true_deg;
-        let hit = error_deg.abs() <= self.settings.hit.reach_deg(rule);
+        let hit = error_deg.abs() <= self.settings.hit.reach_deg(rule, BALL_RADIUS_DISPLAY_DEG);
         self.rewards[env] = match self.settings.reward {
             Reward::Hit => f32::from(u8::from(hit)),
             Reward::Closeness => -error_deg.abs() as f32,
@@ -531,6 +531,7 @@ mod tests {
     use super::*;
     use crate::task::conditions79::primate79;
     use crate::task::paddle::Direction;
+    use crate::task::set::SetCondition;
     use crate::task::trial::{
         Input, Outcome, Phase, Stamped, Trial, TrialKind, TrialRules, TrialSpec,
     };
@@ -588,9 +589,8 @@ mod tests {
                     ..TrialRules::default()
                 };
                 let spec = TrialSpec {
-                    condition,
+                    condition: SetCondition::own(String::new(), condition, law).into(),
                     kind: TrialKind::Occluded,
-                    law,
                     practice: false,
                 };
                 let mut trial = Trial::new(spec, rules, Direction::Neutral, false);

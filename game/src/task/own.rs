@@ -12,8 +12,6 @@ use crate::task::geometry::{
 };
 use crate::task::law::named;
 
-/// First id of a trial of a schedule's own; those of the generator end below.
-pub const OWN_ID_FIRST: u32 = 1_000_000;
 /// Longest trial that is let through, design steps of 1/24 s (100 s).
 pub const MAX_STEPS: u32 = 2400;
 /// Fastest ball that is let through, degrees per second.

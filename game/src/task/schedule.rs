@@ -4,15 +4,16 @@
 //! seed, the same on every machine. A session that is stopped goes on in the same list.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Result};
 use crate::task::condition::Condition;
 use crate::task::conditions79::PRIMATE79_IDS;
 use crate::task::law::Law;
-use crate::task::own::{OWN_ID_FIRST, Rule, Start, own_condition};
-use crate::task::set::{ConditionSet, SetIdentity};
+use crate::task::own::{Rule, Start, own_condition};
+use crate::task::set::{ConditionSet, SetCondition, SetIdentity, SetLaw};
 use crate::task::table::{Set, select};
 use crate::task::trial::{TrialKind, TrialRules, TrialSpec};
 use mental_pong_base::Stream;
@@ -34,12 +35,13 @@ pub enum Order {
 }
 
 /// One condition of a schedule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Entry {
-    /// Id in the generator's table; without it a trial of one's own, by the four fields below.
-    #[serde(alias = "condition_id")]
-    pub id: Option<u32>,
+    /// Id in the condition set, or in the generator's table where none is given; without it a trial of
+    /// one's own, by the four fields below.
+    #[serde(alias = "condition_id", deserialize_with = "id_or_none")]
+    pub id: Option<String>,
     /// Start, degrees.
     pub x0_deg: Option<f64>,
     /// Start, degrees.
@@ -68,7 +70,7 @@ impl Entry {
                 small.map(Some).map_err(|_| row.bad(at, "a whole number"))
             };
             match name.as_str() {
-                "condition_id" | "id" => entry.id = whole()?,
+                "condition_id" | "id" => entry.id = Some(row.id(at)?.to_owned()),
                 "repeats" => entry.repeats = whole()?,
                 "weight" => entry.weight = number()?,
                 "x0_deg" => entry.x0_deg = number()?,
@@ -103,7 +105,8 @@ pub struct Schedule {
     /// A published set; `primate79` where neither `set`, `ids` nor `condition` is given.
     pub set: Option<Set>,
     /// Conditions by id.
-    pub ids: Vec<u32>,
+    #[serde(deserialize_with = "ids")]
+    pub ids: Vec<String>,
     /// Conditions with settings of their own, or trials of one's own.
     pub condition: Vec<Entry>,
     /// How often the whole list comes. Default 1.
@@ -142,7 +145,7 @@ impl Default for Schedule {
 }
 
 /// One trial of a plan.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ScheduledTrial {
     /// Its number, from 1, practice included.
     pub number: u32,
@@ -157,8 +160,8 @@ pub struct ScheduledTrial {
 pub struct Plan {
     /// The seed that it came from.
     pub seed: u64,
-    /// The law of motion.
-    pub law: Law,
+    /// The law of motion, or `recorded`.
+    pub law: SetLaw,
     /// Times, sizes and criteria.
     pub rules: TrialRules,
     /// Number of blocks, practice not counted.
@@ -167,8 +170,37 @@ pub struct Plan {
     pub trials: Vec<ScheduledTrial>,
     /// The condition set that they are of, where one was named.
     pub set: Option<SetIdentity>,
-    /// `[condition]`: the ids of that set, where they are its own.
-    ids: Vec<String>,
+}
+
+/// What is flown, and its settings.
+type Listed = (Arc<SetCondition>, Entry);
+
+/// An id as a file has it: text, or a whole number.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an id: text or a whole number")]
+enum Id {
+    Whole(u64),
+    Text(String),
+}
+
+impl From<Id> for String {
+    fn from(id: Id) -> Self {
+        match id {
+            Id::Whole(id) => id.to_string(),
+            Id::Text(id) => id,
+        }
+    }
+}
+
+fn ids<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<String>, D::Error> {
+    Ok(Vec::<Id>::deserialize(from)?
+        .into_iter()
+        .map(Into::into)
+        .collect())
+}
+
+fn id_or_none<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<String>, D::Error> {
+    Ok(Option::<Id>::deserialize(from)?.map(Into::into))
 }
 
 impl Schedule {
@@ -234,48 +266,55 @@ impl Schedule {
     pub fn plan(&self, path: &Path) -> Result<Plan> {
         self.check()?;
         let entries = self.entries(path)?;
-        self.planned(&entries)
+        self.planned(&entries, self.law.into())
     }
 
-    /// The trials that follow of the conditions of a set, with the settings of the schedule. Trials that it lists itself
-    /// take no part. The law is the schedule's.
+    /// The trials that follow of a condition set, under its own law and in its own geometry: of all its conditions, or of
+    /// those that the schedule lists by their ids. `path` names the schedule in errors.
     ///
     /// # Errors
-    /// [`Error::BadValue`] for a set whose conditions cannot be played: a path that was recorded, a field of its own; and
-    /// as [`plan`](Self::plan).
-    pub fn plan_of(&self, set: &ConditionSet) -> Result<Plan> {
+    /// [`Error::UnknownId`] for an id that the set does not have, [`Error::BadSchedule`] for a set or a start of the
+    /// schedule's own, and as [`plan`](Self::plan).
+    pub fn plan_of(&self, set: &ConditionSet, path: &Path) -> Result<Plan> {
         self.check()?;
-        let published = set.is_published();
+        let start = |e: &Entry| e.id.is_none();
+        if self.set.is_some() || self.condition.iter().any(start) {
+            return Err(Error::BadSchedule {
+                path: path.to_path_buf(),
+                message: format!(
+                    "expected conditions of the set {} by their ids, found {} of its own",
+                    set.name(),
+                    if self.set.is_some() {
+                        "a set"
+                    } else {
+                        "a start"
+                    }
+                ),
+            });
+        }
+        let of = |c: &SetCondition, entry: &Entry| (Arc::new(c.clone()), entry.clone());
         let mut entries = Vec::with_capacity(set.len());
-        for (condition, place) in set.conditions().iter().zip(OWN_ID_FIRST..) {
-            let start = condition
-                .start()
-                .filter(|_| condition.geometry().is_published());
-            let Some(start) = start else {
-                return Err(Error::BadValue {
-                    field: "conditions",
-                    expected: "starts in the published field, which is the one that is played"
-                        .into(),
-                    found: match condition.start() {
-                        Some(_) => format!("condition {} with another field", condition.id()),
-                        None => format!("the recorded path of condition {}", condition.id()),
-                    },
-                });
-            };
-            let id = if published { start.id } else { place };
-            entries.push((Condition { id, ..*start }, Entry::default()));
+        let plain = Entry::default();
+        for id in &self.ids {
+            entries.push(of(set.condition(id)?, &plain));
+        }
+        for (entry, row) in self.condition.iter().zip(1_u32..) {
+            self.check_entry(entry, row, path)?;
+            entries.push(of(
+                set.condition(entry.id.as_deref().unwrap_or_default())?,
+                entry,
+            ));
+        }
+        if entries.is_empty() {
+            entries.extend(set.conditions().iter().map(|c| of(c, &plain)));
         }
         Ok(Plan {
             set: Some(set.identity()),
-            ids: match published {
-                true => Vec::new(),
-                false => set.ids().into_iter().map(String::from).collect(),
-            },
-            ..self.planned(&entries)?
+            ..self.planned(&entries, set.law())?
         })
     }
 
-    fn planned(&self, entries: &[(Condition, Entry)]) -> Result<Plan> {
+    fn planned(&self, entries: &[Listed], law: SetLaw) -> Result<Plan> {
         let listed = match self.trials {
             Some(n) => self.drawn(entries, n as usize)?,
             None => self.repeated(entries)?,
@@ -284,25 +323,23 @@ impl Schedule {
             Order::Random => Stream::new(self.seed, "schedule.order", 0).permutation(listed.len()),
             Order::Listed => (0..listed.len()).collect(),
         };
-        let chosen: Vec<&(Condition, Entry)> =
-            order.into_iter().map(|i| &entries[listed[i]]).collect();
+        let chosen: Vec<&Listed> = order.into_iter().map(|i| &entries[listed[i]]).collect();
 
         let mut trials = Vec::with_capacity(chosen.len() + self.practice as usize);
-        let mut push = |block, condition, kind, practice| {
+        let mut push = |block, condition: &Arc<SetCondition>, kind, practice| {
             trials.push(ScheduledTrial {
                 number: trials.len() as u32 + 1,
                 block,
                 spec: TrialSpec {
-                    condition,
+                    condition: Arc::clone(condition),
                     kind,
-                    law: self.law,
                     practice,
                 },
             });
         };
         let practice = Stream::new(self.seed, "schedule.practice", 0).permutation(entries.len());
         for &i in practice.iter().cycle().take(self.practice as usize) {
-            push(0, entries[i].0, TrialKind::Visible, true);
+            push(0, &entries[i].0, TrialKind::Visible, true);
         }
         let (n, blocks) = (chosen.len(), self.blocks as usize);
         let (mut mixed_before, mut visible_before) = (0, 0);
@@ -326,17 +363,16 @@ impl Schedule {
                 kinds[mixed[i]] = TrialKind::Visible;
             }
             for ((condition, _), kind) in part.iter().zip(kinds) {
-                push(block as u32 + 1, *condition, kind, false);
+                push(block as u32 + 1, condition, kind, false);
             }
         }
         Ok(Plan {
             seed: self.seed,
-            law: self.law,
+            law,
             rules: self.rules,
             blocks: self.blocks,
             trials,
             set: None,
-            ids: Vec::new(),
         })
     }
 
@@ -366,38 +402,76 @@ impl Schedule {
         self.rules.check()
     }
 
-    /// The conditions, each with its settings.
-    fn entries(&self, path: &Path) -> Result<Vec<(Condition, Entry)>> {
-        let mut all = Vec::new();
+    /// The published conditions and starts of the schedule's own, each with its settings.
+    fn entries(&self, path: &Path) -> Result<Vec<Listed>> {
+        let law = self.law;
+        let published = |c: Condition| Arc::new(SetCondition::published(c, law, law.hz()));
+        let mut all: Vec<Listed> = Vec::new();
         let none = self.set.is_none() && self.ids.is_empty() && self.condition.is_empty();
         if let Some(set) = self.set.or(none.then_some(Set::Primate79)) {
-            all.extend(set.conditions()?.into_iter().map(|c| (c, Entry::default())));
+            let conditions = set.conditions()?.into_iter();
+            all.extend(conditions.map(|c| (published(c), Entry::default())));
         }
-        let listed = select(&self.ids).map_err(|e| match e {
+        let of_ids = |message| Error::BadSchedule {
+            path: path.to_path_buf(),
+            message,
+        };
+        let row = |id: &String| {
+            let last = crate::task::N_TRIALS - 1;
+            let expected = format!(
+                "ids: expected 0 to {last}, or --conditions with a set that has it; found {id}"
+            );
+            id.parse::<u32>().map_err(|_| of_ids(expected))
+        };
+        let listed: Vec<u32> = self.ids.iter().map(row).collect::<Result<_>>()?;
+        let listed = select(&listed).map_err(|e| match e {
             Error::UnknownCondition { .. } | Error::DuplicateCondition { .. } => {
-                Error::BadSchedule {
-                    path: path.to_path_buf(),
-                    message: format!("ids: {e}"),
-                }
+                of_ids(format!("ids: {e}"))
             }
             other => other,
         })?;
-        all.extend(listed.into_iter().map(|c| (c, Entry::default())));
+        all.extend(listed.into_iter().map(|c| (published(c), Entry::default())));
 
-        let mut ids: Vec<u32> = self.condition.iter().filter_map(|e| e.id).collect();
+        // Ids that there are; the others are told by their row below.
+        let mut ids: Vec<u32> = (self.condition.iter())
+            .filter_map(|e| e.id.as_ref()?.parse().ok())
+            .filter(|&id| (id as usize) < crate::task::N_TRIALS)
+            .collect();
         ids.sort_unstable();
         ids.dedup();
-        // Ids that there are; the others are told by their row below.
-        ids.retain(|&id| (id as usize) < crate::task::N_TRIALS);
         let known = if ids.is_empty() {
             Vec::new()
         } else {
             select(&ids)?
         };
         for (entry, row) in self.condition.iter().zip(1_u32..) {
-            all.push((self.condition_of(entry, row, &known, path)?, *entry));
+            self.check_entry(entry, row, path)?;
+            let condition = match self.condition_of(entry, row, &known, path)? {
+                c if entry.id.is_some() => published(c),
+                c => Arc::new(SetCondition::own(format!("own-{row}"), c, law)),
+            };
+            all.push((condition, entry.clone()));
         }
         Ok(all)
+    }
+
+    fn check_entry(&self, entry: &Entry, row: u32, path: &Path) -> Result<()> {
+        if entry.repeats == Some(0) {
+            return Err(bad_row(
+                path,
+                row,
+                "repeats",
+                "1 or more".into(),
+                "0".into(),
+            ));
+        }
+        match entry.weight.filter(|w| !(w.is_finite() && *w > 0.0)) {
+            Some(weight) => {
+                let expected = "a positive number".into();
+                Err(bad_row(path, row, "weight", expected, weight.to_string()))
+            }
+            None => Ok(()),
+        }
     }
 
     fn condition_of(
@@ -407,40 +481,24 @@ impl Schedule {
         known: &[Condition],
         path: &Path,
     ) -> Result<Condition> {
-        let bad = |field: &str, expected: String, found: String| Error::BadRow {
-            path: path.to_path_buf(),
-            row: u64::from(row),
-            field: field.to_owned(),
-            expected,
-            found,
-        };
-        if entry.repeats == Some(0) {
-            return Err(bad("repeats", "1 or more".into(), "0".into()));
-        }
-        if let Some(weight) = entry.weight.filter(|w| !(w.is_finite() && *w > 0.0)) {
-            return Err(bad(
-                "weight",
-                "a positive number".into(),
-                weight.to_string(),
-            ));
-        }
+        let bad = |field: &str, expected, found| bad_row(path, row, field, expected, found);
         let own = [
             ("x0_deg", entry.x0_deg),
             ("y0_deg", entry.y0_deg),
             ("heading_deg", entry.heading_deg),
             ("speed_deg_per_s", entry.speed_deg_per_s),
         ];
-        if let Some(id) = entry.id {
+        if let Some(id) = &entry.id {
             if let Some((field, value)) = own.iter().find_map(|(f, v)| Some((f, (*v)?))) {
                 return Err(bad(field, "nothing beside an id".into(), value.to_string()));
             }
-            return known
-                .binary_search_by_key(&id, |c| c.id)
-                .map(|at| known[at])
-                .map_err(|_| {
-                    let last = crate::task::N_TRIALS - 1;
-                    bad("condition_id", format!("0 to {last}"), id.to_string())
-                });
+            let row = id.parse().ok();
+            let at = row.and_then(|row| known.binary_search_by_key(&row, |c| c.id).ok());
+            return at.map(|at| known[at]).ok_or_else(|| {
+                let last = crate::task::N_TRIALS - 1;
+                let expected = format!("0 to {last}, or --conditions with a set that has it");
+                bad("condition_id", expected, id.clone())
+            });
         }
         let value = |at: usize| {
             let (field, value) = own[at];
@@ -453,7 +511,7 @@ impl Schedule {
             })
         };
         let start = Start::from_deg(value(0)?, value(1)?, value(2)?, value(3)?);
-        own_condition(OWN_ID_FIRST + row - 1, start, Rule::Possible).map_err(|e| match e {
+        own_condition(row, start, Rule::Possible).map_err(|e| match e {
             Error::BadValue {
                 field,
                 expected,
@@ -469,7 +527,7 @@ impl Schedule {
     }
 
     /// `[trial]`: which entry each trial is of, drawn by weight.
-    fn drawn(&self, entries: &[(Condition, Entry)], n: usize) -> Result<Vec<usize>> {
+    fn drawn(&self, entries: &[Listed], n: usize) -> Result<Vec<usize>> {
         too_many(n)?;
         if let Some((_, entry)) = entries.iter().find(|(_, e)| e.repeats.is_some()) {
             return Err(Error::BadValue {
@@ -496,7 +554,7 @@ impl Schedule {
     }
 
     /// `[trial]`: which entry each trial is of, the list as often as asked for.
-    fn repeated(&self, entries: &[(Condition, Entry)]) -> Result<Vec<usize>> {
+    fn repeated(&self, entries: &[Listed]) -> Result<Vec<usize>> {
         let of = |entry: &Entry| entry.repeats.unwrap_or(1) as usize;
         let once = entries
             .iter()
@@ -508,6 +566,16 @@ impl Schedule {
             .flat_map(|(i, (_, entry))| std::iter::repeat_n(i, of(entry)))
             .collect();
         Ok(list.repeat(self.repeats as usize))
+    }
+}
+
+fn bad_row(path: &Path, row: u32, field: &str, expected: String, found: String) -> Error {
+    Error::BadRow {
+        path: path.to_path_buf(),
+        row: u64::from(row),
+        field: field.to_owned(),
+        expected,
+        found,
     }
 }
 
@@ -524,14 +592,6 @@ fn too_many(n: usize) -> Result<()> {
 }
 
 impl Plan {
-    /// Id of a condition of the plan, as its set has it: a row of the published table, or the text of a set of one's own.
-    #[must_use]
-    pub fn id_of(&self, condition: &Condition) -> String {
-        let own = condition.id.checked_sub(OWN_ID_FIRST);
-        let own = own.and_then(|place| self.ids.get(place as usize));
-        own.map_or_else(|| condition.id.to_string(), Clone::clone)
-    }
-
     /// The list as a table, a row a trial, tab-separated, with a header: what the records keep.
     #[must_use]
     pub fn to_tsv(&self) -> String {
@@ -540,28 +600,32 @@ impl Plan {
         );
         for trial in &self.trials {
             let (spec, c) = (&trial.spec, &trial.spec.condition);
+            let launch = c.launch();
             text.push_str(&format!(
                 "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
                 trial.number,
                 trial.block,
-                self.id_of(c),
+                c.id(),
                 spec.kind.name(),
                 spec.practice,
-                spec.law,
-                c.x0_deg(),
-                c.y0_deg(),
-                c.heading0_deg(),
-                c.speed_deg_per_s(),
+                c.law(),
+                launch.x0_deg,
+                launch.y0_deg,
+                launch.heading_deg,
+                launch.speed_deg_per_s,
             ));
         }
         text
     }
 
-    /// The SHA-256 of the list and the rules: two sessions with the same one have the same trials.
+    /// The SHA-256 of the list, the rules and a set of one's own: two sessions with the same one have the same trials.
     #[must_use]
     pub fn sha256(&self) -> String {
         let rules = serde_json::to_string(&self.rules).unwrap_or_default();
-        sha256_hex(format!("{}{rules}\n", self.to_tsv()).as_bytes())
+        // The starts are all there is to a published condition.
+        let own = self.set.as_ref().filter(|set| set.published().is_none());
+        let own = own.map_or("", |set| &set.sha256);
+        sha256_hex(format!("{}{rules}\n{own}", self.to_tsv()).as_bytes())
     }
 
     /// Whether the ids of the published 79 are all that it holds.
@@ -569,15 +633,27 @@ impl Plan {
     pub fn is_of_the_79(&self) -> bool {
         self.trials
             .iter()
-            .all(|t| PRIMATE79_IDS.contains(&t.spec.condition.id))
+            .filter_map(|t| {
+                t.spec
+                    .condition
+                    .start()
+                    .filter(|_| t.spec.condition.is_published())
+            })
+            .filter(|start| PRIMATE79_IDS.contains(&start.id))
+            .count()
+            == self.trials.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::law::trajectory;
     use proptest::prelude::*;
+
+    /// The row of the published table.
+    fn row_of(t: &ScheduledTrial) -> u32 {
+        t.spec.condition.start().unwrap().id
+    }
 
     fn file() -> &'static Path {
         Path::new("schedule.toml")
@@ -596,14 +672,14 @@ mod tests {
     fn the_default_is_the_79_with_a_quarter_visible() {
         let plan = toml("").unwrap();
         let (practice, main): (Vec<ScheduledTrial>, Vec<ScheduledTrial>) =
-            plan.trials.iter().copied().partition(|t| t.spec.practice);
+            plan.trials.iter().cloned().partition(|t| t.spec.practice);
         assert_eq!((practice.len(), main.len()), (4, 79));
         let visible = main
             .iter()
             .filter(|t| t.spec.kind == TrialKind::Visible)
             .count();
         assert_eq!(visible, 20);
-        let mut ids: Vec<u32> = main.iter().map(|t| t.spec.condition.id).collect();
+        let mut ids: Vec<u32> = main.iter().map(row_of).collect();
         assert_ne!(ids, PRIMATE79_IDS);
         ids.sort_unstable();
         assert_eq!(ids, PRIMATE79_IDS);
@@ -622,10 +698,7 @@ mod tests {
         assert_eq!(plan(7).sha256(), plan(7).sha256());
         assert_ne!(plan(7).to_tsv(), plan(8).to_tsv());
         // Set once by hand: a change here means that sessions can no longer be resumed.
-        let order: Vec<u32> = plan(7).trials[4..9]
-            .iter()
-            .map(|t| t.spec.condition.id)
-            .collect();
+        let order: Vec<u32> = plan(7).trials[4..9].iter().map(row_of).collect();
         assert_eq!(order, FIRST_FIVE_OF_SEED_7);
         // The rules are part of the name of a plan.
         let mut other = plan(7);
@@ -643,17 +716,12 @@ mod tests {
              [[condition]]\nid = 29337\n",
         )
         .unwrap();
-        let of = |id| {
-            plan.trials
-                .iter()
-                .filter(|t| t.spec.condition.id == id)
-                .count()
-        };
+        let of = |id| plan.trials.iter().filter(|t| row_of(t) == id).count();
         assert_eq!((of(55_062), of(29_337)), (6, 2));
         let visible = |id| {
             plan.trials
                 .iter()
-                .filter(|t| t.spec.condition.id == id && t.spec.kind == TrialKind::Visible)
+                .filter(|t| row_of(t) == id && t.spec.kind == TrialKind::Visible)
                 .count()
         };
         assert_eq!((visible(55_062), visible(29_337)), (6, 1));
@@ -662,11 +730,7 @@ mod tests {
             "trials = 4000\npractice = 0\n[[condition]]\nid = 55062\nweight = 3\n[[condition]]\nid = 29337\n",
         )
         .unwrap();
-        let heavy = plan
-            .trials
-            .iter()
-            .filter(|t| t.spec.condition.id == 55_062)
-            .count();
+        let heavy = plan.trials.iter().filter(|t| row_of(t) == 55_062).count();
         // 3000 expected, standard deviation 27.
         assert!((2865..3135).contains(&heavy), "{heavy}");
     }
@@ -678,8 +742,8 @@ mod tests {
              55062,,,,,2\n,-5,0,10,7.5,\n",
         )
         .unwrap();
-        let ids: Vec<u32> = plan.trials.iter().map(|t| t.spec.condition.id).collect();
-        assert!(ids.contains(&1_000_001) && ids.contains(&55_062));
+        let ids: Vec<&str> = plan.trials.iter().map(|t| t.spec.condition.id()).collect();
+        assert!(ids.contains(&"own-2") && ids.contains(&"55062"));
         assert!(!plan.is_of_the_79());
     }
 
@@ -768,9 +832,8 @@ mod tests {
                         prop_assert!(!plan.trials.is_empty());
                         prop_assert!(plan.trials.len() <= 2 * MOST_TRIALS);
                         for trial in plan.trials.iter().take(50) {
-                            let path = trajectory(&trial.spec.condition, plan.law);
-                            prop_assert!(path.y_x10_deg().abs() <= 10.0);
-                            prop_assert!(path.t_x10_ms() <= 20_000.0);
+                            let (ms, y_deg) = trial.spec.condition.track().end();
+                            prop_assert!(y_deg.abs() <= 10.0 && ms <= 20_000.0);
                         }
                     }
                 }

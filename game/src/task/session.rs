@@ -282,9 +282,9 @@ impl Session {
         if self.stage != Stage::Running || self.waiting {
             return None;
         }
-        let scheduled = *self.plan.trials.get(self.next)?;
+        let scheduled = self.plan.trials.get(self.next)?.clone();
         let trial = Trial::new(
-            scheduled.spec,
+            scheduled.spec.clone(),
             self.plan.rules,
             self.direction,
             self.fixating,
@@ -336,21 +336,21 @@ impl Session {
     fn row(&self, running: &Running) -> Option<TrialRow> {
         let result = running.trial.result()?;
         let (spec, rules) = (running.trial.spec(), running.trial.rules());
-        let condition = &spec.condition;
+        let launch = spec.condition.launch();
         Some(TrialRow {
             subject: self.setup.name.subject.clone(),
             session: self.setup.name.session.clone(),
             block: running.scheduled.block,
             trial: running.scheduled.number,
-            condition_id: self.plan.id_of(condition),
+            condition_id: spec.condition.id().to_owned(),
             trial_type: spec.kind,
             practice: spec.practice,
             occluder_opacity: spec.occluder_alpha(rules),
-            law: spec.law,
-            x0_deg: condition.x0_deg(),
-            y0_deg: condition.y0_deg(),
-            heading_deg: condition.heading0_deg(),
-            speed_deg_per_s: condition.speed_deg_per_s(),
+            law: spec.condition.law(),
+            x0_deg: launch.x0_deg,
+            y0_deg: launch.y0_deg,
+            heading_deg: launch.heading_deg,
+            speed_deg_per_s: launch.speed_deg_per_s,
             y_true_deg: result.y_true_deg,
             paddle_y_deg: result.paddle_y_deg,
             error_deg: result.error_deg(),

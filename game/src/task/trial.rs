@@ -6,16 +6,18 @@
 //! The order is the published one (Rajalingham et al. 2025, Methods): a fixation point held for
 //! 200 ms; then frame, paddle and still ball; 300 ms later the ball moves; it is seen until x = 5°,
 //! hidden until x = 10°; the occluder goes as feedback, the ball bounces off the paddle or flies on;
-//! 750 ms pause. What the source leaves open is a parameter of [`TrialRules`] with our default.
+//! 750 ms pause. What the source leaves open is a parameter of [`TrialRules`] with our default. Where
+//! it is hidden and where the paddle stands are the condition's, in a geometry of its own too.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::frames::FrameScene;
-use crate::task::condition::Condition;
-use crate::task::geometry::{BALL_RADIUS_DISPLAY_DEG, INTERCEPT_X_DEG};
-use crate::task::law::{Law, Trajectory, trajectory, trajectory_until};
+use crate::task::geometry::Geometry;
 use crate::task::paddle::{Direction, Paddle, PaddleRule};
+use crate::task::set::{SetCondition, Track};
 
 /// Times that differ by less than this are the same, milliseconds: a sum of frame times differs
 /// from the time it stands for in its last bits.
@@ -52,18 +54,18 @@ pub enum HitRule {
     /// Within half the paddle's height (1.25°).
     #[default]
     HalfPaddle,
-    /// Within half the paddle's height and the ball's radius (1.45°): they touch.
+    /// Within half the paddle's height and the ball's radius (published: 1.45°): they touch.
     Touch,
 }
 
 impl HitRule {
     /// The largest distance of ball and paddle that is a hit, degrees.
     #[must_use]
-    pub fn reach_deg(self, paddle: &PaddleRule) -> f64 {
+    pub fn reach_deg(self, paddle: &PaddleRule, ball_radius_deg: f64) -> f64 {
         let half = 0.5 * paddle.height_deg;
         match self {
             Self::HalfPaddle => half,
-            Self::Touch => half + BALL_RADIUS_DISPLAY_DEG,
+            Self::Touch => half + ball_radius_deg,
         }
     }
 }
@@ -166,14 +168,12 @@ impl TrialRules {
 }
 
 /// Which trial to run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TrialSpec {
-    /// The ball.
-    pub condition: Condition,
+    /// The ball, its path, and what stands in the field.
+    pub condition: Arc<SetCondition>,
     /// Whether the occluder hides it.
     pub kind: TrialKind,
-    /// The law it flies by.
-    pub law: Law,
     /// Practice: there is no occluder at all.
     pub practice: bool,
 }
@@ -219,9 +219,9 @@ pub enum Phase {
     Fixation,
     /// Frame, paddle and still ball.
     Still,
-    /// The ball flies, x < 5°.
+    /// The ball flies, and its centre is behind no occluder: x < 5° in the published geometry.
     Visible,
-    /// The ball flies, x ≥ 5°.
+    /// The ball flies, its centre where an occluder stands, seen or not.
     Occluded,
     /// The ball has arrived; the occluder is gone.
     Feedback,
@@ -299,7 +299,7 @@ pub struct Shown {
 pub struct TrialResult {
     /// How it ended.
     pub outcome: Outcome,
-    /// Height of the ball at x = 10° under the trial's law, degrees.
+    /// Height of the ball at the interception plane (published: x = 10°), degrees.
     pub y_true_deg: f64,
     /// Height of the paddle when the ball arrived, degrees; nothing if it did not.
     pub paddle_y_deg: Option<f64>,
@@ -334,7 +334,13 @@ enum Control {
 pub struct Trial {
     spec: TrialSpec,
     rules: TrialRules,
-    path: Trajectory,
+    track: Track,
+    /// When the ball's centre is behind an occluder, milliseconds from motion onset.
+    hidden_ms: Vec<(f64, f64)>,
+    /// When it is at the interception plane, and its height there.
+    end: (f64, f64),
+    /// The last frame of the path that is there.
+    last_frame: usize,
     phase: Phase,
     now_ms: Option<f64>,
     /// When this phase began.
@@ -355,13 +361,23 @@ impl Trial {
     /// `fixating`.
     #[must_use]
     pub fn new(spec: TrialSpec, rules: TrialRules, direction: Direction, fixating: bool) -> Self {
-        let end = trajectory(&spec.condition, spec.law);
-        let beyond = (rules.feedback_ms.max(0.0) / end.step_ms()).ceil() as usize + 3;
-        let path = trajectory_until(&spec.condition, spec.law, end.len() + beyond);
+        let mut track = spec.condition.track();
+        let (hidden_ms, end) = (track.hidden_ms(), track.end());
+        let step_ms = 1000.0 / spec.condition.rate_hz();
+        let last_frame = ((end.0 + rules.feedback_ms.max(0.0)) / step_ms).ceil() as usize + 3;
+        // A recorded path stays as long as it is.
+        track.fly_to(last_frame);
+        let last_frame = match spec.condition.law().law() {
+            Some(_) => last_frame,
+            None => last_frame.min(track.n_frames().saturating_sub(1)),
+        };
         Self {
             spec,
             rules,
-            path,
+            track,
+            hidden_ms,
+            end,
+            last_frame,
             phase: Phase::Fixation,
             now_ms: None,
             since_ms: 0.0,
@@ -395,10 +411,10 @@ impl Trial {
         self.phase
     }
 
-    /// The ball's path, frames of the law from motion onset.
+    /// What stands in the field.
     #[must_use]
-    pub const fn path(&self) -> &Trajectory {
-        &self.path
+    pub fn geometry(&self) -> &Geometry {
+        self.spec.condition.geometry()
     }
 
     /// Takes the inputs since the frame before and shows the frame at `at_ms`.
@@ -433,7 +449,7 @@ impl Trial {
         let arrived = outcome != Outcome::Ignore;
         Some(TrialResult {
             outcome,
-            y_true_deg: self.path.y_x10_deg(),
+            y_true_deg: self.end.1,
             paddle_y_deg: arrived.then_some(self.paddle.y_deg),
             rt_ms: self.first_move_ms.map(|ms| ms - self.motion_on_ms),
             paddle_moved: self.paddle.moved,
@@ -475,8 +491,9 @@ impl Trial {
             Control::Pointed(y_deg) => self.paddle.follow(rule, y_deg, held_ms),
         }
         if to_ms >= self.arrival_ms - SAME_MS {
-            let apart = (self.paddle.y_deg - self.path.y_x10_deg()).abs();
-            let hit = apart <= self.rules.hit.reach_deg(&self.rules.paddle);
+            let apart = (self.paddle.y_deg - self.end.1).abs();
+            let radius_deg = self.geometry().radius_deg();
+            let hit = apart <= self.rules.hit.reach_deg(&self.rules.paddle, radius_deg);
             self.outcome = Some(if hit { Outcome::Hit } else { Outcome::Miss });
             self.phase = Phase::Feedback;
             self.since_ms = self.arrival_ms;
@@ -506,7 +523,7 @@ impl Trial {
                 self.since_ms = at_ms;
                 self.still_on_ms = Some(at_ms);
                 self.motion_on_ms = at_ms + self.rules.still_ms;
-                self.arrival_ms = self.motion_on_ms + self.path.t_x10_ms();
+                self.arrival_ms = self.motion_on_ms + self.end.0;
             } else if (self.rules.fixation_timeout_ms).is_some_and(|ms| lasts(self.since_ms, ms)) {
                 self.outcome = Some(Outcome::Ignore);
                 self.phase = Phase::Pause;
@@ -516,8 +533,13 @@ impl Trial {
         if self.phase == Phase::Still && lasts(self.motion_on_ms, 0.0) {
             self.phase = Phase::Visible;
         }
-        if self.phase == Phase::Visible && lasts(self.motion_on_ms, self.path.t_x5_ms()) {
-            self.phase = Phase::Occluded;
+        if matches!(self.phase, Phase::Visible | Phase::Occluded) {
+            let hidden = (self.hidden_ms.iter())
+                .any(|&(from, to)| lasts(self.motion_on_ms, from) && !lasts(self.motion_on_ms, to));
+            self.phase = match hidden {
+                true => Phase::Occluded,
+                false => Phase::Visible,
+            };
         }
         if self.phase == Phase::Feedback && lasts(self.since_ms, self.rules.feedback_ms) {
             self.phase = Phase::Pause;
@@ -530,23 +552,23 @@ impl Trial {
 
     /// Where the ball stands `ms` after it began to move.
     fn ball_at(&self, ms: f64) -> (f64, f64) {
-        let last = self.path.len() - 1;
-        let steps = (ms / self.path.step_ms()).clamp(0.0, last as f64);
+        let last = self.last_frame;
+        let step_ms = 1000.0 / self.spec.condition.rate_hz();
+        let steps = (ms / step_ms).clamp(0.0, last as f64);
+        let at = |n: usize| self.track.ball_deg(n).unwrap_or((f64::NAN, f64::NAN));
         let (x, y) = match self.rules.motion {
-            Motion::Frames => {
-                let n = steps.round() as usize;
-                (self.path.x_deg[n], self.path.y_deg[n])
-            }
+            Motion::Frames => at(steps.round() as usize),
             Motion::Smooth => {
                 let n = (steps.floor() as usize).min(last.saturating_sub(1));
                 let part = steps - n as f64;
-                let along = |of: &[f64]| of[n] + part * (of[n + 1] - of[n]);
-                (along(&self.path.x_deg), along(&self.path.y_deg))
+                let (a, b) = (at(n), at(n + 1));
+                (a.0 + part * (b.0 - a.0), a.1 + part * (b.1 - a.1))
             }
         };
         // Off the paddle the ball goes back, mirrored at the plane where it was met.
-        if self.outcome == Some(Outcome::Hit) && x > INTERCEPT_X_DEG {
-            (2.0 * INTERCEPT_X_DEG - x, y)
+        let plane = self.geometry().intercept_x_deg;
+        if self.outcome == Some(Outcome::Hit) && x > plane {
+            (2.0 * plane - x, y)
         } else {
             (x, y)
         }
@@ -584,13 +606,13 @@ mod tests {
     use super::*;
     use crate::frames::PaddleLook;
     use crate::task::conditions79::primate79;
+    use crate::task::law::{Law, trajectory};
     use proptest::prelude::*;
 
     fn spec(k: usize, law: Law) -> TrialSpec {
         TrialSpec {
-            condition: primate79()[k],
+            condition: Arc::new(SetCondition::published(primate79()[k], law, law.hz())),
             kind: TrialKind::Occluded,
-            law,
             practice: false,
         }
     }
@@ -645,12 +667,9 @@ mod tests {
 
     #[test]
     fn at_60_hz_every_frame_of_the_display_law_is_shown_once() {
-        for condition in primate79() {
+        for (k, condition) in primate79().into_iter().enumerate() {
             let mut trial = Trial::new(
-                TrialSpec {
-                    condition,
-                    ..spec(0, Law::Display)
-                },
+                spec(k, Law::Display),
                 TrialRules::default(),
                 Direction::Neutral,
                 true,

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use mental_pong_base::{Monitor, Stream};
+use mental_pong_game::task::set::Pictures;
 use mental_pong_game::task::{ConditionSet, SetCondition};
 
 use super::protocol::interpolate;
@@ -10,7 +11,7 @@ use super::{
     Video,
 };
 use crate::dynamics::Dynamics;
-use crate::encoders::Encoder;
+use crate::encoders::{Encoder, FRAME_SIZE, Picture};
 use crate::predictor::Predictor;
 use crate::{Error, Result};
 
@@ -19,17 +20,25 @@ use crate::{Error, Result};
 fn encode(
     encoder: &dyn Encoder,
     cache: &Cache,
-    lead: Option<&Vec<u8>>,
+    video: &Video,
     frames: &[&Vec<u8>],
 ) -> Result<Vec<f32>> {
-    let dim = encoder.latent_dim();
+    let (dim, lead) = (encoder.latent_dim(), video.lead.as_ref());
+    let latents_of = |views: &[&[u8]]| {
+        if video.fitted.is_none() {
+            return cache.encode_views(encoder, views);
+        }
+        let pictures = views.iter().map(|frame| video.picture(frame));
+        let pictures: Vec<Picture> = pictures.collect::<Result<_>>()?;
+        cache.encode_pictures(encoder, &pictures.iter().collect::<Vec<_>>())
+    };
     if encoder.reach() > 1 {
         let clip: Vec<&[u8]> = lead
             .into_iter()
             .chain(frames.iter().copied())
             .map(Vec::as_slice)
             .collect();
-        let mut latents = cache.encode_views(encoder, &clip)?;
+        let mut latents = latents_of(&clip)?;
         return Ok(latents.split_off((clip.len() - frames.len()) * dim));
     }
     let mut places: BTreeMap<&[u8], usize> = BTreeMap::new();
@@ -43,7 +52,7 @@ fn encode(
             })
         })
         .collect();
-    let latents = cache.encode_views(encoder, &distinct)?;
+    let latents = latents_of(&distinct)?;
     Ok(order
         .into_iter()
         .flat_map(|k| latents[k * dim..(k + 1) * dim].iter().copied())
@@ -73,12 +82,11 @@ pub fn predict_video(
     };
     let frames =
         |places: &[usize]| -> Vec<&Vec<u8>> { places.iter().map(|k| &video.frames[*k]).collect() };
-    let lead = video.lead.as_ref();
     let seen = [plan.before.as_slice(), &plan.context].concat();
     let mut out = Vec::new();
     if layers.encoder {
         let all = [seen.as_slice(), &plan.future].concat();
-        out.push(whole(encode(encoder, cache, lead, &frames(&all))?));
+        out.push(whole(encode(encoder, cache, video, &frames(&all))?));
     }
     if let Some(dynamics) = dynamics.filter(|_| layers.dynamics) {
         if dynamics.latent_dim() != dim {
@@ -88,7 +96,7 @@ pub fn predict_video(
                 found: vec![dynamics.latent_dim()],
             });
         }
-        let mut latents = encode(encoder, cache, lead, &frames(&seen))?;
+        let mut latents = encode(encoder, cache, video, &frames(&seen))?;
         let window = Tensor::from_slice(
             &latents[plan.before.len() * dim..],
             (1, plan.context.len(), dim),
@@ -196,7 +204,7 @@ impl Predictor {
         };
         let seen = [plan.before.as_slice(), &plan.context].concat();
         let frames: Vec<&Vec<u8>> = seen.iter().map(|k| &video.frames[*k]).collect();
-        let latents = encode(self.encoder(), cache, video.lead.as_ref(), &frames)?;
+        let latents = encode(self.encoder(), cache, &video, &frames)?;
         let mut all: Vec<Vec<f32>> = (0..samples)
             .map(|_| {
                 let noisy = latents
@@ -321,7 +329,10 @@ impl Predictor {
                 (true, true) => context + hidden.min(1),
                 (true, false) => context + hidden,
             } as u64;
-            if let Some(preprocess) = encoder.preprocess() {
+            // Where the ball stands in imported frames of another size is not known.
+            let drawn = |p: &Pictures| p.size()[..2] == [FRAME_SIZE; 2];
+            let drawn = condition.pictures().is_none_or(drawn);
+            if let Some(preprocess) = encoder.preprocess().filter(|_| drawn) {
                 let cut = timeline.cut_off_by(preprocess);
                 sum.cut.frames += cut;
                 sum.cut.conditions += usize::from(cut > 0);

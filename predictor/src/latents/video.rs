@@ -8,7 +8,7 @@ use mental_pong_game::task::{Epoch, Law, SetCondition, SetLaw};
 use serde::{Deserialize, Serialize};
 
 use super::{Status, Step};
-use crate::encoders::{FRAME_SIZE, Preprocess};
+use crate::encoders::{FRAME_SIZE, Picture, Preprocess};
 use crate::{Error, Result};
 
 /// Which video of a condition.
@@ -196,6 +196,9 @@ pub struct Video {
     pub lead: Option<Vec<u8>>,
     /// `[frame]`: `[y, x, channel]` u8.
     pub frames: Vec<Vec<u8>>,
+    /// `[height, width]` of imported frames of another size than [`FRAME_SIZE`] squared, which an encoder fits to what it takes:
+    /// see [`Encoder::encode_pictures`](crate::encoders::Encoder::encode_pictures).
+    pub fitted: Option<[usize; 2]>,
     /// `[frame]`: when it stands and what can be seen.
     pub timeline: Timeline,
 }
@@ -229,11 +232,21 @@ impl Video {
         Ok(Self {
             lead,
             frames: timeline.steps.iter().map(|step| draw(step.frame)).collect(),
+            fitted: None,
             timeline,
         })
     }
 
-    /// The frames that were imported with a condition, where an encoder takes them as they are.
+    /// A frame as a picture.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a frame of another size than the video's.
+    pub fn picture(&self, frame: &[u8]) -> Result<Picture> {
+        let [height, width] = self.fitted.unwrap_or([FRAME_SIZE; 2]);
+        Picture::new(width, height, frame.to_vec())
+    }
+
+    /// The frames that were imported with a condition; grey ones in three equal channels.
     fn stored(
         condition: &SetCondition,
         pictures: &Pictures,
@@ -247,12 +260,7 @@ impl Video {
             expected: expected.into(),
             found,
         };
-        if pictures.size() != [FRAME_SIZE, FRAME_SIZE, 3] {
-            let [height, width, channels] = pictures.size();
-            let expected = "imported frames of 224 x 224 with 3 channels";
-            let found = format!("{width} x {height} with {channels}");
-            return Err(bad("size", expected, found));
-        }
+        let [height, width, channels] = pictures.size();
         if shown == Shown::Visible {
             let found = "the video without the occluder".into();
             return Err(bad("frames", "the imported video as it is", found));
@@ -262,7 +270,13 @@ impl Video {
             let expected = format!("{} Hz, as the imported frames", condition.rate_hz());
             return Err(bad("clock", &expected, format!("{rate_hz} Hz")));
         }
-        let frame = |n: usize| Ok(pictures.frame(n)?);
+        let frame = |n: usize| {
+            let frame = pictures.frame(n)?;
+            Ok(match channels {
+                1 => frame.iter().flat_map(|grey| [*grey; 3]).collect(),
+                _ => frame,
+            })
+        };
         Ok(Self {
             lead: (clock == Clock::Bins).then(|| frame(0)).transpose()?,
             frames: timeline
@@ -270,6 +284,7 @@ impl Video {
                 .iter()
                 .map(|step| frame(step.frame))
                 .collect::<Result<_>>()?,
+            fitted: Some([height, width]).filter(|size| *size != [FRAME_SIZE; 2]),
             timeline,
         })
     }

@@ -7,6 +7,9 @@
 
 mod v5;
 mod v73;
+mod write;
+
+pub use write::write;
 
 use std::io::Read;
 

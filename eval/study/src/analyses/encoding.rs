@@ -76,7 +76,7 @@ impl Analysis for Encoding {
                 "all_three",
             ],
         );
-        let mut pictures = Vec::new();
+        let (mut pictures, mut lacks) = (Vec::new(), Vec::new());
         for (trials, mask, epoch) in TRIALS {
             let population = match trials {
                 TrialType::Occ => units_of(recording),
@@ -85,8 +85,12 @@ impl Analysis for Encoding {
             if !recording.has(trials, population, Half::Full) {
                 continue;
             }
-            let Ok(design) = Design::from_recording(recording, trials, &ALLOCENTRIC, mask) else {
-                continue;
+            let design = match Design::from_recording(recording, trials, &ALLOCENTRIC, mask) {
+                Ok(design) => design,
+                Err(error) => {
+                    lacks.push(format!("{} trials: {error}", trials.key()));
+                    continue;
+                }
             };
             let responses = recording.responses(trials, population, Half::Full)?;
             for leaky in [false, true] {
@@ -116,9 +120,14 @@ impl Analysis for Encoding {
             }
         }
         if table.rows.is_empty() {
-            out.skip("the recording lacks a variable of the model (ball, eye, paddle, joystick)");
+            lacks.insert(
+                0,
+                "the recording lacks a variable of the model (ball, eye, paddle, joystick)".into(),
+            );
+            out.skip(lacks.join("; "));
             return Ok(());
         }
+        out.warnings.extend(lacks);
         out.tables.push(table);
         out.figure(
             "encoding",

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use mental_pong_game::task::SetCondition;
+use mental_pong_game::task::geometry::DESIGN_HZ;
 
 use crate::analysis::{Analysis, Need, Out, Table};
 use crate::card::{RowKind, Score, interval};
 use crate::cells;
 use crate::error::Result;
 use crate::report::plot::{Dot, Mark, dots};
-use crate::scene::{Row, Scene, in_layout, units_of};
+use crate::scene::{Row, Scene, Source, in_layout, units_of};
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::recordings::dmfc::{Half, Population, Recording, Responses, TrialType};
 use mental_pong_eval::rsa::{PartScore, Rsa as Distances, RsaScore, StepAxis, System, warp_time};
@@ -74,7 +75,7 @@ impl Analysis for Rsa {
             .collect();
         let mut states = Vec::new();
         for row in &compared {
-            states.push(steps.on_axis(scene.features(row)?)?);
+            states.push(steps.of_row(scene, row)?);
         }
         let systems: Vec<System<'_>> = compared
             .iter()
@@ -127,7 +128,7 @@ impl Steps {
             return Ok(Self {
                 axis: StepAxis::design(&starts)?,
                 warped: true,
-                name: "steps of 41 ms of the design law, onto which every system's bins are warped, as published".into(),
+                name: "steps of 41 ms of the design law, onto which every system's bins are warped, as published; latents at these steps are taken as they are".into(),
             });
         }
         Ok(Self {
@@ -138,6 +139,16 @@ impl Steps {
                 scene.layout.bin_ms()
             ),
         })
+    }
+
+    /// `[condition][step, unit]` of a row: its own steps where they are those of the axis, else its bins.
+    fn of_row<'a>(&self, scene: &'a Scene, row: &'a Row) -> Result<Cow<'a, [Array2]>> {
+        if let (true, Source::Given(layer)) = (self.warped, &row.source)
+            && let Some(own) = layer.at_steps(self.axis.steps(), 1000.0 / DESIGN_HZ)
+        {
+            return Ok(Cow::Owned(own));
+        }
+        self.on_axis(scene.features(row)?)
     }
 
     /// `[condition][step, unit]` of states `[condition][bin, unit]`.

@@ -666,10 +666,11 @@ impl<'a> Scene<'a> {
     pub(crate) fn row_cards(&self) -> Result<Vec<RowCard>> {
         let mut cards = Vec::new();
         for row in &self.rows {
-            let units = row
-                .features
-                .get()
-                .map(|f| f.first().map_or(0, Array2::cols));
+            let units = row.features.get().map(|f| match &row.source {
+                // Features of a wide layer are those of its rows' space.
+                Source::Given(layer) => layer.units(),
+                _ => f.first().map_or(0, Array2::cols),
+            });
             if units.is_none() && row.kind != RowKind::Model {
                 continue;
             }

@@ -13,11 +13,12 @@ use bevy::render::renderer::RenderAdapterInfo;
 use bevy::window::ExitCondition;
 use bevy::winit::WinitPlugin;
 
-use super::scene::{PaddleSize, PlayCamera, SceneStyle, Showing, View};
+use super::scene::{Field, PaddleSize, PlayCamera, SceneStyle, Showing, View};
 use super::{MentalPongPlugin, PlaySettings};
 use mental_pong_game::error::{Error, Result};
 use mental_pong_game::frames::{FrameScene, ScreenStyle};
 use mental_pong_game::stimuli::{Adapter, Painter};
+use mental_pong_game::task::geometry::Geometry;
 use mental_pong_game::task::paddle::{Direction, PaddleRule};
 use mental_pong_game::task::trial::{Phase, Shown};
 
@@ -245,6 +246,13 @@ impl ScenePainter {
 impl Painter for ScenePainter {
     fn adapter(&self) -> Adapter {
         self.offscreen.adapter()
+    }
+
+    fn set_geometry(&mut self, geometry: &Geometry) {
+        let world = self.offscreen.app.world_mut();
+        world
+            .resource_mut::<Field>()
+            .set_if_neq(Field(geometry.clone()));
     }
 
     fn paint(&mut self, scene: &FrameScene) -> Result<Vec<u8>> {

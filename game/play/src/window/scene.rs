@@ -10,7 +10,7 @@ use super::palette::Colors;
 use super::{PlaySession, PlaySettings, PlaySystems};
 use mental_pong_game::frames::{PaddleLook, Rgb};
 use mental_pong_game::task::geometry::{
-    BALL_RADIUS_DISPLAY_DEG, FIELD_HALF_DEG, FIXATION_DIAMETER_DEG, INTERCEPT_X_DEG, OCCLUDER_X_DEG,
+    BALL_RADIUS_DISPLAY_DEG, FIELD_HALF_DEG, FIXATION_DIAMETER_DEG, Geometry, WALL_WIDTH_DEG,
 };
 use mental_pong_game::task::paddle::PaddleRule;
 use mental_pong_game::task::trial::{Phase, Shown};
@@ -76,6 +76,7 @@ pub struct PlayCamera;
 enum Piece {
     Frame,
     Field,
+    Wall,
     Fixation,
     Ball,
     Occluder,
@@ -93,6 +94,14 @@ struct SpawnCamera(bool);
 #[derive(Resource, Clone, Copy, Debug, Default)]
 pub(super) struct PaddleSize(pub(super) PaddleRule);
 
+/// What stands in the field of the trial that is shown: occluders, walls, the plane of the paddle.
+#[derive(Resource, Clone, Debug, Default, PartialEq)]
+pub(super) struct Field(pub(super) Geometry);
+
+/// Whether a piece is made anew for each geometry.
+#[derive(Component)]
+struct Furniture;
+
 /// The occluder's opacity while it stood, and when it began to fade.
 #[derive(Resource, Default)]
 struct Fading {
@@ -109,6 +118,7 @@ pub(super) fn build(app: &mut App, camera: bool, settings: &PlaySettings) {
     .init_resource::<ShowingBeside>()
     .init_resource::<Fading>()
     .init_resource::<PaddleSize>()
+    .init_resource::<Field>()
     .insert_resource(SpawnCamera(camera))
     .insert_resource(View::square(480))
     .add_systems(Startup, spawn)
@@ -118,6 +128,7 @@ pub(super) fn build(app: &mut App, camera: bool, settings: &PlaySettings) {
             follow_window,
             recolor.run_if(resource_changed::<SceneStyle>),
             take.run_if(resource_exists::<PlaySession>),
+            furnish.run_if(resource_changed::<Field>),
             draw,
         )
             .chain()
@@ -160,8 +171,6 @@ fn spawn(
     let disc = meshes.add(Circle::new(0.5).mesh().resolution(96));
     let outer = 2.0 * (FIELD_HALF_DEG + FRAME_WIDTH_DEG);
     let inner = 2.0 * FIELD_HALF_DEG;
-    let width = FIELD_HALF_DEG - OCCLUDER_X_DEG;
-    let middle = 0.5 * (FIELD_HALF_DEG + OCCLUDER_X_DEG);
     let (point, side) = (FIXATION_DIAMETER_DEG, PHOTODIODE_DEG);
     let mut piece = |piece: Piece, z: f32, x: f64, size: (f64, f64)| {
         let round = matches!(piece, Piece::Fixation | Piece::Ball);
@@ -185,7 +194,6 @@ fn spawn(
     piece(Piece::Field, 1.0, 0.0, (inner, inner));
     piece(Piece::Fixation, 2.0, 0.0, (point, point));
     piece(Piece::Ball, 3.0, 0.0, (1.0, 1.0));
-    piece(Piece::Occluder, 4.0, middle, (width, inner));
     piece(Piece::PaddleWaiting, 5.0, 0.0, (1.0, 1.0));
     piece(Piece::Paddle, 5.0, 0.0, (1.0, 1.0));
     piece(Piece::Ghost, 5.0, 0.0, (1.0, 1.0));
@@ -195,7 +203,7 @@ fn spawn(
 impl Piece {
     const fn color(self, colors: &Colors) -> Rgb {
         match self {
-            Self::Frame => colors.frame,
+            Self::Frame | Self::Wall => colors.frame,
             Self::Field => colors.background,
             Self::Fixation => colors.fixation,
             Self::Ball => colors.ball,
@@ -204,6 +212,50 @@ impl Piece {
             Self::Ghost => colors.accent,
             Self::Photodiode => Rgb::grey(255),
         }
+    }
+}
+
+/// Puts occluders and walls where the trial has them, in place of those of the trial before.
+fn furnish(
+    mut commands: Commands,
+    field: Res<Field>,
+    style: Res<SceneStyle>,
+    before: Query<Entity, With<Furniture>>,
+    mut meshes: ResMut<Assets<Mesh>>,
+    mut materials: ResMut<Assets<ColorMaterial>>,
+) {
+    for entity in &before {
+        commands.entity(entity).despawn();
+    }
+    let geometry = &field.0;
+    let half = FIELD_HALF_DEG;
+    let occluders = (geometry.occluders.iter()).map(|r| {
+        (
+            Piece::Occluder,
+            4.0,
+            [r.x0_deg, r.x1_deg, r.y0_deg, r.y1_deg],
+        )
+    });
+    let (low, high) = (geometry.wall_low_deg, geometry.wall_high_deg);
+    let walls = [(low - WALL_WIDTH_DEG, low), (high, high + WALL_WIDTH_DEG)];
+    let walls = (walls.into_iter().filter(|_| geometry.draw_walls))
+        .map(|(from, to)| (Piece::Wall, 1.5, [-half, half, from, to]));
+    let unit = meshes.add(Rectangle::new(1.0, 1.0));
+    for (piece, z, [left, right, lower, upper]) in occluders.chain(walls) {
+        let at = Vec3::new(
+            (0.5 * (left + right)) as f32,
+            (0.5 * (lower + upper)) as f32,
+            z,
+        );
+        let size = Vec3::new((right - left) as f32, (upper - lower) as f32, 1.0);
+        commands.spawn((
+            piece,
+            Furniture,
+            Mesh2d(unit.clone()),
+            MeshMaterial2d(materials.add(color(piece.color(&style.colors)))),
+            Transform::from_translation(at).with_scale(size),
+            Visibility::Hidden,
+        ));
     }
 }
 
@@ -260,6 +312,7 @@ fn take(
     mut showing: ResMut<Showing>,
     mut beside: ResMut<ShowingBeside>,
     mut paddle: ResMut<PaddleSize>,
+    mut field: ResMut<Field>,
 ) {
     let ghost = play
         .beside_shown
@@ -267,6 +320,11 @@ fn take(
         .map(|shown| shown.paddle_y_deg);
     beside.set_if_neq(ShowingBeside(ghost));
     paddle.0 = play.session.plan().rules.paddle;
+    if let Some(trial) = play.session.trial()
+        && field.0 != *trial.geometry()
+    {
+        field.0 = trial.geometry().clone();
+    }
     let shown = play.output.as_ref().and_then(|output| output.shown);
     showing.set_if_neq(Showing(shown));
 }
@@ -277,7 +335,7 @@ fn draw(
     beside: Res<ShowingBeside>,
     settings: Res<PlaySettings>,
     style: Res<SceneStyle>,
-    paddle: Res<PaddleSize>,
+    (paddle, field_of): (Res<PaddleSize>, Res<Field>),
     view: Res<View>,
     mut fading: ResMut<Fading>,
     mut pieces: Query<(
@@ -289,7 +347,8 @@ fn draw(
     mut materials: ResMut<Assets<ColorMaterial>>,
 ) {
     let shown = showing.0;
-    let ball = 2.0 * style.ball_radius_deg;
+    let ball = 2.0 * field_of.0.ball_radius_deg.unwrap_or(style.ball_radius_deg);
+    let plane = field_of.0.intercept_x_deg;
     let scene = shown.map(|s| s.scene).unwrap_or_default();
     let field = shown.is_some_and(|s| s.field);
     let (phase, at_ms) = shown.map_or((Phase::Done, 0.0), |s| (s.phase, s.at_ms));
@@ -317,7 +376,7 @@ fn draw(
         };
         let mut alpha = None;
         let visible = match piece {
-            Piece::Frame | Piece::Field => field,
+            Piece::Frame | Piece::Field | Piece::Wall => field,
             Piece::Fixation => scene.fixation,
             Piece::Ball => scene.ball.is_some_and(|at| {
                 place(at, Some((ball, ball)));
@@ -333,7 +392,7 @@ fn draw(
                     PaddleLook::Waiting => (Piece::PaddleWaiting, rule.width_deg),
                     PaddleLook::Full => (Piece::Paddle, rule.height_deg),
                 };
-                place((INTERCEPT_X_DEG, y), Some((rule.width_deg, height)));
+                place((plane, y), Some((rule.width_deg, height)));
                 if *piece == Piece::PaddleWaiting {
                     alpha = Some(f64::from(style.colors.waiting_alpha));
                 }
@@ -342,7 +401,7 @@ fn draw(
             // Narrower and to the right: it does not hide the person's own.
             Piece::Ghost => beside.0.is_some_and(|y| {
                 let (w, h) = (paddle.0.width_deg, paddle.0.height_deg);
-                place((INTERCEPT_X_DEG + 0.75 * w, y), Some((0.3 * w, h)));
+                place((plane + 0.75 * w, y), Some((0.3 * w, h)));
                 true
             }),
             Piece::Photodiode => {
@@ -445,6 +504,62 @@ mod tests {
             assert_eq!(at(Phase::Occluded, 2000.0, None), None);
             assert_eq!(at(Phase::Feedback, 2016.0, None), None);
         }
+    }
+
+    /// `(middle, size)` in degrees of each piece of a kind that is seen.
+    fn places(app: &mut App, piece: Piece) -> Vec<([f32; 2], [f32; 2])> {
+        let world = app.world_mut();
+        let mut pieces = world.query::<(&Piece, &Transform, &Visibility)>();
+        let mut found: Vec<_> = pieces
+            .iter(world)
+            .filter(|(of, _, seen)| **of == piece && **seen != Visibility::Hidden)
+            .map(|(_, at, _)| {
+                let (t, s) = (at.translation, at.scale);
+                ([t.x, t.y], [s.x, s.y])
+            })
+            .collect();
+        found.sort_by(|a, b| a.0[0].total_cmp(&b.0[0]));
+        found
+    }
+
+    #[test]
+    fn a_geometry_of_ones_own_stands_where_it_says() {
+        use mental_pong_game::task::geometry::Rect;
+        let mut app = scene(PlaySettings::default());
+        let mut see = |app: &mut App| seen(app, Piece::Occluder, Phase::Visible, 0.0, Some(1.0));
+        assert_eq!(see(&mut app), Some(1.0));
+        assert_eq!(
+            places(&mut app, Piece::Occluder),
+            [([7.5, 0.0], [5.0, 20.0])]
+        );
+        assert!(places(&mut app, Piece::Wall).is_empty());
+        let rect = |x0_deg, x1_deg| Rect {
+            x0_deg,
+            x1_deg,
+            y0_deg: -4.0,
+            y1_deg: 6.0,
+        };
+        app.world_mut().resource_mut::<Field>().0 = Geometry {
+            wall_low_deg: -6.0,
+            wall_high_deg: 7.0,
+            ball_radius_deg: Some(0.5),
+            occluders: vec![rect(-2.0, 0.0), rect(3.0, 8.0)],
+            intercept_x_deg: 8.5,
+            draw_walls: true,
+        };
+        assert_eq!(see(&mut app), Some(1.0));
+        let two = [([-1.0, 1.0], [2.0, 10.0]), ([5.5, 1.0], [5.0, 10.0])];
+        assert_eq!(places(&mut app, Piece::Occluder), two);
+        assert_eq!(places(&mut app, Piece::Ball), [([1.0, 2.0], [1.0, 1.0])]);
+        assert_eq!(places(&mut app, Piece::Wall).len(), 2);
+        // The published field again.
+        app.world_mut().resource_mut::<Field>().0 = Geometry::default();
+        assert_eq!(see(&mut app), Some(1.0));
+        assert_eq!(
+            places(&mut app, Piece::Occluder),
+            [([7.5, 0.0], [5.0, 20.0])]
+        );
+        assert_eq!(places(&mut app, Piece::Ball), [([1.0, 2.0], [0.4, 0.4])]);
     }
 
     #[test]

@@ -122,6 +122,19 @@ pub struct TruthFrame {
     pub visible: f64,
 }
 
+/// How a ball leaves its start.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Launch {
+    /// Start, degrees.
+    pub x0_deg: f64,
+    /// Start, degrees.
+    pub y0_deg: f64,
+    /// First heading, degrees of angle, 0 = right, up positive.
+    pub heading_deg: f64,
+    /// Speed, degrees per second.
+    pub speed_deg_per_s: f64,
+}
+
 /// A path that was given frame by frame.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Recorded {
@@ -145,7 +158,7 @@ pub struct SetCondition {
 
 impl SetCondition {
     /// A trial of the published table.
-    pub(super) fn published(trial: Condition, law: Law, rate_hz: f64) -> Self {
+    pub(crate) fn published(trial: Condition, law: Law, rate_hz: f64) -> Self {
         Self {
             id: trial.id.to_string(),
             rate_hz,
@@ -338,6 +351,28 @@ impl SetCondition {
     #[must_use]
     pub fn end_height_deg(&self) -> f64 {
         self.track().end().1
+    }
+
+    /// How the ball leaves its start; of a recorded path by its first two frames.
+    #[must_use]
+    pub fn launch(&self) -> Launch {
+        if let Some(start) = &self.start {
+            return Launch {
+                x0_deg: start.x0_deg(),
+                y0_deg: start.y0_deg(),
+                heading_deg: start.heading0_deg(),
+                speed_deg_per_s: start.speed_deg_per_s(),
+            };
+        }
+        let track = self.track();
+        let (x0_deg, y0_deg) = track.ball_deg(0).unwrap_or_default();
+        let (vx, vy) = track.velocity_deg_per_s(0);
+        Launch {
+            x0_deg,
+            y0_deg,
+            heading_deg: libm::atan2(vy, vx).to_degrees(),
+            speed_deg_per_s: libm::hypot(vx, vy),
+        }
     }
 
     /// The height at the interception plane that was given with a recorded path, degrees.

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 pub use bins::Binned;
-pub use condition::{Bounce, SetCondition, SetLaw, Track, TruthFrame};
+pub use condition::{Bounce, Launch, SetCondition, SetLaw, Track, TruthFrame};
 pub use identity::SetIdentity;
 pub use pictures::Pictures;
 pub use read::TableRules;
