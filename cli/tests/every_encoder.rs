@@ -10,7 +10,7 @@ use mental_pong_predictor::encoders::{
     Architecture, GaborPca, PixelPca, PublishedEncoder, ResnetConfig,
 };
 use mental_pong_predictor::weights::to_bytes;
-use mental_pong_study::read_layers;
+use mental_pong_study::read_latents;
 
 /// Every name of an encoder, in groups; one that the program does not know fails.
 const NAMES: [&str; 25] = [
@@ -113,16 +113,19 @@ fn predict(folder: &Path, name: &str, more: &[&str]) -> (usize, usize) {
     let ids = more.iter().position(|m| *m == "--ids").map(|k| more[k + 1]);
     let ids: Vec<&str> = ids.map_or_else(Vec::new, |ids| ids.split(',').collect());
     let set = ConditionSet::chosen(None, &ids).unwrap();
-    let layers = read_layers(&out, &set, false, &mut Vec::new()).unwrap();
-    let layer = layers.iter().find(|l| l.name == layer).unwrap();
-    for trial in &layer.trials {
-        let rows = || trial.latents.chunks_exact(trial.dim);
+    let latents = read_latents(&out, &set, false, &mut Vec::new()).unwrap();
+    let layer = latents.layer(layer).unwrap();
+    let units = latents.layers[layer].units;
+    for condition in &latents.conditions {
+        let values = &condition.layers[layer];
         assert!(
-            rows().any(|row| *row != trial.latents[..trial.dim]),
+            values
+                .chunks_exact(units)
+                .any(|row| *row != values[..units]),
             "{name}: every latent is the same"
         );
     }
-    (layer.trials.len(), layer.trials[0].dim)
+    (latents.conditions.len(), units)
 }
 
 #[test]

@@ -80,12 +80,15 @@ fn models(inputs: &Inputs, stage: &Stage<'_>) -> Vec<Row> {
                 rows.push(net(&short, Tested, &what, Net::Model(name)));
             }
             // Latents are of the study's own conditions.
-            Model::Latents { name, layer } if stage.main => rows.push(Row::new(
+            Model::Latents {
                 name,
-                Tested,
-                format!("layer {} of the latents that were given", layer.name),
-                Source::Given(layer),
-            )),
+                latents,
+                layer,
+            } if stage.main => {
+                let of = &latents.layers[layer].name;
+                let what = format!("layer {of} of the latents that were given");
+                rows.push(Row::new(name, Tested, what, Source::Given(latents, layer)));
+            }
             Model::Latents { .. } => {}
         }
     }

@@ -1,14 +1,16 @@
 //! The rows of a study, each made when an analysis first asks for it.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
+use mental_pong_predictor::latents::Latents;
 use mental_pong_predictor::observers::Observer;
 
 use super::Stage;
 use super::networks::Net;
 use crate::card::RowKind;
 use crate::error::{Error, Result};
-use crate::latents::Layer;
+use crate::latents::in_bins;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::controls::{constant_features, derangement, shuffle_conditions};
 use mental_pong_eval::decode::{HeldOut, OnlineDecoder, OnlineResult};
@@ -19,8 +21,8 @@ use mental_pong_eval::nulls::{self, Paths};
 pub(crate) enum Source {
     /// A network.
     Net(Net),
-    /// Latents that were given, by their place among the models.
-    Given(Layer),
+    /// A layer of latents that were given, by its place.
+    Given(Arc<Latents>, usize),
     /// Features that are there already: the recording's.
     Ready,
     /// A reference observer of the task's own stimuli.
@@ -108,9 +110,9 @@ impl Stage<'_> {
         let rows = || self.layout.conditions().iter();
         Ok(match &row.source {
             Source::Net(net) => self.networks(net, &row.name)?,
-            Source::Given(layer) => {
+            Source::Given(latents, layer) => {
                 let bins: Vec<Vec<usize>> = rows().map(|c| c.bins.clone()).collect();
-                layer.in_bins(&self.axis, &bins)?
+                in_bins(latents, *layer, &self.axis, &bins)?
             }
             Source::Ready => {
                 return Err(Error::invalid(
