@@ -115,15 +115,18 @@ fn predict(folder: &Path, name: &str, more: &[&str]) -> (usize, usize) {
     let set = ConditionSet::chosen(None, &ids).unwrap();
     let layers = read_layers(&out, &set, false, &mut Vec::new()).unwrap();
     let layer = layers.iter().find(|l| l.name == layer).unwrap();
-    let trials = layer.trials().unwrap();
-    for trial in trials {
-        let rows = || trial.latents.chunks_exact(trial.dim);
+    let (latents, layer) = layer.latents().unwrap();
+    let units = latents.layers[layer].units;
+    for condition in &latents.conditions {
+        let values = &condition.layers[layer];
         assert!(
-            rows().any(|row| *row != trial.latents[..trial.dim]),
+            values
+                .chunks_exact(units)
+                .any(|row| *row != values[..units]),
             "{name}: every latent is the same"
         );
     }
-    (trials.len(), trials[0].dim)
+    (latents.conditions.len(), units)
 }
 
 #[test]

@@ -39,6 +39,7 @@ from ._study import Result, evaluate
 from .records import Records, play
 
 if TYPE_CHECKING:
+    from . import brainscore as brainscore
     from . import gym as gym
     from . import records as records
     from . import torch as torch
@@ -66,7 +67,7 @@ __all__ = [
 ]
 
 #: Parts that need a package of their own, imported when they are asked for.
-_PARTS = ("gym", "torch")
+_PARTS = ("brainscore", "gym", "torch")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._error import Error
+from ._error import refused, shaped
 
 
 def plain(values: Any) -> Any:
@@ -24,19 +24,9 @@ def latents(values: Any) -> npt.NDArray[np.float32]:
     """``[condition, step, unit]`` float32. An array that is so already is taken as it is, whatever its order."""
     array = plain(values)
     if array.ndim != 3:
-        raise Error(
-            f"latents: expected [condition, step, unit], found {list(array.shape)}",
-            field="array",
-            expected="[condition, step, unit]",
-            found=str(list(array.shape)),
-        )
+        raise shaped("latents", "[condition, step, unit]", array.shape)
     if array.dtype.kind not in "fiub":
-        raise Error(
-            f"latents: expected numbers, found {array.dtype}",
-            field="array",
-            expected="numbers",
-            found=str(array.dtype),
-        )
+        raise refused("latents", "numbers", array.dtype)
     with np.errstate(over="ignore"):
         numbers: npt.NDArray[np.float32] = array.astype(np.float32, copy=False)
     return numbers
@@ -46,11 +36,5 @@ def times(values: Any, conditions: int, steps: int) -> npt.NDArray[np.float64]:
     """``[condition, step]`` float64; times of one condition are those of all."""
     array = plain(values).astype(np.float64, copy=False)
     if array.shape not in ((steps,), (conditions, steps)):
-        expected = f"[{steps} steps] or [{conditions} conditions, {steps} steps]"
-        raise Error(
-            f"time_ms: expected {expected}, found {list(array.shape)}",
-            field="time_ms",
-            expected=expected,
-            found=str(list(array.shape)),
-        )
+        raise shaped("time_ms", f"[{steps} steps] or [{conditions} conditions, {steps} steps]", array.shape)
     return np.ascontiguousarray(np.broadcast_to(array, (conditions, steps)))

@@ -45,3 +45,15 @@ class Error(ValueError):
 
 
 Error.__module__ = "mental_pong"
+
+
+def refused(field: str, expected: str, found: object, *, file: str | None = None) -> Error:
+    """The error of an argument, or of a `file`, that is not what it has to be."""
+    place = field if file is None else f"{file}: {field}"
+    message = f"{place}: expected {expected}, found {found}"
+    return Error(message, file=file, field=field, expected=expected, found=str(found))
+
+
+def shaped(field: str, expected: str, shape: tuple[int, ...]) -> Error:
+    """The error of an array of another shape."""
+    return refused(field, expected, list(shape))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from . import _native
 from ._arrays import plain
-from ._error import Error
+from ._error import refused, shaped
 from ._native import Latents, Stimuli
 
 Progress = Callable[[str, int, int], object]
@@ -52,7 +52,7 @@ def encode(
         For another number of latents than frames, or numbers of latents that change.
     """
     if batch < 1:
-        raise Error("batch: expected 1 or more", field="batch", expected="1 or more", found=str(batch))
+        raise refused("batch", "1 or more", batch)
     lengths = stimuli.n_frames
     array: npt.NDArray[np.float32] | None = None
     times = np.full((len(stimuli), int(lengths.max())), np.nan)
@@ -66,15 +66,9 @@ def encode(
             found = out.reshape(len(out), -1) if out.ndim else out
             units = found.shape[1] if found.ndim == 2 else 0
             if found.ndim != 2 or len(found) != len(clip) or (array is not None and units != array.shape[2]):
-                expected = f"[{len(clip)} frames, units]"
-                if array is not None:
-                    expected = f"[{len(clip)} frames, {array.shape[2]} units]"
-                raise Error(
-                    f"condition {stimulus.id}, frame {start}: expected {expected}, found {list(out.shape)}",
-                    field=f"condition {stimulus.id}, frame {start}",
-                    expected=expected,
-                    found=str(list(out.shape)),
-                )
+                wanted = "units" if array is None else array.shape[2]
+                field = f"condition {stimulus.id}, frame {start}"
+                raise shaped(field, f"[{len(clip)} frames, {wanted}]", out.shape)
             if array is None:
                 array = np.full((*times.shape, units), np.nan, dtype=np.float32)
             array[place, start : start + len(clip)] = found
@@ -130,13 +124,7 @@ def forecast(
         if first < last:
             out = plain(dynamics(array[place, :first], last - first))
             if out.shape != (last - first, array.shape[2]):
-                expected = f"[{last - first} steps, {array.shape[2]} units]"
-                raise Error(
-                    f"dynamics: expected {expected}, found {list(out.shape)}",
-                    field="dynamics",
-                    expected=expected,
-                    found=str(list(out.shape)),
-                )
+                raise shaped("dynamics", f"[{last - first} steps, {array.shape[2]} units]", out.shape)
             array[place, first:last] = out
         if progress is not None:
             progress("forecast", place + 1, len(seen))

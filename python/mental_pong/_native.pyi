@@ -1,3 +1,5 @@
+"""Types of the extension module; what its classes and functions are is said by their own documentation."""
+
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
@@ -13,27 +15,6 @@ _Progress = Callable[[str, int, int], object]
 
 @final
 class ConditionSet:
-    """Conditions with ids of their own, what flies in each, and the hash that names them.
-
-    Parameters
-    ----------
-    conditions : str, path, DataFrame, bytes or ConditionSet
-        The name of a built-in set (``primate79``, ``valid``, ``train``, ``all``, ``fresh400``), a stimulus folder, a CSV, or
-        such a table at hand: a row a condition (``id``, ``x0_deg``, ``y0_deg``, ``heading_deg``, ``speed_deg_per_s``, …) or
-        a row a frame (``id``, ``frame``, ``x_deg``, ``y_deg``, …).
-    ids : iterable, optional
-        Conditions of the set, in this order; it stays the same set by its hash.
-    law : {"design", "display"}, optional
-        Another law of motion.
-    name : str, optional
-        Another name.
-
-    Raises
-    ------
-    Error
-        Naming line and column of every bad cell.
-    """
-
     def __new__(
         cls,
         conditions: Any,
@@ -44,12 +25,6 @@ class ConditionSet:
     ) -> ConditionSet: ...
     @property
     def name(self) -> str: ...
-    @property
-    def spec(self) -> str | None: ...
-    @property
-    def narrowed_to(self) -> list[str] | None: ...
-    @property
-    def csv(self) -> bytes | None: ...
     @property
     def sha256(self) -> str: ...
     @property
@@ -216,6 +191,8 @@ class Recording:
     @property
     def ids(self) -> list[str] | None: ...
     @property
+    def conditions(self) -> ConditionSet | None: ...
+    @property
     def set_sha256(self) -> str | None: ...
     @property
     def set_name(self) -> str | None: ...
@@ -247,7 +224,7 @@ class Study:
     def write(self, folder: _Path) -> None: ...
 
 def evaluate(
-    files: Mapping[str, Any],
+    given: Mapping[str, Any],
     config: Mapping[str, Any],
     *,
     cache: _Path | None = None,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from . import _native
 from ._arrays import plain
-from ._error import Error
+from ._error import refused
 from ._native import ConditionSet
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Recording(_native.Recording):
         folder = tempfile.mkdtemp(prefix="mental_pong-")
         path = os.path.join(folder, "recording.npz")
         try:
-            np.savez(path, **arrays)  # type: ignore[arg-type]
+            np.savez(path, **arrays)  # type: ignore[arg-type]  # its stubs take the names for `allow_pickle`
             made = super().__new__(cls, path, conditions=conditions)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -152,7 +152,7 @@ class Recording(_native.Recording):
                 data[name] = (("unit", "condition", "bin"), values)
         if not data:
             found = ", ".join("/".join(kind) for kind in self.available)
-            raise Error(f"responses: found only {found}", field="responses", found=found)
+            raise refused("responses", f"{trials}/{population}", f"only {found}")
         n_bins = next(iter(data.values()))[1].shape[2]
         middle = self.first_bin_ms + (np.arange(n_bins) + 0.5) * self.bin_ms
         coords: dict[str, Any] = {"time_ms": ("bin", middle)}
@@ -160,6 +160,29 @@ class Recording(_native.Recording):
             coords["condition"] = self.ids
         about = {"set_name": self.set_name or "", "set_sha256": self.set_sha256 or ""}
         return xarray.Dataset(data, coords=coords, attrs=about)
+
+    def to_nwb(self, path: Path) -> None:
+        """Write the recording as a file of NWB (Neurodata Without Borders, HDF5).
+
+        Parameters
+        ----------
+        path : path
+            A name that ends in ``.nwb``.
+
+        Raises
+        ------
+        Error
+            For another ending, a file that is there already, or one that cannot be written.
+        """
+        if not os.fspath(path).endswith(".nwb"):
+            raise refused("path", "a name that ends in .nwb", os.fspath(path))
+        self.write(path)
+
+    def to_brainscore(self, trials: str = "occ", *, half: str = "full") -> Any:
+        """The mean responses as a ``NeuroidAssembly`` of Brain-Score; see :func:`mental_pong.brainscore.assembly`."""
+        from .brainscore import assembly
+
+        return assembly(self, trials, half=half)
 
     def to_rsatoolbox(self, epoch: str = "start_end_pad0", trials: str = "occ") -> Any:
         """The mean responses within a mask as an ``rsatoolbox.data.Dataset`` ``[condition, unit]``.

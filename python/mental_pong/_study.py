@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _native
-from ._error import Error
+from ._error import refused
 from ._native import ConditionSet, Latents, Predictor
 
 Progress = Callable[[str, int, int], object]
@@ -69,12 +69,7 @@ class Plots:
         table = self._result.table("over_time")
         known = sorted(table["quantity"].unique())
         if quantity not in known:
-            raise Error(
-                f"quantity: expected {', '.join(known)}, found {quantity}",
-                field="quantity",
-                expected=", ".join(known),
-                found=quantity,
-            )
+            raise refused("quantity", ", ".join(known), quantity)
         if ax is None:
             from matplotlib import pyplot
 
@@ -158,8 +153,7 @@ class Result:
             Naming the tables there are.
         """
         if name not in self.tables:
-            expected = ", ".join(self.tables)
-            raise Error(f"table: expected one of {expected}, found {name}", field="table", expected=expected, found=name)
+            raise refused("table", f"one of {', '.join(self.tables)}", name)
         import pandas
 
         return pandas.read_csv(io.StringIO(self._study.file(f"tables/{name}.csv")))
@@ -211,24 +205,6 @@ def _escaped(text: str) -> str:
     return html.escape(text)
 
 
-def _written(name: str, given: Any, folder: str) -> tuple[str, PathLike]:
-    """A model by the file that the library reads."""
-    if isinstance(given, Latents):
-        if given.source is not None:
-            return name, given.source
-        path = os.path.join(folder, f"{name}.npz")
-        given.write(path)
-        return name, path
-    if isinstance(given, str | os.PathLike):
-        return name, given
-    raise Error(
-        f"models: expected Latents or a file for {name}, found {type(given).__name__}",
-        field=f"models, {name}",
-        expected="Latents or a file",
-        found=type(given).__name__,
-    )
-
-
 def _tables(what: str, given: Any, folder: str) -> list[tuple[str, PathLike]]:
     """Behaviour by the files that the library reads."""
     if given is None:
@@ -245,28 +221,8 @@ def _tables(what: str, given: Any, folder: str) -> list[tuple[str, PathLike]]:
         elif isinstance(table, str | os.PathLike):
             out.append((name, table))
         else:
-            raise Error(
-                f"{what}: expected a DataFrame or a file for {name}, found {type(table).__name__}",
-                field=f"{what}, {name}",
-                expected="a DataFrame or a file",
-                found=type(table).__name__,
-            )
+            raise refused(f"{what}, {name}", "a DataFrame or a file", type(table).__name__)
     return out
-
-
-def _asked(conditions: Any, ids: Iterable[object], folder: str) -> tuple[str | None, list[str]]:
-    """A set by the name or file that the library opens, and the ids that narrow it."""
-    if conditions is None:
-        return None, [str(i) for i in ids]
-    if isinstance(conditions, str | os.PathLike):
-        return os.fspath(conditions), [str(i) for i in ids]
-    made = conditions if isinstance(conditions, ConditionSet) else ConditionSet(conditions)
-    wanted = [str(i) for i in ids] or made.narrowed_to or []
-    if made.spec is not None:
-        return made.spec, wanted
-    path = os.path.join(folder, f"{made.name}.csv")
-    Path(path).write_bytes(made.csv or b"")
-    return path, wanted
 
 
 def evaluate(
@@ -276,6 +232,7 @@ def evaluate(
     other_recording: _native.Recording | PathLike | None = None,
     behavior: Any = None,
     columns: str | None = None,
+    allow_missing: bool = False,
     attributes: Any = None,
     contact: PathLike | None = None,
     conditions: Any = None,
@@ -289,25 +246,28 @@ def evaluate(
 ) -> Result:
     """Hold models against what needs no simulation, against recordings and against behaviour.
 
-    It is ``mpong eval`` of the same inputs. What is at hand is read as the file that it would be written to, so that a card
-    can be verified: latents as ``NAME.npz`` (:meth:`Latents.write`), tables as ``NAME.csv``.
+    It is ``mpong eval`` of the same inputs. What is at hand stands in the card as the file that it would be written to, so
+    that the card can be verified: latents by the sha256 of the ``NAME.npz`` that :meth:`Latents.write` writes, tables by that
+    of ``NAME.csv``, a :class:`Recording` by that of its ``path``, with the way it was opened.
 
     Parameters
     ----------
     models : mapping of str to Latents or path, or iterable of str
         Latents by the names that the tables have for them, or names of predictors. Without any the bundled models.
     recording, other_recording : Recording or path, optional
-        The recording, and one of another animal on the same conditions.
+        The recording, and one of another animal on the same conditions, opened in the same way.
     behavior : DataFrame, path, or mapping of str to them, optional
         Trials of people or animals.
     columns : str, optional
         Columns of the trials by role, for example ``"condition=py_meta_index"``.
+    allow_missing : bool
+        Whether trials may be of few of the conditions, and those of others are left out.
     attributes : DataFrame or path, optional
         Attributes of rows.
     contact : path, optional
         Folder of object contact.
     conditions : ConditionSet, str, path or DataFrame, optional
-        The set, where it is not what the recording says, or ``primate79``.
+        The set, where it is not that of the recording or the latents, or ``primate79``.
     ids : iterable of str
         Conditions of the set.
     analyses : iterable of str
@@ -334,52 +294,43 @@ def evaluate(
     KeyboardInterrupt
         Within a second of Ctrl-C.
     """
+    names, latents = list(named), {}
+    if isinstance(models, Mapping):
+        latents = dict(models)
+    elif models is not None:
+        names = [*models, *names]
+    for name, model in latents.items():
+        if not isinstance(model, Latents | str | os.PathLike):
+            raise refused(f"models, {name}", "Latents or a file", type(model).__name__)
+    if any(isinstance(name, Predictor) for name in names):
+        raise refused("models", "names", "a Predictor; evaluate({name: predictor.latents(conditions)})")
+    if conditions is None and recording is None:
+        conditions = _common(latents.values())
+    if isinstance(conditions, str | os.PathLike):
+        conditions = os.fspath(conditions)
+    elif conditions is not None:
+        conditions = ConditionSet(conditions)
     with tempfile.TemporaryDirectory(prefix="mental_pong-") as folder:
-        names = list(named)
-        latents: list[tuple[str, PathLike]] = []
-        if isinstance(models, Mapping):
-            latents = [_written(name, given, folder) for name, given in models.items()]
-        elif models is not None:
-            names = [*models, *names]
-        if any(isinstance(name, Predictor) for name in names):
-            raise Error(
-                "models: expected names, found a Predictor; evaluate({name: predictor.latents(conditions)})",
-                field="models",
-                expected="names",
-                found="Predictor",
-            )
-        if conditions is None and recording is None:
-            conditions = _common(models)
-        spec, wanted = _asked(conditions, ids, folder)
-
-        def path(given: _native.Recording | PathLike | None) -> PathLike | None:
-            return given.path if isinstance(given, _native.Recording) else given
-
         of_rows = _tables("attributes", attributes, folder)
-        files = {
-            "conditions": spec,
-            "ids": wanted,
+        given = {
+            "conditions": conditions,
+            "ids": [str(i) for i in ids],
             "models": names,
             "no_models": no_models,
             "columns": columns,
-            "recording": path(recording),
-            "other_recording": path(other_recording),
-            "latents": latents,
+            "allow_missing": allow_missing,
+            "recording": recording,
+            "other_recording": other_recording,
+            "latents": list(latents.items()),
             "behavior": _tables("behavior", behavior, folder),
             "attributes": of_rows[0][1] if of_rows else None,
             "contact": contact,
         }
         config = {"analyses": list(analyses), **settings}
-        return Result(_native.evaluate(files, config, cache=cache, progress=progress))
+        return Result(_native.evaluate(given, config, cache=cache, progress=progress))
 
 
-def _common(models: Any) -> ConditionSet | None:
+def _common(models: Iterable[Any]) -> ConditionSet | None:
     """The set of latents that are not of the set a study takes by itself."""
-    if not isinstance(models, Mapping):
-        return None
-    sets = [given.set for given in models.values() if isinstance(given, Latents) and given.set is not None]
-    if not sets:
-        return None
-    first = sets[0]
-    plain = ConditionSet("primate79")
-    return None if first == plain else first
+    sets = [given.set for given in models if isinstance(given, Latents) and given.set is not None]
+    return sets[0] if sets and sets[0] != ConditionSet("primate79") else None

@@ -14,7 +14,7 @@ or ``"visible"``) and ``law`` (``"design"`` or ``"display"``); kind and law hold
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import gymnasium
 import numpy as np
@@ -24,8 +24,11 @@ from gymnasium.envs.registration import register, registry
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from ._error import Error
+from ._error import refused
 from ._native import ConditionSet, Environment
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["MentalPong", "MentalPongVector"]
 
@@ -47,7 +50,7 @@ _OPTIONS = ("condition", "kind", "law", "reset_mask")
 
 def _kind(kind: Any) -> bool:
     if kind not in ("occluded", "visible"):
-        raise Error(f"kind: expected occluded or visible, found {kind}", field="kind", expected="occluded or visible", found=str(kind))
+        raise refused("kind", "occluded or visible", kind)
     return bool(kind == "occluded")
 
 
@@ -55,22 +58,45 @@ def _options(options: Mapping[str, Any] | None) -> dict[str, Any]:
     given = dict(options or {})
     for name in given:
         if name not in _OPTIONS:
-            expected = ", ".join(_OPTIONS)
-            raise Error(f"options: expected {expected}, found {name}", field="options", expected=expected, found=name)
+            raise refused("options", ", ".join(_OPTIONS), name)
     return given
 
 
-def _spaces(observation: Observation, preset: str, env: Environment) -> spaces.Box:
-    if observation == "state":
-        return spaces.Box(_LOW, _HIGH, dtype=np.float32)
-    if observation == "pixels":
-        return spaces.Box(0, 255, shape=env.pixels(preset).shape[1:], dtype=np.uint8)
-    raise Error(
-        f"observation: expected state or pixels, found {observation}",
-        field="observation",
-        expected="state or pixels",
-        found=str(observation),
-    )
+class Task(TypedDict, total=False):
+    """What an environment is made with beside its conditions; see :class:`MentalPong`."""
+
+    law: str
+    kind: Kind
+    reward: str
+    still_frames: int
+    observation: Observation
+    preset: str
+
+
+class _Trials:
+    """What both environments are made of: the trials, and what is seen of them."""
+
+    def __init__(self, conditions: ConditionSet | str, n: int, autoreset: AutoresetMode, task: Task) -> None:
+        known: set[str] = set(Task.__annotations__)
+        for name in task:
+            if name not in known:
+                raise refused("MentalPong", ", ".join(sorted(known)), name)
+        self.env = Environment(
+            conditions,
+            n,
+            law=task.get("law", "display"),
+            occluded=_kind(task.get("kind", "occluded")),
+            reward=task.get("reward", "hit"),
+            still_frames=task.get("still_frames", 18),
+            autoreset=autoreset.value,
+        )
+        observation = task.get("observation", "state")
+        if observation not in ("state", "pixels"):
+            raise refused("observation", "state or pixels", observation)
+        self.preset = task.get("preset", "model224") if observation == "pixels" else None
+        self.space: spaces.Box = spaces.Box(_LOW, _HIGH, dtype=np.float32)
+        if self.preset is not None:
+            self.space = spaces.Box(0, 255, shape=self.env.pixels(self.preset).shape[1:], dtype=np.uint8)
 
 
 class MentalPong(gymnasium.Env[npt.NDArray[Any], np.int64]):
@@ -107,26 +133,13 @@ class MentalPong(gymnasium.Env[npt.NDArray[Any], np.int64]):
         self,
         conditions: ConditionSet | str = "primate79",
         *,
-        law: str = "display",
-        kind: Kind = "occluded",
-        reward: str = "hit",
-        still_frames: int = 18,
-        observation: Observation = "state",
-        preset: str = "model224",
         render_mode: str | None = None,
+        **task: Unpack[Task],
     ) -> None:
         self.render_mode = render_mode
-        self._env = Environment(
-            conditions,
-            1,
-            law=law,
-            occluded=_kind(kind),
-            reward=reward,
-            still_frames=still_frames,
-            autoreset="Disabled",
-        )
-        self._preset = preset if observation == "pixels" else None
-        self.observation_space = _spaces(observation, preset, self._env)
+        trials = _Trials(conditions, 1, AutoresetMode.DISABLED, task)
+        self._env, self._preset = trials.env, trials.preset
+        self.observation_space = trials.space
         self.action_space = spaces.Discrete(3)
         self._actions = np.zeros(1, dtype=np.int64)
         self._seeded = False
@@ -203,15 +216,10 @@ class MentalPongVector(VectorEnv[npt.NDArray[Any], npt.NDArray[np.int64], npt.ND
         num_envs: int = 1,
         conditions: ConditionSet | str = "primate79",
         *,
-        law: str = "display",
-        kind: Kind = "occluded",
-        reward: str = "hit",
-        still_frames: int = 18,
-        observation: Observation = "state",
-        preset: str = "model224",
         render_mode: str | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         copy: bool = True,
+        **task: Unpack[Task],
     ) -> None:
         super().__init__()
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -223,17 +231,9 @@ class MentalPongVector(VectorEnv[npt.NDArray[Any], npt.NDArray[np.int64], npt.ND
         self.render_mode = render_mode
         self.num_envs = num_envs
         self.copy = copy
-        self._env = Environment(
-            conditions,
-            num_envs,
-            law=law,
-            occluded=_kind(kind),
-            reward=reward,
-            still_frames=still_frames,
-            autoreset=self.autoreset_mode.value,
-        )
-        self._preset = preset if observation == "pixels" else None
-        self.single_observation_space = _spaces(observation, preset, self._env)
+        trials = _Trials(conditions, num_envs, self.autoreset_mode, task)
+        self._env, self._preset = trials.env, trials.preset
+        self.single_observation_space = trials.space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.single_action_space = spaces.Discrete(3)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -270,8 +270,7 @@ class MentalPongVector(VectorEnv[npt.NDArray[Any], npt.NDArray[np.int64], npt.ND
             places = list(range(self.num_envs))
         else:
             if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
-                expected = f"a bool array [{self.num_envs}]"
-                raise Error(f"reset_mask: expected {expected}", field="reset_mask", expected=expected, found=repr(mask))
+                raise refused("reset_mask", f"a bool array [{self.num_envs}]", repr(mask))
             places = np.flatnonzero(mask).tolist()
         if seed is None and not self._seeded:
             seed = int(np.random.default_rng().integers(2**62))
@@ -283,8 +282,7 @@ class MentalPongVector(VectorEnv[npt.NDArray[Any], npt.NDArray[np.int64], npt.ND
         else:
             seeds = [None if s is None else int(s) for s in seed]
             if len(seeds) != self.num_envs:
-                expected = f"{self.num_envs}, one for each environment"
-                raise Error(f"seed: expected {expected}, found {len(seeds)}", field="seed", expected=expected, found=str(len(seeds)))
+                raise refused("seed", f"{self.num_envs}, one for each environment", len(seeds))
         conditions: list[int | None] | None = None
         if given.get("condition") is not None:
             wanted = np.broadcast_to(np.asarray(given["condition"], dtype=np.int64), len(places))

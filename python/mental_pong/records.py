@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import _native
-from ._error import Error
+from ._error import refused
 
 Progress = Callable[[str, int, int], object]
 
@@ -60,12 +60,7 @@ def read(folder: str | os.PathLike[str]) -> Records:
     place = Path(folder)
     files = [place] if place.is_file() else sorted(place.rglob("*_beh.tsv"))
     if not files:
-        raise Error(
-            f"{place}: expected records of play (*_beh.tsv), found none",
-            file=str(place),
-            expected="*_beh.tsv",
-            found="none",
-        )
+        raise refused("records of play", "*_beh.tsv", "none", file=str(place))
     trials: list[dict[str, Any]] = []
     frames: list[dict[str, Any]] = []
     torn: list[str] = []

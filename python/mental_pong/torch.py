@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
-from ._error import Error
+from ._error import refused
 from ._native import Stimuli
 
 __all__ = ["StimulusDataset", "StimulusIterable"]
@@ -18,7 +18,7 @@ __all__ = ["StimulusDataset", "StimulusIterable"]
 def _clips(stimuli: Stimuli, clip: int | None) -> list[tuple[int, int, int]]:
     """Condition, first frame and last of every clip."""
     if clip is not None and clip < 1:
-        raise Error("clip: expected 1 or more", field="clip", expected="1 or more", found=str(clip))
+        raise refused("clip", "1 or more", clip)
     out = []
     for place, n in enumerate(stimuli.n_frames.tolist()):
         if clip is None:

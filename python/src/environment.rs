@@ -12,7 +12,30 @@ use crate::convert::named;
 use crate::error::{raised, refused};
 use crate::sets::set_of;
 
-/// Trials side by side; what a step gives is in arrays that stay where they are.
+/// Trials side by side; what a step gives is in arrays that stay where they are. :mod:`mental_pong.gym` gives it the form of
+/// Gymnasium.
+///
+/// Parameters
+/// ----------
+/// conditions : ConditionSet, str or path
+///     What a trial is drawn from: starts in the published field.
+/// n : int
+///     How many trials run at once.
+/// law : {"display", "design"}
+///     The law of motion; a step is a frame of it.
+/// occluded : bool
+///     Whether the ball is unseen from x = 5°.
+/// reward : {"hit", "closeness"}
+///     1 for a hit, or minus the distance of ball and paddle (degrees), when the ball arrives.
+/// still_frames : int
+///     Frames of the still ball before it moves.
+/// autoreset : {"SameStep", "NextStep", "Disabled"}
+///     When the next trial begins.
+///
+/// Raises
+/// ------
+/// Error
+///     For a condition or a setting that cannot be.
 #[pyclass(module = "mental_pong._native", name = "Environment")]
 pub(crate) struct PyEnvironment {
     env: VectorEnv,
@@ -115,7 +138,25 @@ impl PyEnvironment {
         Ok(made)
     }
 
-    /// Begins a trial in some environments: each with a seed and a condition of its own, where they are said.
+    /// Begin a trial in some environments.
+    ///
+    /// Parameters
+    /// ----------
+    /// places : sequence of int
+    ///     Which.
+    /// seeds : sequence of int or None, optional
+    ///     A seed for each place; None goes on with its stream.
+    /// conditions : sequence of int or None, optional
+    ///     A condition for each place; None draws one.
+    /// occluded : bool, optional
+    ///     For these trials and those after them.
+    /// law : {"display", "design"}, optional
+    ///     For these trials and those after them.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     For a place or a condition that is not there.
     #[pyo3(signature = (places, *, seeds=None, conditions=None, occluded=None, law=None))]
     fn reset(
         &mut self,
@@ -149,7 +190,22 @@ impl PyEnvironment {
         self.show(py)
     }
 
-    /// Holds each action, 0 down, 1 stay, 2 up, for a frame; gives the trials that ended: place, condition, hit, error.
+    /// Hold each action for a frame.
+    ///
+    /// Parameters
+    /// ----------
+    /// actions : array, shape (n,)
+    ///     int64: 0 down, 1 stay, 2 up.
+    ///
+    /// Returns
+    /// -------
+    /// list of (place, condition, hit, error_deg)
+    ///     The trials that ended; the error is paddle minus ball, degrees.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     For another number of actions, or another action.
     fn step(&mut self, py: Python<'_>, actions: PyReadonlyArray1<'_, i64>) -> PyResult<Vec<Ended>> {
         let given = actions.as_array();
         if given.len() != self.actions.len() {
@@ -179,29 +235,31 @@ impl PyEnvironment {
         Ok(self.env.episodes().iter().map(of).collect())
     }
 
-    /// Ball x, ball y, seen, paddle y of each environment.
+    /// ``[n, 4]`` float32: ball x, ball y, seen, paddle y, degrees; a ball that is not seen has x and y 0.
     #[getter]
     fn observations<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f32>> {
         self.observations.bind(py).clone()
     }
 
-    /// The same when the last trial of each ended.
+    /// ``[n, 4]`` float32: the same when the last trial of each ended.
     #[getter]
     fn finals<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f32>> {
         self.finals.bind(py).clone()
     }
 
+    /// ``[n]`` float32.
     #[getter]
     fn rewards<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f32>> {
         self.rewards.bind(py).clone()
     }
 
+    /// ``[n]`` bool: whether the trial ended in this step.
     #[getter]
     fn terminated<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
         self.terminated.bind(py).clone()
     }
 
-    /// The conditions that run.
+    /// ``[n]`` int64: the conditions that run.
     #[getter]
     fn condition_ids<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
         let ids: Vec<i64> = self
@@ -213,13 +271,28 @@ impl PyEnvironment {
         ids.into_pyarray(py)
     }
 
-    /// Whether the ball is hidden at the end of the trials that run.
+    /// ``[n]`` bool: whether the ball is hidden at the end of the trials that run.
     #[getter]
     fn occluded<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
         self.env.occluded().into_pyarray(py)
     }
 
     /// What each environment shows as a picture.
+    ///
+    /// Parameters
+    /// ----------
+    /// preset : {"model224", "rnn100", "display"}
+    ///     Kind of picture.
+    ///
+    /// Returns
+    /// -------
+    /// array, shape (n, y, x, channel)
+    ///     uint8; without the last axis for grey presets.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     For an unknown preset.
     #[pyo3(signature = (preset="model224"))]
     fn pixels<'py>(
         &mut self,

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mental_pong_base::Monitor;
+use mental_pong_base::files::sha256_hex;
 use mental_pong_game::task::{ConditionSet, SetIdentity};
 use mental_pong_predictor::device::device;
 use mental_pong_predictor::latents::{
-    Cache, ConditionLatents, Extent, Format, GivenLatents, LatentsFile, LatentsWriter, Layers,
-    OfSet, continuation, forecast as go_on, n_visible,
+    Cache, ConditionLatents, Extent, GivenLatents, LatentsFile, LayerInfo, Layers, OfSet,
+    continuation, forecast as go_on, n_visible,
 };
 use mental_pong_predictor::predictor::{Choices, PredictorSpec};
 use mental_pong_predictor::{Null, Predictor, latents};
@@ -25,6 +26,36 @@ use crate::sets::{PySet, set_of};
 use crate::work::work;
 
 /// Latents of conditions: one array, checked when it is made.
+///
+/// Parameters
+/// ----------
+/// array : array, shape (condition, step, unit)
+///     Numbers of NumPy, PyTorch (bfloat16 too) or JAX. A float32 array is kept where it is, whatever its order; others are
+///     converted to float32. NaN is allowed in padding alone.
+/// ids : iterable, optional
+///     The conditions; those of `conditions`, in its order, without it.
+/// time_ms : array, shape (step,) or (condition, step), optional
+///     When each step stands, milliseconds from motion onset, increasing; NaN is padding. The set's frames without it.
+/// conditions : ConditionSet, str or path, optional
+///     Whose conditions they are. Without it nothing can be evaluated or written.
+/// n_steps : sequence of int, optional
+///     Steps of each condition that are no padding.
+/// layer : str
+///     Name of the layer.
+///
+/// Raises
+/// ------
+/// Error
+///     Naming condition, step and unit of a value that is no number; for times that do not increase or are not the set's clock
+///     (seconds, another zero); for ids that are not in the set, or there twice.
+///
+/// Examples
+/// --------
+/// >>> import mental_pong as mp, numpy as np
+/// >>> one = mp.ConditionSet("primate79", ids=["29337"])
+/// >>> frames = mp.Stimuli(one).n_frames[0]
+/// >>> mp.Latents(np.ones((1, frames, 3), dtype=np.float32), conditions=one).dead_units
+/// 3
 #[pyclass(frozen, module = "mental_pong", name = "Latents")]
 pub(crate) struct PyLatents {
     array: Py<PyArray3<f32>>,
@@ -51,6 +82,11 @@ fn rows_of(
             Ok(row.iter().copied().collect())
         })
     })
+}
+
+/// What a file of latents says of where it is from.
+fn about() -> serde_json::Value {
+    serde_json::json!({"made_by": "mental_pong"})
 }
 
 impl PyLatents {
@@ -86,15 +122,15 @@ impl PyLatents {
         let padded = found.padded(layer);
         let shape = padded.shape;
         let array = padded.values.into_pyarray(py).reshape(shape)?;
+        let info = found.layers[layer].clone();
         let given = GivenLatents {
-            name: found.layers[layer].name.clone(),
-            layer: found.layers[layer].name.clone(),
-            shape,
+            name: info.name.clone(),
+            shape: [shape[0], shape[1]],
+            layers: vec![(info, rows_of(&array))],
             ids: Some(found.conditions.iter().map(|c| c.id.clone()).collect()),
             per_step: padded.per_step,
             n_steps: Some(padded.n_steps),
             set: found.set.clone(),
-            rows: rows_of(&array),
         };
         let file = LatentsFile::given(given, Some(&set.set)).map_err(raised)?;
         Self::checked(py, array, file, Some(set.clone()), None)
@@ -121,6 +157,31 @@ impl PyLatents {
     fn identity(&self, file: &LatentsFile) -> Option<SetIdentity> {
         let said = self.set.as_ref().map(|set| set.set.identity());
         said.or_else(|| file.identity().cloned())
+    }
+
+    /// All of it for a study, with the hash of the `.npz` that [`PyLatents::write`] would write; or the file that it was read from.
+    pub(crate) fn held(
+        &self,
+        py: Python<'_>,
+    ) -> PyResult<Result<(Arc<latents::Latents>, String), PathBuf>> {
+        if let Some(source) = &self.source {
+            return Ok(Err(source.clone()));
+        }
+        let of = self.of_set()?;
+        let held = py.detach(|| -> Result<_, mental_pong_predictor::Error> {
+            let whole = self.whole()?;
+            let sha256 = sha256_hex(&whole.npz(&of, &about())?);
+            Ok((Arc::new(whole), sha256))
+        });
+        Ok(Ok(held.map_err(raised)?))
+    }
+
+    fn of_set(&self) -> PyResult<OfSet> {
+        let set = self.known()?;
+        Ok(OfSet {
+            identity: set.identity(),
+            rate_hz: set.rate_hz(),
+        })
     }
 
     /// The set that they are of.
@@ -177,20 +238,43 @@ impl PyLatents {
         };
         let given = GivenLatents {
             name: "latents".into(),
-            layer: layer.into(),
-            shape: [n, steps, units],
+            shape: [n, steps],
+            layers: vec![(
+                LayerInfo {
+                    name: layer.into(),
+                    units,
+                },
+                rows_of(&array),
+            )],
             ids,
             per_step,
             n_steps,
             set: part.as_ref().map(|part| part.set.identity()),
-            rows: rows_of(&array),
         };
         let of = part.as_ref().map(|part| &part.set);
         let file = LatentsFile::given(given, of).map_err(raised)?;
         Self::checked(py, array, file, part, None)
     }
 
-    /// Reads a layer of a file of latents.
+    /// Read a layer of a file of latents.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : path
+    ///     ``.npz``, ``.npy``, safetensors, HDF5, NetCDF, Zarr, Parquet or PyTorch, known by its content.
+    /// conditions : ConditionSet, str or path, optional
+    ///     Whose conditions they are; needed where the file does not say, checked where it does.
+    /// layer : str, optional
+    ///     Which layer; the first without it.
+    ///
+    /// Returns
+    /// -------
+    /// Latents
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     Naming file, field, what was expected and what was found.
     #[staticmethod]
     #[pyo3(signature = (path, *, conditions=None, layer=None))]
     fn open(
@@ -220,27 +304,31 @@ impl PyLatents {
         })
     }
 
-    /// The array, the same object each time.
+    /// ``[condition, step, unit]`` float32, the same object each time.
     #[getter]
     fn array<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray3<f32>> {
         self.array.bind(py).clone()
     }
 
+    /// The conditions that they are of, None where nobody said.
     #[getter]
     fn set(&self) -> Option<PySet> {
         self.set.clone()
     }
 
+    /// Name of the layer.
     #[getter]
     fn layer(&self) -> &str {
         &self.extent.name
     }
 
+    /// The conditions, in the order of the array.
     #[getter]
     fn ids(&self) -> Vec<String> {
         self.file().ids().to_vec()
     }
 
+    /// ``[condition, step]`` float64: milliseconds from motion onset, NaN in padding.
     #[getter]
     fn time_ms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let file = self.file();
@@ -254,6 +342,7 @@ impl PyLatents {
         times.into_pyarray(py).reshape([n, steps])
     }
 
+    /// ``[condition]`` int64: steps that are no padding.
     #[getter]
     fn n_steps<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
         let file = self.file();
@@ -263,7 +352,7 @@ impl PyLatents {
         n.into_pyarray(py)
     }
 
-    /// Steps before the ball is wholly hidden.
+    /// ``[condition]`` int64: steps before the ball is wholly hidden. :class:`Error` without a set.
     #[getter]
     fn n_visible<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let (set, file) = (self.known()?, self.file());
@@ -274,57 +363,64 @@ impl PyLatents {
         Ok(n.into_pyarray(py))
     }
 
+    /// Units that have the same value everywhere.
     #[getter]
     fn dead_units(&self) -> usize {
         self.extent.dead_units
     }
 
+    /// Smallest and largest value.
     #[getter]
     fn range(&self) -> (f64, f64) {
         let [low, high] = self.extent.range;
         (low, high)
     }
 
+    /// The hash of the set that they are of.
     #[getter]
     fn set_sha256(&self) -> Option<String> {
         self.identity(&self.file()).map(|set| set.sha256)
     }
 
+    /// The file that they were read from, where they are all of it.
     #[getter]
     fn source(&self) -> Option<PathBuf> {
         self.source.clone()
     }
 
-    /// What they were understood as.
+    /// What they were understood as, as ``mpong latents check`` says it.
+    ///
+    /// Returns
+    /// -------
+    /// dict
+    ///     ``format``, ``set``, ``conditions``, ``steps``, ``times_ms``, ``step_ms``, ``layers`` (of each ``dead_units``, ``range``,
+    ///     ``best_lag_ms``: the lag at which the visible ball is read best) and ``warnings``.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     Without a set.
     fn check<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let set = self.known()?;
         let check = py.detach(|| self.file().check(set)).map_err(raised)?;
         object(py, &check)
     }
 
-    /// Writes them as the name of the file says.
+    /// Write them to a file, whole or not at all, with a ``.json`` beside it. The same latents give the same bytes.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : path
+    ///     A name that ends in ``.npz``, ``.safetensors``, ``.nc`` or ``.zarr``.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     For another ending, latents without a set, or a file that cannot be written.
     fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        let of = OfSet {
-            identity: self.known()?.identity(),
-            rate_hz: self.known()?.rate_hz(),
-        };
-        py.detach(|| -> Result<(), mental_pong_predictor::Error> {
-            let found = self.whole()?;
-            let about = serde_json::json!({"made_by": "mental_pong"});
-            // No other work: what an earlier call left unfinished may be of other values.
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            let work = serde_json::json!({
-                "process": std::process::id(),
-                "at_ns": now.map_or(0, |d| d.as_nanos() as u64),
-            });
-            let format = Format::of(&path)?;
-            let mut writer = LatentsWriter::new(&path, format, &found.layers, &work)?;
-            for condition in &found.conditions {
-                writer.push(condition)?;
-            }
-            writer.finish(&of, &about)
-        })
-        .map_err(raised)
+        let of = self.of_set()?;
+        py.detach(|| self.whole()?.write(&path, &of, &about()))
+            .map_err(raised)
     }
 
     fn __len__(&self) -> usize {
@@ -348,7 +444,7 @@ impl PyLatents {
     }
 }
 
-/// Goes on from the visible steps of latents.
+/// Go on from the visible steps of latents; :func:`mental_pong.forecast` takes callables too.
 #[pyfunction]
 #[pyo3(signature = (latents, dynamics, *, progress=None))]
 pub(crate) fn forecast(
@@ -382,13 +478,39 @@ pub(crate) fn forecast(
     }
 }
 
-/// Every name that a predictor can have.
+/// Every name that a :class:`Predictor` can have.
+///
+/// Returns
+/// -------
+/// list of str
 #[pyfunction]
 pub(crate) fn predictor_names() -> Vec<&'static str> {
     Predictor::names()
 }
 
 /// An encoder, perhaps dynamics, and the protocol they are run by.
+///
+/// Parameters
+/// ----------
+/// model : str or path
+///     A name (:func:`predictor_names`), or a file of weights.
+/// weights : path, optional
+///     Weights of a published encoder.
+/// encoder : path, optional
+///     Weights of the encoder that dynamics in `model` are for.
+/// dynamics : {"identity", "inertia", "gru", "lstm", "ctrnn", …}, optional
+///     How latents go on.
+/// dynamics_weights : path, optional
+///     Their weights.
+/// random_weights : int, optional
+///     A seed: untrained weights in their place.
+/// progress : callable, optional
+///     Called with stage, done and total.
+///
+/// Raises
+/// ------
+/// Error
+///     For an unknown name, with a guess; for missing, unexpected or mis-shaped weights, naming file and tensor.
 #[pyclass(frozen, module = "mental_pong", name = "Predictor")]
 pub(crate) struct PyPredictor {
     predictor: Arc<Predictor>,
@@ -426,27 +548,47 @@ impl PyPredictor {
         })
     }
 
+    /// Its name.
     #[getter]
     fn name(&self) -> &str {
         self.predictor.name()
     }
 
+    /// Length of a latent vector.
     #[getter]
     fn units(&self) -> usize {
         self.predictor.encoder().latent_dim()
     }
 
+    /// Whether it forecasts, or encodes alone.
     #[getter]
     fn has_dynamics(&self) -> bool {
         self.predictor.has_dynamics()
     }
 
+    /// Where its parts come from: files, hashes, sources.
     #[getter]
     fn provenance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         object(py, self.predictor.provenance())
     }
 
     /// The same without what was learned.
+    ///
+    /// Parameters
+    /// ----------
+    /// name : {"inertia", "no-dynamics", "random-weights", "upper-visible"}
+    ///     Which null.
+    /// seed : int
+    ///     Of random weights.
+    ///
+    /// Returns
+    /// -------
+    /// Predictor
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     For another name, or a null that this predictor cannot have.
     #[pyo3(signature = (name, *, seed=1))]
     fn null(&self, name: &str, seed: u64) -> PyResult<Self> {
         let all = [
@@ -464,7 +606,30 @@ impl PyPredictor {
         })
     }
 
-    /// Runs it over a set.
+    /// Run it over a set.
+    ///
+    /// Parameters
+    /// ----------
+    /// conditions : ConditionSet, Stimuli, str, path or DataFrame
+    ///     The set; of stimuli theirs. Frames are drawn as the encoder wants them.
+    /// layer : {"encoder", "dynamics"}, optional
+    ///     Latents of every frame, or of the visible ones followed by the forecast; the forecast, if there is one, without it.
+    /// cache : path, optional
+    ///     Folder in which encoded frames are kept.
+    /// progress : callable, optional
+    ///     Called with stage, conditions done and conditions in all.
+    ///
+    /// Returns
+    /// -------
+    /// Latents
+    ///     ``[condition, step, unit]``.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     For a layer or a set that it cannot have.
+    /// KeyboardInterrupt
+    ///     Within a second of Ctrl-C.
     #[pyo3(signature = (conditions, *, layer=None, cache=None, progress=None))]
     fn latents(
         &self,

@@ -24,7 +24,17 @@ use std::ffi::OsString;
 
 use pyo3::prelude::*;
 
-/// Runs the command line `mpong` and gives its exit code.
+/// Run the command line ``mpong`` and give its exit code.
+///
+/// Parameters
+/// ----------
+/// arguments : sequence of str or path
+///     The name of the program, and what follows it.
+///
+/// Returns
+/// -------
+/// int
+///     0 done, 1 a check said no, 2 wrong usage, 3 internal error, 4 the machine refused, 75 stopped and resumable.
 #[pyfunction]
 fn command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| mental_pong::main(arguments))

@@ -21,14 +21,14 @@ use crate::work::work;
 
 type Table<'py> = (Bound<'py, PyAny>, Option<String>);
 
-/// The rows of a `*_beh.tsv`, and what was torn after them.
+/// The rows of a ``*_beh.tsv``, and what was torn after them; see :func:`mental_pong.records.read`.
 #[pyfunction]
 pub(crate) fn read_trials(py: Python<'_>, path: PathBuf) -> PyResult<Table<'_>> {
     let read = py.detach(|| trials_of(path)).map_err(raised)?;
     Ok((object(py, &read.rows)?, read.torn))
 }
 
-/// The rows of a `*_frames.tsv` or `*_frames.parquet`, and what was torn after them.
+/// The rows of a ``*_frames.tsv`` or ``*_frames.parquet``, and what was torn after them.
 #[pyfunction]
 pub(crate) fn read_frames(py: Python<'_>, path: PathBuf) -> PyResult<Table<'_>> {
     let read = py.detach(|| frames_of(path)).map_err(raised)?;
@@ -76,7 +76,7 @@ fn schedule_of(given: Option<&Bound<'_, PyAny>>) -> PyResult<Schedule> {
         .map_err(|e| refused("schedule", "a path, or fields of a schedule", e.to_string()))
 }
 
-/// A session that an agent plays on a fixed clock: rows of trials, rows of frames, and the summary.
+/// A session that an agent plays on a fixed clock; see :func:`mental_pong.play`.
 #[pyfunction]
 #[pyo3(signature = (agent, schedule=None, *, name=None, out=None, subject="01", session="01", hz=60.0, progress=None))]
 pub(crate) fn play<'py>(

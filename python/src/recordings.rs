@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use mental_pong_eval::error::Error as EvalError;
 use mental_pong_eval::recordings::arrays::RateUnit;
-use mental_pong_eval::recordings::dmfc::{Half, Opening, Population, Recording, TrialType};
+use mental_pong_eval::recordings::dmfc::{Half, Population, Recording, TrialType};
 use mental_pong_eval::recordings::info::Info;
 use mental_pong_eval::recordings::mapping::Mapping;
 use mental_pong_eval::recordings::simulate::{self as simulated, Settings};
 use mental_pong_eval::recordings::{Missing, export};
 use mental_pong_game::task::ConditionSet;
+use mental_pong_study::Reading;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -17,14 +18,24 @@ use pythonize::depythonize;
 
 use crate::convert::object;
 use crate::error::{raised, refused};
-use crate::sets::set_of;
+use crate::sets::{PySet, set_of};
 use crate::work::work;
 
-/// Trial-averaged responses of units, and what they are of.
+/// Trial-averaged responses of units, and what they are of; :class:`mental_pong.Recording` has the documentation.
 #[pyclass(frozen, module = "mental_pong", name = "Recording", subclass)]
 pub(crate) struct PyRecording {
-    recording: Recording,
-    path: PathBuf,
+    pub(crate) recording: Recording,
+    pub(crate) path: PathBuf,
+    /// How it was read.
+    pub(crate) reading: Reading,
+    /// The conditions that it was said to be of.
+    said: Option<PySet>,
+}
+
+impl PyRecording {
+    pub(crate) fn said(&self) -> Option<PySet> {
+        self.said.clone()
+    }
 }
 
 fn trial_type(name: &str) -> PyResult<TrialType> {
@@ -93,9 +104,8 @@ impl PyRecording {
             Some(given) => mapping_of(given)?,
             None => Mapping::default(),
         };
-        let opening = Opening {
+        let reading = Reading {
             mapping,
-            conditions: conditions.map(set_of).transpose()?.map(|s| s.set),
             missing: match missing {
                 "refuse" => Missing::Refuse,
                 "drop-units" => Missing::DropUnits,
@@ -108,58 +118,87 @@ impl PyRecording {
             },
             rebin_ms,
             response_unit: response_unit.map(unit_of).transpose()?,
-            ..Opening::default()
+            ..Reading::default()
         };
+        let said = conditions.map(set_of).transpose()?;
+        let opening = reading.opening(said.as_ref().map(|said| said.set.clone()));
         let from = path.clone();
         let recording = work(py, progress, move |monitor| {
             Recording::open_as(&from, &opening, monitor)
         })?;
-        Ok(Self { recording, path })
+        Ok(Self {
+            recording,
+            path,
+            reading,
+            said,
+        })
     }
 
+    /// The file that it was read from. Of a recording of arrays it is there as long as the object: copy it to keep it.
     #[getter]
     fn path(&self) -> PathBuf {
         self.path.clone()
     }
 
-    /// What it holds.
+    /// What it holds, as ``mpong recordings info --json`` says it.
     #[getter]
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let info = py.detach(|| Info::of(&self.recording)).map_err(raised)?;
         object(py, &info)
     }
 
+    /// The conditions, in the order of the arrays.
     #[getter]
     fn ids(&self) -> Option<Vec<String>> {
         self.recording.condition_ids().map(<[String]>::to_vec)
     }
 
+    /// The conditions as a :class:`ConditionSet`, None where nobody said whose they are.
+    #[getter]
+    fn conditions(&self) -> PyResult<Option<PySet>> {
+        let Some(set) = self.recording.set() else {
+            return Ok(None);
+        };
+        let found = || PySet::found(set.clone());
+        let of = self.said.clone().unwrap_or_else(found);
+        match self.recording.condition_ids() {
+            Some(ids) => of.narrowed(ids).map(Some),
+            None => Ok(Some(of)),
+        }
+    }
+
+    /// The hash of the set that the conditions are of.
     #[getter]
     fn set_sha256(&self) -> Option<&str> {
         self.recording.set().map(ConditionSet::sha256)
     }
 
+    /// The name of the set that the conditions are of.
     #[getter]
     fn set_name(&self) -> Option<&str> {
         self.recording.set().map(ConditionSet::name)
     }
 
+    /// Length of a bin, milliseconds.
     #[getter]
     fn bin_ms(&self) -> f64 {
         self.recording.axis().bin_ms
     }
 
+    /// Left edge of bin 0, milliseconds from motion onset.
     #[getter]
     fn first_bin_ms(&self) -> f64 {
         self.recording.axis().first_bin_ms
     }
 
+    /// Whether the data are invented, None where the file does not say.
     #[getter]
     fn synthetic(&self) -> Option<bool> {
         self.recording.synthetic()
     }
 
-    /// What responses there are: trials, population, half.
+    /// What responses there are: trials (``occ``, ``vis``), population (``all``, ``reliable``, a number of factors), half (``full``,
+    /// ``sh1``, ``sh2``).
     #[getter]
     fn available(&self) -> Vec<(&'static str, String, &'static str)> {
         let half = |half| match half {
@@ -179,6 +218,25 @@ impl PyRecording {
     }
 
     /// Responses of a kind.
+    ///
+    /// Parameters
+    /// ----------
+    /// trials : {"occ", "vis"}
+    ///     Trials with the occluder, or without.
+    /// population : {"all", "reliable"} or int, optional
+    ///     Which units, or how many factors; all units without it.
+    /// half : {"full", "sh1", "sh2"}
+    ///     Mean over all trials, or over one half of them.
+    ///
+    /// Returns
+    /// -------
+    /// array, shape (unit, condition, bin)
+    ///     float64, spikes/ms; NaN where a bin is beyond the trial.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     For a kind that is not there.
     #[pyo3(signature = (trials="occ", *, population=None, half="full"))]
     fn responses<'py>(
         &self,
@@ -199,6 +257,15 @@ impl PyRecording {
     }
 
     /// Names of the masks.
+    ///
+    /// Parameters
+    /// ----------
+    /// trials : {"occ", "vis"}
+    ///     Which trials.
+    ///
+    /// Returns
+    /// -------
+    /// list of str
     #[pyo3(signature = (trials="occ"))]
     fn masks(&self, trials: &str) -> PyResult<Vec<String>> {
         let names = self.recording.mask_names(trial_type(trials)?);
@@ -206,6 +273,23 @@ impl PyRecording {
     }
 
     /// A mask.
+    ///
+    /// Parameters
+    /// ----------
+    /// name : str
+    ///     Which (:meth:`masks`): ``start_end_pad0`` from motion onset to the end, ``occ_end_pad0`` while the ball is hidden, …
+    /// trials : {"occ", "vis"}
+    ///     Which trials.
+    ///
+    /// Returns
+    /// -------
+    /// array, shape (condition, bin)
+    ///     bool.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     For a name that is not there.
     #[pyo3(signature = (name, trials="occ"))]
     fn mask<'py>(
         &self,
@@ -221,7 +305,16 @@ impl PyRecording {
         mask.as_slice().to_vec().into_pyarray(py).reshape(shape)
     }
 
-    /// Units that are reliable.
+    /// ``[unit]`` int64: places of the units that the file calls reliable, None where it says nothing.
+    ///
+    /// Parameters
+    /// ----------
+    /// trials : {"occ", "vis"}
+    ///     Which trials.
+    ///
+    /// Returns
+    /// -------
+    /// array or None
     #[pyo3(signature = (trials="occ"))]
     fn reliable<'py>(
         &self,
@@ -235,7 +328,17 @@ impl PyRecording {
         }))
     }
 
-    /// Writes it as the name says.
+    /// Write it to a file.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : path
+    ///     A name that ends in ``.npz``, ``.nc``, ``.zarr``, ``.parquet`` or ``.nwb``; any other is a folder of arrays.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     For a path that is there already, or cannot be written.
     fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         py.detach(|| export::write(&self.recording, &path))
             .map_err(raised)
@@ -255,7 +358,7 @@ impl PyRecording {
     }
 }
 
-/// Simulates a recording into a file and gives the path of its truth.
+/// Simulate a recording into a file and give the path of its truth; see :func:`mental_pong.simulate`.
 #[pyfunction]
 #[pyo3(signature = (path, conditions, settings))]
 pub(crate) fn simulate(

@@ -22,6 +22,35 @@ enum Origin {
 }
 
 /// Conditions with ids of their own, what flies in each, and the hash that names them.
+///
+/// Parameters
+/// ----------
+/// conditions : str, path, DataFrame, bytes or ConditionSet
+///     The name of a built-in set (``primate79``, ``valid``, ``train``, ``all``, ``fresh400``), a stimulus folder, a CSV, or such
+///     a table at hand: a row a condition (``id``, ``x0_deg``, ``y0_deg``, ``heading_deg``, ``speed_deg_per_s``, …) or a row a
+///     frame (``id``, ``frame``, ``x_deg``, ``y_deg``, …).
+/// ids : iterable, optional
+///     Conditions of the set, in this order; it stays the same set by its hash.
+/// law : {"design", "display"}, optional
+///     Another law of motion: as the stimuli were designed (24 frames a second), or as they were shown (60).
+/// name : str, optional
+///     Another name.
+///
+/// Raises
+/// ------
+/// Error
+///     For an unknown name, with a guess; naming line and column of every bad cell of a table.
+///
+/// Notes
+/// -----
+/// The published conditions are those of Rajalingham et al. (2022, 2025), computed by their generator and not read from a file.
+/// Two sets are equal where hash and ids are.
+///
+/// Examples
+/// --------
+/// >>> import mental_pong as mp
+/// >>> mp.ConditionSet("primate79", ids=[29337]).ids
+/// ['29337']
 #[pyclass(frozen, module = "mental_pong", name = "ConditionSet", from_py_object)]
 #[derive(Clone, Debug)]
 pub(crate) struct PySet {
@@ -58,8 +87,10 @@ impl PySet {
         law: Option<&str>,
         name: Option<&str>,
     ) -> PyResult<Self> {
-        let (origin, set) = if let Ok(set) = conditions.extract::<Self>() {
-            (set.origin.clone(), set.set)
+        let mut before = (None, None, None);
+        let (origin, set) = if let Ok(given) = conditions.extract::<Self>() {
+            before = (given.ids, given.law, given.name);
+            (given.origin, given.set)
         } else if conditions.hasattr("to_csv")? {
             let keywords = PyDict::new(conditions.py());
             keywords.set_item("index", false)?;
@@ -82,7 +113,7 @@ impl PySet {
             ));
         };
         let (set, ids) = match ids {
-            None => (set, None),
+            None => (set, before.0),
             Some(ids) => {
                 let ids = text_of(ids)?;
                 (set.narrowed(&ids).map_err(raised)?, Some(ids))
@@ -100,8 +131,8 @@ impl PySet {
             set,
             origin,
             ids,
-            law: law.map(str::to_owned),
-            name: name.map(str::to_owned),
+            law: law.map(str::to_owned).or(before.1),
+            name: name.map(str::to_owned).or(before.2),
         })
     }
 
@@ -111,31 +142,7 @@ impl PySet {
         self.set.name()
     }
 
-    /// The name or path that it was opened by; none for one from a table at hand.
-    #[getter]
-    fn spec(&self) -> Option<&str> {
-        match &self.origin {
-            Origin::Spec(spec) => Some(spec),
-            Origin::Table(_) => None,
-        }
-    }
-
-    /// The ids that it was narrowed to.
-    #[getter]
-    fn narrowed_to(&self) -> Option<Vec<String>> {
-        self.ids.clone()
-    }
-
-    /// The text of the table that it was made from.
-    #[getter]
-    fn csv<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        match &self.origin {
-            Origin::Spec(_) => None,
-            Origin::Table(text) => Some(PyBytes::new(py, text)),
-        }
-    }
-
-    /// The hash of the whole set that this is or is a part of.
+    /// The hash of the whole set that this is or is a part of: 64 hexadecimal digits.
     #[getter]
     fn sha256(&self) -> &str {
         self.set.sha256()
@@ -147,7 +154,7 @@ impl PySet {
         self.set.ids()
     }
 
-    /// `design`, `display` or `recorded`.
+    /// ``design``, ``display`` or ``recorded``.
     #[getter]
     fn law(&self) -> String {
         self.set.law().to_string()
@@ -159,14 +166,16 @@ impl PySet {
         self.set.rate_hz()
     }
 
-    /// A row a condition.
+    /// A row a condition, as a ``pandas.DataFrame``: where the ball starts and ends (degrees), its heading (degrees), speed
+    /// (degrees per second), walls, occluder, and how often it bounces.
     #[getter]
     fn table<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let rows = py.detach(|| set_rows(&self.set));
         frame_of(py, &rows)
     }
 
-    /// A row a frame.
+    /// A row a frame, as a ``pandas.DataFrame``: ``id``, ``frame``, ``time_ms`` (from motion onset), ``x_deg``, ``y_deg`` (centre of
+    /// the ball), ``visible`` (share of the ball that is seen, 0 to 1).
     #[getter]
     fn truth<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let mut ids: Vec<String> = Vec::new();
@@ -243,6 +252,30 @@ impl PySet {
 }
 
 impl PySet {
+    /// What a study is asked for: what a card calls the set, the ids that narrow it, and the set itself where that name alone
+    /// does not open it.
+    pub(crate) fn asked(&self) -> PyResult<(String, Vec<String>, Option<ConditionSet>)> {
+        let (name, whole, held) = match &self.origin {
+            Origin::Spec(spec) => (
+                spec.clone(),
+                ConditionSet::open(spec).map_err(raised)?,
+                false,
+            ),
+            Origin::Table(text) => {
+                let (_, set) = Self::of_table(text.clone(), self.name.as_deref())?;
+                (format!("{}.csv", set.name()), set, true)
+            }
+        };
+        let same = whole.sha256() == self.set.sha256();
+        let held = match (same, held) {
+            (true, true) => Some(whole),
+            (true, false) => None,
+            // Under another law, or at another rate.
+            (false, _) => Some(self.set.clone()),
+        };
+        Ok((name, self.ids.clone().unwrap_or_default(), held))
+    }
+
     /// The 79 recorded conditions.
     pub(crate) fn published() -> PyResult<Self> {
         Ok(Self {
@@ -292,6 +325,25 @@ impl PySet {
 }
 
 /// The path of one condition, a row a frame.
+///
+/// Parameters
+/// ----------
+/// id : str or int
+///     The condition.
+/// conditions : ConditionSet, str or path, optional
+///     The set that it is of; ``primate79``, or ``all`` for an id that is not there, without it.
+/// law : {"design", "display"}, optional
+///     Another law of motion.
+///
+/// Returns
+/// -------
+/// pandas.DataFrame
+///     ``frame``, ``time_ms`` (from motion onset), ``x_deg``, ``y_deg`` and what else ``mpong trajectory`` prints.
+///
+/// Raises
+/// ------
+/// Error
+///     For an id that the set does not have, or an unknown law.
 #[pyfunction]
 #[pyo3(signature = (id, conditions=None, *, law=None))]
 pub(crate) fn trajectory<'py>(
@@ -313,7 +365,28 @@ pub(crate) fn trajectory<'py>(
 
 type Indices<'py> = Bound<'py, PyArray1<i64>>;
 
-/// Train and test indices of each split.
+/// Splits by condition, index for index those of scikit-learn's ``GroupShuffleSplit``.
+///
+/// Parameters
+/// ----------
+/// conditions : ConditionSet, str, path or int
+///     The set, or how many conditions it has.
+/// n : int
+///     How many splits.
+/// train : float
+///     Share of the conditions that is fitted on, between 0 and 1.
+/// seed : int
+///     Of NumPy's legacy generator, as published (Rajalingham et al. 2025).
+///
+/// Returns
+/// -------
+/// list of (array, array)
+///     Places of the conditions to fit on, and to test on, int64 each.
+///
+/// Raises
+/// ------
+/// Error
+///     For a share that leaves one side empty.
 #[pyfunction]
 #[pyo3(signature = (conditions, n=100, *, train=0.5, seed=0))]
 pub(crate) fn splits<'py>(

@@ -17,6 +17,31 @@ use crate::sets::{PySet, set_of};
 use crate::work::work;
 
 /// The frames of a condition set as a preset draws them, when they are asked for.
+///
+/// Parameters
+/// ----------
+/// conditions : ConditionSet, str, path or DataFrame, optional
+///     What is shown; ``primate79`` without it.
+/// preset : {"model224", "rnn100", "display"}
+///     Kind of picture: 224 × 224 RGB for encoders, 100 × 100 grey as the published networks saw, 480 × 480 RGB as people see it.
+/// law : {"design", "display"}, optional
+///     Law of motion. Published conditions drawn by ``rnn100`` follow ``design`` without it, others that of their set.
+/// occlusion : {"occluded", "visible"}
+///     Whether the occluder is drawn over the ball.
+/// rate_hz : float, optional
+///     Frames per second, where not those of the law.
+/// size_px : int, optional
+///     Height and width, where not those of the preset.
+///
+/// Raises
+/// ------
+/// Error
+///     For a setting that cannot be.
+///
+/// Notes
+/// -----
+/// ``stimuli[k]`` and ``stimuli["55062"]`` are a :class:`Stimulus`. Stimuli can be pickled: what is sent is what they are made
+/// from.
 #[pyclass(frozen, module = "mental_pong", name = "Stimuli", from_py_object)]
 #[derive(Clone)]
 pub(crate) struct PyStimuli {
@@ -88,7 +113,7 @@ impl PyStimuli {
         self.stimuli.set().ids()
     }
 
-    /// Frames of each condition.
+    /// ``[condition]`` int64: frames of each condition.
     #[getter]
     fn n_frames<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
         let n = self.stimuli.n_frames();
@@ -108,13 +133,14 @@ impl PyStimuli {
         self.stimuli.setting().shape(1).split_off(1)
     }
 
-    /// How the frames are drawn.
+    /// How the frames are drawn, as the manifest of a written set says it.
     #[getter]
     fn setting<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         object(py, &self.stimuli.setting())
     }
 
-    /// A row a frame.
+    /// A row a frame, as a ``pandas.DataFrame``: ``id``, ``frame``, ``time_ms`` (from motion onset), ``x_deg``, ``y_deg``,
+    /// ``dx_deg_per_s``, ``dy_deg_per_s``, ``epoch``, ``ball_visible``.
     #[getter]
     fn truth<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let truth: Vec<Truth> = py.detach(|| self.stimuli.truth().collect());
@@ -142,7 +168,26 @@ impl PyStimuli {
         frame(py, &columns)
     }
 
-    /// Writes the set into a folder with its manifest, which is given back.
+    /// Write the set into a folder with its manifest.
+    ///
+    /// Parameters
+    /// ----------
+    /// folder : path
+    ///     Where; what a stopped call left there is gone on with.
+    /// format : {"npy", "png", "gif", "mp4", "tar", "tar-png", "zarr", "pool"}
+    ///     How frames are stored; ``gif`` and ``mp4`` (which needs ffmpeg) are to look at.
+    /// progress : callable, optional
+    ///     Called with stage, conditions done and conditions in all.
+    ///
+    /// Returns
+    /// -------
+    /// dict
+    ///     The manifest.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     For an unknown format, a folder that holds another set, or a full disk.
     #[pyo3(signature = (folder, *, format="npy", progress=None))]
     fn write<'py>(
         &self,
@@ -164,7 +209,8 @@ impl PyStimuli {
         object(py, &written.manifest)
     }
 
-    /// All frames with their truth as an `xarray.Dataset`.
+    /// All frames with their truth as an ``xarray.Dataset``, in memory: ``frames`` ``[condition, frame, y, x, channel]`` uint8 (0 beyond
+    /// a condition's last frame), ``time_ms``, ``x_deg``, ``y_deg``, ``hidden`` ``[condition, frame]``.
     fn to_xarray<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let made = slf.py().import("mental_pong._xarray")?;
         made.getattr("stimuli")?.call1((slf,))
@@ -202,7 +248,7 @@ impl PyStimuli {
     }
 }
 
-/// One condition of a stimulus set.
+/// One condition of a stimulus set; what :class:`Stimuli` gives by place or id.
 #[pyclass(frozen, module = "mental_pong", name = "Stimulus")]
 pub(crate) struct PyStimulus {
     stimuli: Arc<StimulusSet>,
@@ -236,13 +282,29 @@ impl PyStimulus {
         self.stimuli.conditions()[self.place].track().n_frames()
     }
 
-    /// All frames, drawn anew.
+    /// All frames, drawn anew: ``[frame, y, x, channel]`` uint8, without the last axis for grey presets. The array is the
+    /// drawing itself, not a copy of it.
     #[getter]
     fn frames<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<u8>>> {
         self.draw(py, 0, None)
     }
 
-    /// Frames `start` to `stop`, drawn anew.
+    /// Some of the frames, drawn anew.
+    ///
+    /// Parameters
+    /// ----------
+    /// start, stop : int
+    ///     The first frame, and the one after the last; to the end without `stop`.
+    ///
+    /// Returns
+    /// -------
+    /// array, shape (frame, y, x, channel)
+    ///     uint8; without the last axis for grey presets.
+    ///
+    /// Raises
+    /// ------
+    /// Error
+    ///     For frames that the condition does not have.
     #[pyo3(signature = (start=0, stop=None))]
     fn draw<'py>(
         &self,
@@ -271,25 +333,25 @@ impl PyStimulus {
         bytes.into_pyarray(py).reshape(setting.shape(stop - start))
     }
 
-    /// Milliseconds from motion onset.
+    /// ``[frame]`` float64: milliseconds from motion onset.
     #[getter]
     fn time_ms<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.column(py, |t| t.time_ms)
     }
 
-    /// Horizontal position of the ball's centre, degrees.
+    /// ``[frame]`` float64: horizontal position of the ball's centre, degrees, right positive.
     #[getter]
     fn x_deg<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.column(py, |t| t.x_deg)
     }
 
-    /// Height of the ball's centre, degrees.
+    /// ``[frame]`` float64: height of the ball's centre, degrees, up positive.
     #[getter]
     fn y_deg<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.column(py, |t| t.y_deg)
     }
 
-    /// Whether the ball's centre is behind an occluder.
+    /// ``[frame]`` bool: whether the ball's centre is behind an occluder.
     #[getter]
     fn hidden<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
         self.column(py, |t| t.epoch == Epoch::Hidden)

@@ -56,6 +56,10 @@ def test_what_is_wrong_with_a_table_is_an_error_with_its_parts() -> None:
 def test_a_set_survives_pickling(part: mp.ConditionSet) -> None:
     again = pickle.loads(pickle.dumps(part))
     assert again == part and hash(again) == hash(part) and again.ids == part.ids
+    # What was chosen before goes with a set that is made of it.
+    other = mp.ConditionSet(part, law="design")
+    again = pickle.loads(pickle.dumps(other))
+    assert again == other != part and again.ids == part.ids and again.law == "design"
     own = mp.ConditionSet(b"id,x0_deg,y0_deg,heading_deg,speed_deg_per_s\na,-8,0,10,9\n", name="own")
     assert pickle.loads(pickle.dumps(own)) == own
     stimuli = mp.Stimuli(part, preset="rnn100")

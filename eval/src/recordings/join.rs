@@ -1,5 +1,6 @@
 //! Units of several files, of other animals or sessions, as one recording of the same conditions.
 
+use mental_pong_game::task::ConditionSet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub fn join(parts: &[(String, Recording)]) -> Result<Recording> {
         let wrong = |field: &str, expected: String, found: String| {
             Error::field(format!("{name}: {field}"), expected, found)
         };
-        let identity = part.set().map(|set| set.identity());
+        let identity = part.set().map(ConditionSet::identity);
         match &identity {
             Some(other) if other.same_as(&set.identity()) => {}
             other => {
@@ -206,7 +207,6 @@ fn units(parts: &[(String, Recording)]) -> Table {
 #[cfg(test)]
 mod tests {
     use mental_pong_base::Quiet;
-    use mental_pong_game::task::ConditionSet;
 
     use super::*;
     use crate::recordings::simulate::{Settings, simulate};

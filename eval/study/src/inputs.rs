@@ -1,6 +1,7 @@
 //! What goes into a study: files and folders by path, each read as data and hashed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mental_pong_base::Quiet;
 use mental_pong_base::files::{sha256_file, sha256_hex};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::analyses::{Attributes, Contact};
 use crate::card::{Card, Given, Role};
 use crate::error::{Error, Result};
-use crate::latents::{Layer, read_layers};
+use crate::latents::{Layer, layers_of, read_layers};
 use crate::scene::{self, BUNDLED};
 use mental_pong_eval::recordings::Missing;
 use mental_pong_eval::recordings::arrays::RateUnit;
@@ -19,17 +20,18 @@ use mental_pong_eval::recordings::mapping::Mapping;
 use mental_pong_eval::recordings::sample::condition_set;
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
 use mental_pong_formats::limits::Limits;
+use mental_pong_predictor::latents::{Latents, LatentsFile};
 
 /// A model under test.
 #[derive(Debug, Clone)]
 pub enum Model {
     /// A predictor by name or by the path of its weights.
     Named(String),
-    /// Latents from a file: a name for the tables, and the layer.
+    /// A layer of latents.
     Latents {
         /// Name for the tables.
         name: String,
-        /// The latents.
+        /// The layer, conditions in the order of the study's.
         layer: Layer,
     },
 }
@@ -102,22 +104,19 @@ pub struct Asked {
     pub reading: Reading,
 }
 
-impl Asked {
-    /// The set that was asked for, `primate79` where none was.
-    pub(crate) fn set(&self) -> Result<ConditionSet> {
-        let Some(spec) = &self.conditions else {
-            return Ok(ConditionSet::chosen(None, &self.ids)?);
-        };
-        let set = condition_set(spec)?;
-        if self.ids.is_empty() {
-            return Ok(set);
-        }
-        Ok(set.narrowed(&self.ids)?)
-    }
+/// What a program has in memory, so that no file is read.
+#[derive(Debug, Clone)]
+pub enum Held {
+    /// The condition set; [`Asked::conditions`] is what the card calls it.
+    Set(ConditionSet),
+    /// A recording.
+    Recording(Box<Recording>),
+    /// Latents of conditions of the study's set, in any order.
+    Latents(Arc<Latents>),
 }
 
 /// What is asked for, by names and paths. [`Inputs::open`] reads it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Request {
     /// What is asked for by name.
     pub asked: Asked,
@@ -133,9 +132,42 @@ pub struct Request {
     pub attributes: Option<PathBuf>,
     /// Folder of object contact.
     pub contact: Option<PathBuf>,
+    /// What is in memory, with what the card says of it, instead of the recordings and latents of that role and name.
+    pub held: Vec<(Given, Held)>,
 }
 
 impl Request {
+    /// Adds what is in memory: the name and the hash that the card has for it. Of latents that were not in a file that is the
+    /// hash of the `.npz` that [`Latents::write`] makes of them.
+    pub fn hold(&mut self, role: Role, name: &str, sha256: String, held: Held) {
+        let file = match role {
+            Role::Latents => format!("{name}.npz"),
+            _ => name.to_owned(),
+        };
+        let given = Given {
+            role,
+            name: name.into(),
+            file,
+            sha256,
+        };
+        self.held.push((given, held));
+    }
+
+    /// The whole set that is asked for, if one is.
+    fn set(&self) -> Result<Option<ConditionSet>> {
+        match (self.held(Role::Conditions, None), &self.asked.conditions) {
+            (Some((_, Held::Set(set))), _) => Ok(Some(set.clone())),
+            (_, Some(spec)) => Ok(Some(condition_set(spec)?)),
+            (_, None) => Ok(None),
+        }
+    }
+
+    /// What is held of a role, by its name; recordings go without one.
+    fn held(&self, role: Role, name: Option<&str>) -> Option<&(Given, Held)> {
+        let mut held = self.held.iter();
+        held.find(|(given, _)| given.role == role && name.is_none_or(|name| given.name == name))
+    }
+
     /// What cannot be right, before anything is read: unknown models, files that are not there.
     ///
     /// # Errors
@@ -144,9 +176,7 @@ impl Request {
         for name in &self.asked.models {
             scene::check_model(name)?;
         }
-        if let Some(name) = &self.asked.conditions {
-            scene::check_set(name)?;
-        }
+        self.set()?;
         let named = |role: Role, paths: &mut dyn Iterator<Item = &PathBuf>| -> Result<()> {
             for path in paths {
                 std::fs::metadata(path).map_err(|e| {
@@ -155,9 +185,13 @@ impl Request {
             }
             Ok(())
         };
-        named(Role::Recording, &mut self.recording.iter())?;
-        named(Role::OtherRecording, &mut self.other_recording.iter())?;
-        named(Role::Latents, &mut self.latents.iter().map(|l| &l.1))?;
+        let read = |role| move |_: &&PathBuf| self.held(role, None).is_none();
+        let (own, other) = (Role::Recording, Role::OtherRecording);
+        named(own, &mut self.recording.iter().filter(read(own)))?;
+        named(other, &mut self.other_recording.iter().filter(read(other)))?;
+        let latents = self.latents.iter();
+        let read = latents.filter(|l| self.held(Role::Latents, Some(&l.0)).is_none());
+        named(Role::Latents, &mut read.map(|l| &l.1))?;
         named(Role::Behavior, &mut self.behavior.iter().map(|l| &l.1))?;
         named(Role::Attributes, &mut self.attributes.iter())?;
         named(Role::Contact, &mut self.contact.iter())
@@ -205,6 +239,8 @@ impl Request {
 pub struct Inputs {
     /// What was asked for by name.
     pub asked: Asked,
+    /// The whole set that was asked for; the one that [`Asked::conditions`] names without it.
+    pub set: Option<ConditionSet>,
     /// The recording, if there is one.
     pub recording: Option<Recording>,
     /// Name of its file, for the report.
@@ -232,6 +268,7 @@ impl Default for Inputs {
     fn default() -> Self {
         Self {
             asked: Asked::default(),
+            set: None,
             recording: None,
             recording_name: String::new(),
             models: Vec::new(),
@@ -274,16 +311,15 @@ impl Inputs {
         let mut inputs = Self {
             bundled_by_default: !request.asked.no_models && request.latents.is_empty(),
             asked: request.asked.clone(),
+            set: request.set()?,
             ..Self::default()
         };
         if let Some(path) = &request.recording {
-            inputs.recording = Some(inputs.record(path)?);
+            inputs.recording = Some(inputs.record(request, Role::Recording, path)?);
             inputs.recording_name = file_name(path);
-            inputs.give(Role::Recording, &file_name(path), path)?;
         }
         if let Some(path) = &request.other_recording {
-            inputs.other = Some(inputs.record(path)?);
-            inputs.give(Role::OtherRecording, &file_name(path), path)?;
+            inputs.other = Some(inputs.record(request, Role::OtherRecording, path)?);
         }
         if let Some(path) = &request.attributes {
             inputs.attributes = Some(Attributes::read(path)?);
@@ -299,7 +335,7 @@ impl Inputs {
         if !request.latents.is_empty() {
             let set = scene::condition_set(&inputs)?;
             for (name, path) in &request.latents {
-                inputs.layers(name, path, &set)?;
+                inputs.layers(request, name, path, &set)?;
             }
         }
         for (name, path) in &request.behavior {
@@ -310,11 +346,25 @@ impl Inputs {
         Ok(inputs)
     }
 
+    /// The set that was asked for, narrowed to the ids; `primate79` where none was.
+    pub(crate) fn asked_set(&self) -> Result<ConditionSet> {
+        let ids = &self.asked.ids;
+        let set = match (&self.set, &self.asked.conditions) {
+            (Some(set), _) => set.clone(),
+            (None, Some(spec)) => condition_set(spec)?,
+            (None, None) => return Ok(ConditionSet::chosen(None, ids)?),
+        };
+        if ids.is_empty() {
+            return Ok(set);
+        }
+        Ok(set.narrowed(ids)?)
+    }
+
     /// How trials are read: held against all of the set that was asked for, or that the recording is of.
     fn trial_options(&self) -> Result<TrialOptions> {
         let columns = self.asked.columns.as_deref().map(str::parse);
-        let set = match &self.asked.conditions {
-            Some(spec) => condition_set(spec)?,
+        let set = match &self.set {
+            Some(set) => set.clone(),
             None => scene::condition_set(self)?,
         };
         Ok(TrialOptions {
@@ -325,9 +375,27 @@ impl Inputs {
         })
     }
 
-    fn layers(&mut self, name: &str, path: &Path, set: &ConditionSet) -> Result<()> {
+    fn layers(
+        &mut self,
+        request: &Request,
+        name: &str,
+        path: &Path,
+        set: &ConditionSet,
+    ) -> Result<()> {
         let mut odd = Vec::new();
-        let layers = read_layers(path, set, self.asked.conditions.is_some(), &mut odd)?;
+        let said = self.set.is_some();
+        let layers = match request.held(Role::Latents, Some(name)) {
+            Some((given, Held::Latents(held))) => {
+                self.given.push(given.clone());
+                let file = LatentsFile::held(&given.file, held)?;
+                layers_of(file, None, set, said, (0, 0), &mut odd)?
+            }
+            _ => {
+                let layers = read_layers(path, set, said, &mut odd)?;
+                self.give(Role::Latents, name, path)?;
+                layers
+            }
+        };
         // What is odd of every condition is said of the first few.
         const SAID: usize = 4;
         let (file, all) = (file_name(path), odd.len());
@@ -340,7 +408,6 @@ impl Inputs {
                 .push(format!("{file}: {more} more of the kind"));
         }
         let several = layers.len() > 1;
-        self.give(Role::Latents, name, path)?;
         for layer in layers {
             let name = if several {
                 format!("{name}:{}", layer.name)
@@ -353,13 +420,19 @@ impl Inputs {
     }
 
     /// A recording; of a file that states no set the conditions are those that were said.
-    fn record(&self, path: &Path) -> Result<Recording> {
-        let said = match &self.asked.conditions {
-            Some(_) => Some(self.asked.set()?),
+    fn record(&mut self, request: &Request, role: Role, path: &Path) -> Result<Recording> {
+        if let Some((given, Held::Recording(recording))) = request.held(role, None) {
+            self.given.push(given.clone());
+            return Ok((**recording).clone());
+        }
+        let said = match &self.set {
+            Some(_) => Some(self.asked_set()?),
             None => None,
         };
         let opening = self.asked.reading.opening(said);
-        Ok(Recording::open_as(path, &opening, &Quiet)?)
+        let recording = Recording::open_as(path, &opening, &Quiet)?;
+        self.give(role, &file_name(path), path)?;
+        Ok(recording)
     }
 
     fn give(&mut self, role: Role, name: &str, path: &Path) -> Result<()> {

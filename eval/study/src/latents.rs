@@ -1,9 +1,10 @@
 //! Latents of a model, from `mpong predict` or made elsewhere, brought to the bins of the recordings.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mental_pong_game::task::{BinAxis, ConditionSet};
-use mental_pong_predictor::latents::{ConditionLatents, LatentsFile, Step, mean_in_bins};
+use mental_pong_predictor::latents::{ConditionLatents, Latents, LatentsFile, Step, mean_in_bins};
 
 use crate::error::{Error, Result};
 use mental_pong_eval::array::Array2;
@@ -11,19 +12,6 @@ use mental_pong_eval::linear::RowSpace;
 
 /// Time at either end of a condition over which a step may be held, ms: a coarse model's last step and the bin that is cut.
 const HELD_MS: f64 = 200.0;
-
-/// Latents of one condition.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrialLatents {
-    /// The condition.
-    pub id: String,
-    /// The model's steps.
-    pub steps: Vec<Step>,
-    /// `[step, latent]`, row-major.
-    pub latents: Vec<f32>,
-    /// Length of a latent vector.
-    pub dim: usize,
-}
 
 /// Most of a layer's values, or of those of a file's layers together, that are held in memory, bytes.
 const MOST_HELD: u64 = 2 << 30;
@@ -40,8 +28,8 @@ pub struct Layer {
 
 #[derive(Debug, Clone)]
 enum Values {
-    /// `[condition]`, in the order that was asked for.
-    Held(Vec<TrialLatents>),
+    /// A layer by its place; conditions in the order that was asked for.
+    Held(Arc<Latents>, usize),
     /// Too many to be held.
     InFile(InFile),
 }
@@ -57,20 +45,20 @@ struct InFile {
 }
 
 impl Layer {
-    /// A layer in memory, `[condition]` in the order of the set.
+    /// A layer by its place in latents that are in memory, whose conditions are in the order of the study's.
     #[must_use]
-    pub fn held(name: &str, trials: Vec<TrialLatents>) -> Self {
+    pub fn held(latents: Arc<Latents>, layer: usize) -> Self {
         Self {
-            name: name.into(),
-            values: Values::Held(trials),
+            name: latents.layers[layer].name.clone(),
+            values: Values::Held(latents, layer),
         }
     }
 
-    /// `[condition]`: the latents, where they are in memory.
+    /// The latents and the layer's place there, where they are in memory.
     #[must_use]
-    pub fn trials(&self) -> Option<&[TrialLatents]> {
+    pub fn latents(&self) -> Option<(&Latents, usize)> {
         match &self.values {
-            Values::Held(trials) => Some(trials),
+            Values::Held(latents, layer) => Some((latents, *layer)),
             Values::InFile(_) => None,
         }
     }
@@ -79,7 +67,7 @@ impl Layer {
     #[must_use]
     pub fn units(&self) -> usize {
         match &self.values {
-            Values::Held(trials) => trials.first().map_or(0, |trial| trial.dim),
+            Values::Held(latents, layer) => latents.layers[*layer].units,
             Values::InFile(of) => of.units,
         }
     }
@@ -89,14 +77,15 @@ impl Layer {
     #[must_use]
     pub fn at_steps(&self, n: &[usize], step_ms: f64) -> Option<Vec<Array2>> {
         const SAME_MS: f64 = 0.5;
-        let first = |(trial, n): (&TrialLatents, &usize)| {
+        let ((latents, layer), units) = (self.latents()?, self.units());
+        let first = |(trial, n): (&ConditionLatents, &usize)| {
             let steps = trial.steps.get(..*n)?;
             let mut at = (0..*n).map(|k| k as f64 * step_ms).zip(steps);
             let there = at.all(|(ms, step)| (step.time_ms - ms).abs() < SAME_MS);
-            let value = |k: usize, u: usize| f64::from(trial.latents[k * trial.dim + u]);
-            there.then(|| Array2::from_fn(*n, trial.dim, value))
+            let value = |k: usize, u: usize| f64::from(trial.layers[layer][k * units + u]);
+            there.then(|| Array2::from_fn(*n, units, value))
         };
-        self.trials()?.iter().zip(n).map(first).collect()
+        latents.conditions.iter().zip(n).map(first).collect()
     }
 
     /// `[condition][bin, latent]`: each condition in its own bins of `axis`, see [`mean_in_bins`]. Of a layer that is not in memory
@@ -109,11 +98,11 @@ impl Layer {
     /// from another zero; as [`LatentsFile::read`] where values are read now.
     pub fn in_bins(&self, axis: &BinAxis, bins: &[Vec<usize>]) -> Result<Vec<Array2>> {
         match &self.values {
-            Values::Held(trials) => (trials.iter().zip(bins))
+            Values::Held(latents, layer) => (latents.conditions.iter().zip(bins))
                 .map(|(trial, bins)| {
                     self.covered((&trial.id, &trial.steps), axis, bins)?;
-                    let values = mean_in_bins(&trial.steps, &trial.latents, axis, bins);
-                    Ok(Array2::new(bins.len(), trial.dim, values)?)
+                    let values = mean_in_bins(&trial.steps, &trial.layers[*layer], axis, bins);
+                    Ok(Array2::new(bins.len(), self.units(), values)?)
                 })
                 .collect(),
             Values::InFile(of) => self.read_in_bins(of, axis, bins),
@@ -185,29 +174,31 @@ impl Layer {
 }
 
 /// Reads every layer of a file of latents for the conditions of a set. `said` is whether the user said that the file is of that
-/// set; one that states its set needs no saying. What is odd about it, its clock or its values, goes to `notices`; so does what
-/// a layer costs that is too large to be held, which is read when it is asked for.
+/// set; without it the file has to state its own. What is odd goes into `notices`. Layers that are too many to be held are read when
+/// their bins are asked for.
 ///
 /// # Errors
-/// Those of [`LatentsFile::open`] and [`LatentsFile::of_set`], which name file and field.
+/// As [`LatentsFile::open`] and [`LatentsFile::of_set`].
 pub fn read_layers(
     path: &Path,
     set: &ConditionSet,
     said: bool,
     notices: &mut Vec<String>,
 ) -> Result<Vec<Layer>> {
-    read_layers_within(path, set, said, (MOST_HELD, BLOCK), notices)
+    let file = LatentsFile::open(path, None, said.then_some(set))?;
+    layers_of(file, Some(path), set, said, (MOST_HELD, BLOCK), notices)
 }
 
-/// As [`read_layers`], with `(most bytes that are held, bytes of a block of columns)`.
-pub(crate) fn read_layers_within(
-    path: &Path,
+/// As [`read_layers`], of a file that is open; its layers are held where it has no path, and else up to `most` bytes of them. Others
+/// are read in blocks of columns of `block` bytes.
+pub(crate) fn layers_of(
+    mut file: LatentsFile,
+    path: Option<&Path>,
     set: &ConditionSet,
     said: bool,
     (most, block): (u64, usize),
     notices: &mut Vec<String>,
 ) -> Result<Vec<Layer>> {
-    let mut file = LatentsFile::open(path, None, said.then_some(set))?;
     if !said {
         // Without a word about its set, nobody knows whose trials these are.
         file.set(None)?;
@@ -218,7 +209,7 @@ pub(crate) fn read_layers_within(
     for at in 0..file.layers().len() {
         let (name, units) = (file.layers()[at].name.clone(), file.layers()[at].units);
         let bytes = file.layer_bytes(at);
-        if held + bytes > most {
+        if let Some(path) = path.filter(|_| held + bytes > most) {
             notices.push(cost(&file, at, block));
             layers.push(Layer {
                 name,
@@ -233,14 +224,7 @@ pub(crate) fn read_layers_within(
         }
         held += bytes;
         let latents = file.of_set(set, Some(std::slice::from_ref(&name)))?;
-        let trial = |mut c: ConditionLatents| TrialLatents {
-            latents: c.layers.swap_remove(0),
-            id: c.id,
-            steps: c.steps,
-            dim: units,
-        };
-        let trials = latents.conditions.into_iter().map(trial).collect();
-        layers.push(Layer::held(&name, trials));
+        layers.push(Layer::held(Arc::new(latents), 0));
     }
     notices.extend(odd);
     Ok(layers)
@@ -308,7 +292,8 @@ mod tests {
         let bins: Vec<Vec<usize>> = (0..6).map(|c| (6..40 + c).collect()).collect();
         let read = |within| {
             let mut said = Vec::new();
-            let layers = read_layers_within(&path, &set, true, within, &mut said).unwrap();
+            let file = LatentsFile::open(&path, None, Some(&set)).unwrap();
+            let layers = layers_of(file, Some(&path), &set, true, within, &mut said).unwrap();
             let found = layers[0].in_bins(&axis, &bins).unwrap();
             (found, said)
         };

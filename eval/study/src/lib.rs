@@ -40,8 +40,8 @@ pub mod words;
 pub use analyses::{Attributes, Contact, ContactClip, ContactSet};
 pub use card::{Card, Score};
 pub use config::StudyConfig;
-pub use inputs::{Asked, Inputs, Model, Reading, Request};
-pub use latents::{Layer, TrialLatents, read_layers};
+pub use inputs::{Asked, Held, Inputs, Model, Reading, Request};
+pub use latents::{Layer, read_layers};
 pub use report::side::SideBySide;
 pub use scene::{BUNDLED, Row, Scene, Stage};
 

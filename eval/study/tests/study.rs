@@ -11,9 +11,9 @@ use mental_pong_eval::recordings::file::read_value;
 use mental_pong_formats::limits::Limits;
 use mental_pong_formats::value::{Array, Dict, Value};
 use mental_pong_game::task::{ConditionSet, Set};
-use mental_pong_predictor::latents::{Cache, Status, Step};
+use mental_pong_predictor::latents::{Cache, ConditionLatents, Latents, LayerInfo, Status, Step};
 use mental_pong_study::card::Standing;
-use mental_pong_study::{Inputs, Layer, Model, Study, StudyConfig, TrialLatents, evaluate};
+use mental_pong_study::{Inputs, Layer, Model, Study, StudyConfig, evaluate};
 
 fn mini() -> Value {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -335,7 +335,7 @@ fn a_constant_model_fails_the_checks() {
     let conditions = Set::Primate79.conditions().unwrap();
     let trials = conditions
         .iter()
-        .map(|c| TrialLatents {
+        .map(|c| ConditionLatents {
             id: c.id.to_string(),
             steps: (0..100)
                 .map(|bin| Step {
@@ -344,14 +344,21 @@ fn a_constant_model_fails_the_checks() {
                     status: Status::Visible,
                 })
                 .collect(),
-            latents: vec![1.0; 300],
-            dim: 3,
+            layers: vec![vec![1.0; 300]],
         })
         .collect();
+    let latents = Latents {
+        set: None,
+        layers: vec![LayerInfo {
+            name: "x".into(),
+            units: 3,
+        }],
+        conditions: trials,
+    };
     let inputs = Inputs {
         models: vec![Model::Latents {
             name: "constant-model".into(),
-            layer: Layer::held("x", trials),
+            layer: Layer::held(latents.into(), 0),
         }],
         ..Inputs::default()
     };

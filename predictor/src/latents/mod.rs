@@ -117,6 +117,23 @@ pub struct ConditionLatents {
     pub layers: Vec<Vec<f32>>,
 }
 
+impl ConditionLatents {
+    /// Whether it has a value for each of its steps and each unit of the layers.
+    fn fits(&self, layers: &[LayerInfo]) -> Result<()> {
+        let n = self.steps.len();
+        let expected: Vec<usize> = layers.iter().map(|l| n * l.units).collect();
+        let found: Vec<usize> = self.layers.iter().map(Vec::len).collect();
+        if expected == found {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            what: "latents of a condition [layer]",
+            expected,
+            found,
+        })
+    }
+}
+
 /// Latents of a condition set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Latents {

@@ -12,7 +12,7 @@ use crate::words;
 
 pub(crate) fn page(card: &Card, figures: &[Figure], card_hash: &str) -> String {
     let published = published_values().unwrap_or_default();
-    let of = |analysis: &str| {
+    let of = |analysis: &str| -> Vec<&PublishedValue> {
         published
             .iter()
             .filter(|v| v.analysis == analysis)
@@ -39,14 +39,14 @@ pub(crate) fn page(card: &Card, figures: &[Figure], card_hash: &str) -> String {
                     p.note { (card.data_statement) }
                     (summary(card))
                     (checks(card))
-                    @for section in &card.sections { (section_of(section, figures, of(&section.analysis))) }
+                    @for section in &card.sections { (section_of(section, figures, &of(&section.analysis))) }
                     @if !card.skipped.is_empty() {
                         h2 id="not-run" { "Not run" }
                         ul { @for s in &card.skipped { li { b { (s.name) } ": " (s.value) } } }
                     }
                     @if !rest.is_empty() {
                         h2 id="published" { "Published figures of other analyses" }
-                        (published_beside(rest))
+                        (published_beside(&rest))
                     }
                     (provenance(card, card_hash))
                 }
@@ -204,7 +204,7 @@ fn checks(card: &Card) -> Markup {
     }
 }
 
-fn section_of(section: &Section, figures: &[Figure], published: Vec<&PublishedValue>) -> Markup {
+fn section_of(section: &Section, figures: &[Figure], published: &[&PublishedValue]) -> Markup {
     let ceilings = section.scores.iter().any(|s| s.ceiling.is_finite());
     let notes = section.scores.iter().any(|s| !s.note.is_empty());
     html! {
@@ -262,13 +262,13 @@ fn count(n: Option<usize>) -> String {
 }
 
 /// What the literature reports, each value with its source.
-fn published_beside(values: Vec<&PublishedValue>) -> Markup {
+fn published_beside(values: &[&PublishedValue]) -> Markup {
     html! { @if !values.is_empty() {
         details { summary { (values.len()) @if values.len() == 1 { " published figure" } @else { " published figures" } }
             p.small.mut { "Two numbers may be compared only where set, bins, kind of error and number of trials agree." }
             table.wide {
                 thead { tr { th { "who" } th { "what" } th.n { "value" } th { "behind it" } th { "source" } th { "status" } } }
-                tbody { @for v in &values { tr {
+                tbody { @for v in values { tr {
                     td { (v.subject) }
                     td { (v.quantity) " " (v.target) " " (v.epoch) details.meaning { summary { "exactly" } (v.meaning) } }
                     td.n data-of="value" { (v.value) @if let Some(s) = v.spread { " ± " (s) " (" (v.spread_kind) ")" } @if v.unit != "1" { " " (v.unit) } }

@@ -76,12 +76,10 @@ fn models(inputs: &Inputs, stage: &Stage<'_>) -> Vec<Row> {
                 rows.push(net(&short, Tested, &what, Net::Model(name)));
             }
             // Latents are of the study's own conditions.
-            Model::Latents { name, layer } if stage.main => rows.push(Row::new(
-                name,
-                Tested,
-                format!("layer {} of the latents that were given", layer.name),
-                Source::Given(layer),
-            )),
+            Model::Latents { name, layer } if stage.main => {
+                let what = format!("layer {} of the latents that were given", layer.name);
+                rows.push(Row::new(name, Tested, what, Source::Given(layer)));
+            }
             Model::Latents { .. } => {}
         }
     }

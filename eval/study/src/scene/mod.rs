@@ -252,7 +252,7 @@ pub(crate) fn check_model(name: &str) -> Result<()> {
 pub(crate) fn condition_set(inputs: &Inputs) -> Result<ConditionSet> {
     match inputs.recording.as_ref().and_then(Recording::set) {
         Some(set) => Ok(set.clone()),
-        None => inputs.asked.set(),
+        None => inputs.asked_set(),
     }
 }
 

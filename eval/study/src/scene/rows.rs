@@ -19,7 +19,7 @@ use mental_pong_eval::nulls::{self, Paths};
 pub(crate) enum Source {
     /// A network.
     Net(Net),
-    /// Latents that were given, by their place among the models.
+    /// A layer of latents that were given.
     Given(Layer),
     /// Features that are there already: the recording's.
     Ready,

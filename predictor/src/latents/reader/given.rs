@@ -9,16 +9,16 @@ use mental_pong_game::task::{ConditionSet, SetIdentity};
 use super::source::{numbers, wrong};
 use super::{LatentsFile, unread};
 use crate::Result;
-use crate::latents::Latents;
+use crate::latents::{Latents, LayerInfo};
 
-/// Latents `[condition, step, unit]` that the caller holds, and what they are of.
+/// Layers `[condition, step, unit]` that the caller holds, and what they are of.
 pub struct GivenLatents {
     /// What errors call them.
     pub name: String,
-    /// Name of the layer.
-    pub layer: String,
-    /// Conditions, steps and units.
-    pub shape: [usize; 3],
+    /// Conditions and steps.
+    pub shape: [usize; 2],
+    /// Each layer, and what gives a condition's `[step, unit]` of it, row-major, padding with it.
+    pub layers: Vec<(LayerInfo, Arc<RowOf>)>,
     /// `[condition]`: the ids; those of the set, in its order, without them.
     pub ids: Option<Vec<String>>,
     /// By the names that files have for them, `[condition, step]`: `time_ms` (ms from motion onset, NaN where a step is
@@ -28,8 +28,6 @@ pub struct GivenLatents {
     pub n_steps: Option<Vec<usize>>,
     /// The set that they are said to be of.
     pub set: Option<SetIdentity>,
-    /// Gives a condition's `[step, unit]`, row-major, padding with it.
-    pub rows: Arc<RowOf>,
 }
 
 impl LatentsFile {
@@ -39,10 +37,12 @@ impl LatentsFile {
     /// As [`LatentsFile::open`], naming [`GivenLatents::name`] in place of a file.
     pub fn given(given: GivenLatents, set: Option<&ConditionSet>) -> Result<Self> {
         let path = Path::new(&given.name);
-        let [conditions, steps, _] = given.shape;
-        if given.shape.contains(&0) {
+        let [conditions, steps] = given.shape;
+        let units: Vec<usize> = given.layers.iter().map(|(info, _)| info.units).collect();
+        if given.shape.contains(&0) || units.contains(&0) || units.is_empty() {
             let expected = "at least one condition, step and unit";
-            return Err(wrong(path, "array", expected, format!("{:?}", given.shape)));
+            let found = format!("{conditions} conditions, {steps} steps, {units:?} units");
+            return Err(wrong(path, "array", expected, found));
         }
         let mut arrays = Arrays::of("array");
         if let Some(ids) = &given.ids {
@@ -68,11 +68,43 @@ impl LatentsFile {
             let held = numbers(vec![counts.len()], &counts).map_err(|e| unread(path, e))?;
             arrays.held.insert("n_steps".to_owned(), held);
         }
-        let held = Held::with_caller(given.shape.to_vec(), Rows(given.rows));
-        arrays.held.insert(given.layer, held);
+        for (info, rows) in given.layers {
+            let held = Held::with_caller(vec![conditions, steps, info.units], Rows(rows));
+            arrays.held.insert(info.name, held);
+        }
         Self::of(path, arrays, None, set)
     }
+
+    /// Latents in memory, as the file that they would be written to; `name` is what errors call them.
+    ///
+    /// # Errors
+    /// As [`LatentsFile::given`].
+    pub fn held(name: &str, latents: &Arc<Latents>) -> Result<Self> {
+        let (n_steps, longest, per_step) = latents.padded_steps();
+        let layers = latents.layers.iter().enumerate().map(|(layer, info)| {
+            let (held, whole) = (Arc::clone(latents), longest * info.units);
+            let rows: Arc<RowOf> = Arc::new(move |condition| {
+                let mut row = held.conditions[condition].layers[layer].clone();
+                row.resize(whole, f32::NAN);
+                Ok(row)
+            });
+            (info.clone(), rows)
+        });
+        let given = GivenLatents {
+            name: name.into(),
+            shape: [latents.conditions.len(), longest],
+            layers: layers.collect(),
+            ids: Some(latents.conditions.iter().map(|c| c.id.clone()).collect()),
+            per_step,
+            n_steps: Some(n_steps),
+            set: latents.set.clone(),
+        };
+        Self::given(given, None)
+    }
 }
+
+/// Arrays `[condition, step]` by the names that files have for them.
+type PerStep = Vec<(&'static str, Vec<f64>)>;
 
 /// A layer of a set in one array, as long as the longest condition.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +116,7 @@ pub struct Padded {
     /// `[condition]`: steps that are no padding.
     pub n_steps: Vec<usize>,
     /// `time_ms`, `frame` and `status`, `[condition, step]`, as [`GivenLatents::per_step`] has them.
-    pub per_step: Vec<(&'static str, Vec<f64>)>,
+    pub per_step: PerStep,
 }
 
 impl Latents {
@@ -92,16 +124,30 @@ impl Latents {
     #[must_use]
     pub fn padded(&self, layer: usize) -> Padded {
         let units = self.layers[layer].units;
-        let n_steps: Vec<usize> = self.conditions.iter().map(|c| c.steps.len()).collect();
-        let longest = n_steps.iter().copied().max().unwrap_or(0);
+        let (n_steps, longest, per_step) = self.padded_steps();
         let n = self.conditions.len();
         let mut values = vec![f32::NAN; n * longest * units];
-        let [mut times, mut frames, mut status] =
-            [f64::NAN, -1.0, 255.0].map(|none| vec![none; n * longest]);
         for (c, condition) in self.conditions.iter().enumerate() {
             let from = c * longest * units;
             let row = &condition.layers[layer];
             values[from..from + row.len()].copy_from_slice(row);
+        }
+        Padded {
+            shape: [n, longest, units],
+            values,
+            n_steps,
+            per_step,
+        }
+    }
+
+    /// Steps of each condition, those of the longest, and what is said of each.
+    fn padded_steps(&self) -> (Vec<usize>, usize, PerStep) {
+        let n_steps: Vec<usize> = self.conditions.iter().map(|c| c.steps.len()).collect();
+        let longest = n_steps.iter().copied().max().unwrap_or(0);
+        let n = self.conditions.len();
+        let [mut times, mut frames, mut status] =
+            [f64::NAN, -1.0, 255.0].map(|none| vec![none; n * longest]);
+        for (c, condition) in self.conditions.iter().enumerate() {
             for (k, step) in condition.steps.iter().enumerate() {
                 let at = c * longest + k;
                 times[at] = step.time_ms;
@@ -109,12 +155,8 @@ impl Latents {
                 status[at] = f64::from(step.status.code());
             }
         }
-        Padded {
-            shape: [n, longest, units],
-            values,
-            n_steps,
-            per_step: vec![("time_ms", times), ("frame", frames), ("status", status)],
-        }
+        let per_step = vec![("time_ms", times), ("frame", frames), ("status", status)];
+        (n_steps, longest, per_step)
     }
 }
 
@@ -125,13 +167,18 @@ mod tests {
     fn latents(time_ms: Vec<f64>, rows: Vec<f32>) -> Result<LatentsFile> {
         let given = GivenLatents {
             name: "the array".into(),
-            layer: "latents".into(),
-            shape: [2, 3, 1],
+            shape: [2, 3],
+            layers: vec![(
+                LayerInfo {
+                    name: "latents".into(),
+                    units: 1,
+                },
+                Arc::new(move |condition| Ok(rows[condition * 3..condition * 3 + 3].to_vec())),
+            )],
             ids: Some(vec!["29337".into(), "55062".into()]),
             per_step: vec![("time_ms", time_ms)],
             n_steps: None,
             set: None,
-            rows: Arc::new(move |condition| Ok(rows[condition * 3..condition * 3 + 3].to_vec())),
         };
         LatentsFile::given(given, None)
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::Stored;
 use crate::latents::{ConditionLatents, LayerInfo, Status, Step};
 use crate::{Error, Result};
 
@@ -17,9 +18,9 @@ const CHECK_BYTES: usize = 8;
 
 /// A condition that is in the journal.
 #[derive(Debug)]
-pub(super) struct Record {
-    pub(super) id: String,
-    pub(super) steps: Vec<Step>,
+struct Record {
+    id: String,
+    steps: Vec<Step>,
     /// Where the values of the first layer begin.
     at: u64,
 }
@@ -32,7 +33,7 @@ pub(super) struct Journal {
     layers: Vec<LayerInfo>,
     file: BufWriter<File>,
     end: u64,
-    pub(super) records: Vec<Record>,
+    records: Vec<Record>,
 }
 
 impl Journal {
@@ -73,23 +74,11 @@ impl Journal {
         })
     }
 
-    pub(super) fn layers(&self) -> &[LayerInfo] {
-        &self.layers
-    }
-
     /// Appends a condition.
     pub(super) fn push(&mut self, condition: &ConditionLatents) -> Result<()> {
         let io = |e| Error::io(&self.path, e);
+        condition.fits(&self.layers)?;
         let n = condition.steps.len();
-        let lengths: Vec<usize> = self.layers.iter().map(|l| n * l.units).collect();
-        let found: Vec<usize> = condition.layers.iter().map(Vec::len).collect();
-        if lengths != found {
-            return Err(Error::Shape {
-                what: "latents of a condition [layer]",
-                expected: lengths,
-                found,
-            });
-        }
         let mut head = Vec::with_capacity(8 + condition.id.len() + n * STEP_BYTES);
         head.extend((condition.id.len() as u32).to_le_bytes());
         head.extend((n as u32).to_le_bytes());
@@ -123,13 +112,31 @@ impl Journal {
         Ok(())
     }
 
-    /// Reads a layer of a condition, `[step, unit]`, as little-endian bytes.
-    pub(super) fn read(
-        &mut self,
-        condition: usize,
-        layer: usize,
-        out: &mut Vec<u8>,
-    ) -> std::io::Result<()> {
+    /// Takes the journal away.
+    pub(super) fn remove(mut self) -> Result<()> {
+        self.records.clear();
+        std::fs::remove_file(&self.path).map_err(|e| Error::io(&self.path, e))
+    }
+}
+
+impl Stored for Journal {
+    fn layers(&self) -> &[LayerInfo] {
+        &self.layers
+    }
+
+    fn conditions(&self) -> usize {
+        self.records.len()
+    }
+
+    fn id(&self, condition: usize) -> &str {
+        &self.records[condition].id
+    }
+
+    fn steps(&self, condition: usize) -> &[Step] {
+        &self.records[condition].steps
+    }
+
+    fn read(&mut self, condition: usize, layer: usize, out: &mut Vec<u8>) -> std::io::Result<()> {
         let record = &self.records[condition];
         let units = |layers: &[LayerInfo]| -> usize { layers.iter().map(|l| l.units).sum() };
         let before = 4 * record.steps.len() * units(&self.layers[..layer]);
@@ -137,12 +144,6 @@ impl Journal {
         let file = self.file.get_mut();
         file.seek(SeekFrom::Start(record.at + before as u64))?;
         file.read_exact(out)
-    }
-
-    /// Takes the journal away.
-    pub(super) fn remove(mut self) -> Result<()> {
-        self.records.clear();
-        std::fs::remove_file(&self.path).map_err(|e| Error::io(&self.path, e))
     }
 }
 

@@ -6,6 +6,7 @@ mod npz;
 mod safetensors;
 
 use std::cell::RefCell;
+use std::io::{BufWriter, Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use mental_pong_base::files::{write_atomic, write_atomic_file};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::journal::Journal;
-use super::{ConditionLatents, LayerInfo, Step};
+use super::{ConditionLatents, Latents, LayerInfo, Step};
 use crate::{Error, Result};
 
 /// What the times of every file count from.
@@ -120,7 +121,7 @@ impl LatentsWriter {
 
     /// Ids of the conditions that are in it, in order.
     pub fn done(&self) -> impl Iterator<Item = &str> {
-        self.journal.records.iter().map(|record| record.id.as_str())
+        (0..self.journal.conditions()).map(|k| self.journal.id(k))
     }
 
     /// The next condition.
@@ -137,38 +138,78 @@ impl LatentsWriter {
     /// # Errors
     /// [`Error::File`] naming the file that cannot be written.
     pub fn finish(mut self, set: &OfSet, about: &Value) -> Result<()> {
-        let text = serde_json::to_string_pretty(about).unwrap_or_default();
-        let mut content = Content::new(&mut self.journal, set, text);
-        let path = &self.path;
-        match self.format {
-            Format::Npz => write_atomic_file(path, |file| npz::write(&mut content, file))?,
-            Format::Safetensors => {
-                write_atomic_file(path, |file| safetensors::write(&mut content, file))?;
-            }
-            Format::Netcdf | Format::Zarr => {
-                let shared = RefCell::new(content);
-                let mut all = labelled::of(&shared);
-                let written = match self.format {
-                    Format::Zarr => all.write_zarr(path),
-                    _ => all.write_netcdf(path),
-                };
-                written.map_err(|error| match error {
-                    mental_pong_formats::Error::Io(error) => Error::File(error),
-                    other => Error::io(path, std::io::Error::other(other.to_string())),
-                })?;
-                drop(all);
-                content = shared.into_inner();
-            }
-        }
-        let text = content.about;
-        write_atomic(path.with_extension("json"), |out| writeln!(out, "{text}"))?;
+        Content::new(&mut self.journal, set, about).write(self.format, &self.path)?;
         self.journal.remove()
+    }
+}
+
+impl Latents {
+    /// Writes them as the file's name says, with `about` beside it as `.json`; the arrays are those of [`LatentsWriter`].
+    ///
+    /// # Errors
+    /// As [`Format::of`]; [`Error::Shape`] for a condition with other values than its steps and the layers say;
+    /// [`Error::File`] naming the file that cannot be written.
+    pub fn write(&self, path: &Path, set: &OfSet, about: &Value) -> Result<()> {
+        let format = Format::of(path)?;
+        self.conditions
+            .iter()
+            .try_for_each(|c| c.fits(&self.layers))?;
+        Content::new(&mut &*self, set, about).write(format, path)
+    }
+
+    /// The bytes of the `.npz` that [`Latents::write`] writes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] as [`Latents::write`]; [`Error::Io`] for an array that the format cannot hold.
+    pub fn npz(&self, set: &OfSet, about: &Value) -> Result<Vec<u8>> {
+        self.conditions
+            .iter()
+            .try_for_each(|c| c.fits(&self.layers))?;
+        let out = Cursor::new(Vec::new());
+        let written = npz::write(&mut Content::new(&mut &*self, set, about), out);
+        let bytes = written.map_err(|e| Error::io(Path::new("latents"), e))?;
+        Ok(bytes.into_inner())
+    }
+}
+
+/// Conditions that are there to be written, one layer of one condition at a time.
+trait Stored {
+    fn layers(&self) -> &[LayerInfo];
+    fn conditions(&self) -> usize;
+    fn id(&self, condition: usize) -> &str;
+    fn steps(&self, condition: usize) -> &[Step];
+    /// Reads a layer of a condition, `[step, unit]`, as little-endian bytes.
+    fn read(&mut self, condition: usize, layer: usize, out: &mut Vec<u8>) -> std::io::Result<()>;
+}
+
+impl Stored for &Latents {
+    fn layers(&self) -> &[LayerInfo] {
+        &self.layers
+    }
+
+    fn conditions(&self) -> usize {
+        self.conditions.len()
+    }
+
+    fn id(&self, condition: usize) -> &str {
+        &self.conditions[condition].id
+    }
+
+    fn steps(&self, condition: usize) -> &[Step] {
+        &self.conditions[condition].steps
+    }
+
+    fn read(&mut self, condition: usize, layer: usize, out: &mut Vec<u8>) -> std::io::Result<()> {
+        out.clear();
+        let values = &self.conditions[condition].layers[layer];
+        out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        Ok(())
     }
 }
 
 /// What a file holds.
 struct Content<'a> {
-    journal: &'a mut Journal,
+    stored: &'a mut dyn Stored,
     layers: Vec<LayerInfo>,
     /// Steps of the longest condition.
     steps: usize,
@@ -185,27 +226,56 @@ enum Each {
 }
 
 impl<'a> Content<'a> {
-    fn new(journal: &'a mut Journal, set: &'a OfSet, about: String) -> Self {
-        let lengths = journal.records.iter().map(|r| r.steps.len());
+    fn new(stored: &'a mut dyn Stored, set: &'a OfSet, about: &Value) -> Self {
+        let lengths = (0..stored.conditions()).map(|k| stored.steps(k).len());
         Self {
             steps: lengths.max().unwrap_or(0),
-            layers: journal.layers().to_vec(),
-            journal,
+            layers: stored.layers().to_vec(),
+            stored,
             set,
-            about,
+            about: serde_json::to_string_pretty(about).unwrap_or_default(),
         }
     }
 
+    /// The file, whole, and `about` beside it.
+    fn write(mut self, format: Format, path: &Path) -> Result<()> {
+        match format {
+            Format::Npz => write_atomic_file(path, |file| {
+                npz::write(&mut self, BufWriter::new(file))?.flush()
+            })?,
+            Format::Safetensors => {
+                write_atomic_file(path, |file| safetensors::write(&mut self, file))?;
+            }
+            Format::Netcdf | Format::Zarr => {
+                let shared = RefCell::new(self);
+                let mut all = labelled::of(&shared);
+                let written = match format {
+                    Format::Zarr => all.write_zarr(path),
+                    _ => all.write_netcdf(path),
+                };
+                written.map_err(|error| match error {
+                    mental_pong_formats::Error::Io(error) => Error::File(error),
+                    other => Error::io(path, std::io::Error::other(other.to_string())),
+                })?;
+                drop(all);
+                self = shared.into_inner();
+            }
+        }
+        let text = self.about;
+        write_atomic(path.with_extension("json"), |out| writeln!(out, "{text}"))?;
+        Ok(())
+    }
+
     fn conditions(&self) -> usize {
-        self.journal.records.len()
+        self.stored.conditions()
     }
 
     fn ids(&self) -> impl Iterator<Item = &str> {
-        self.journal.records.iter().map(|r| r.id.as_str())
+        (0..self.conditions()).map(|k| self.stored.id(k))
     }
 
     fn n_steps(&self) -> impl Iterator<Item = i32> {
-        self.journal.records.iter().map(|r| r.steps.len() as i32)
+        (0..self.conditions()).map(|k| self.stored.steps(k).len() as i32)
     }
 
     /// Characters of the longest id, at least 1.
@@ -219,7 +289,7 @@ impl<'a> Content<'a> {
 
     /// A condition's steps, with nothing for the padding.
     fn padded(&self, condition: usize) -> impl Iterator<Item = Option<&Step>> {
-        let steps = &self.journal.records[condition].steps;
+        let steps = self.stored.steps(condition);
         (0..self.steps).map(|k| steps.get(k))
     }
 
@@ -239,7 +309,7 @@ impl<'a> Content<'a> {
 
     /// A condition's layer, padded with NaN, little-endian f32.
     fn layer(&mut self, condition: usize, layer: usize, out: &mut Vec<u8>) -> std::io::Result<()> {
-        self.journal.read(condition, layer, out)?;
+        self.stored.read(condition, layer, out)?;
         let whole = 4 * self.steps * self.layers[layer].units;
         let nan = f32::NAN.to_le_bytes();
         out.extend(std::iter::repeat_n(nan, (whole - out.len()) / 4).flatten());

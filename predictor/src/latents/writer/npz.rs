@@ -1,5 +1,4 @@
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{Seek, Write};
 
 use mental_pong_formats::npz::Writer;
 
@@ -15,15 +14,15 @@ fn wide(text: &str, chars: usize) -> Vec<u8> {
     bytes
 }
 
-fn text(npz: &mut Writer<BufWriter<&mut File>>, name: &str, text: &str) -> std::io::Result<()> {
+fn text<W: Write + Seek>(npz: &mut Writer<W>, name: &str, text: &str) -> std::io::Result<()> {
     let chars = text.chars().count().max(1);
     npz.begin(name, &format!("<U{chars}"), &[])?;
     npz.write_all(&wide(text, chars))
 }
 
-pub(super) fn write(content: &mut Content, file: &mut File) -> std::io::Result<()> {
+pub(super) fn write<W: Write + Seek>(content: &mut Content, out: W) -> std::io::Result<W> {
     let (n, steps) = (content.conditions(), content.steps);
-    let mut npz = Writer::new(BufWriter::new(file));
+    let mut npz = Writer::new(out);
     let mut bytes = Vec::new();
     for layer in 0..content.layers.len() {
         let (name, units) = {
@@ -63,5 +62,5 @@ pub(super) fn write(content: &mut Content, file: &mut File) -> std::io::Result<(
     let about = content.about.as_bytes();
     npz.begin("about_json", "|u1", &[about.len()])?;
     npz.write_all(about)?;
-    npz.finish()?.flush()
+    npz.finish()
 }
