@@ -1,7 +1,10 @@
 //! The headline: does a forecast of the hidden ball do more than what needs no simulation?
 
+mod aims;
+
 use std::borrow::Cow;
 
+use self::aims::Aim;
 use super::{CURVES, MIN_AT_A_TIME};
 use crate::analysis::{Analysis, Need, Out, Table};
 use crate::card::{Finding, RowKind, Score, Standing, interval};
@@ -100,9 +103,11 @@ impl Analysis for Simulation {
                 let found = hold(scene, stage, model, &nulls, &mut tables, out)?;
                 let drawn = scene.headline().is_some_and(|h| h.name == model.name);
                 let curves = horizon(scene, stage, model, &nulls, &mut tables, out)?;
-                innovation(scene, stage, model, &nulls, &mut tables, out)?;
+                let innovation = innovation(scene, stage, model, &nulls, &mut tables, out)?;
+                let aims = aims::of(&found, &curves, innovation);
+                aims::tabulate(stage, model, &aims, &mut tables.aims);
                 if drawn {
-                    answers.push((stage, found));
+                    answers.push((stage, found, aims));
                     lines.push((stage, curves));
                 }
             }
@@ -124,6 +129,7 @@ struct Tables {
     readouts: Table,
     horizon: Table,
     innovation: Table,
+    aims: Table,
 }
 
 impl Tables {
@@ -190,11 +196,18 @@ impl Tables {
                     "high",
                 ],
             ),
+            aims: Table::new("aims", &["set", "model", "aim", "found", "reached"]),
         }
     }
 
-    fn finish(self) -> [Table; 4] {
-        [self.skill, self.horizon, self.innovation, self.readouts]
+    fn finish(self) -> [Table; 5] {
+        [
+            self.skill,
+            self.horizon,
+            self.innovation,
+            self.readouts,
+            self.aims,
+        ]
     }
 }
 
@@ -490,7 +503,7 @@ fn horizon(
     Ok(found)
 }
 
-/// Where the model leaves inertia, does it follow the ball?
+/// Where the model leaves inertia, does it follow the ball? The correlation in y over all conditions.
 fn innovation(
     scene: &Scene,
     stage: &Stage,
@@ -498,10 +511,11 @@ fn innovation(
     nulls: &[Null],
     tables: &mut Tables,
     out: &mut Out,
-) -> Result<()> {
+) -> Result<f64> {
     let Some(inertia) = nulls.iter().find(|n| n.name == "inertia") else {
-        return Ok(());
+        return Ok(f64::NAN);
     };
+    let mut overall = f64::NAN;
     let paths = online_paths(stage, model)?;
     for (column, target) in ["x", "y"].into_iter().enumerate() {
         for bounce in BOUNCES {
@@ -528,6 +542,8 @@ fn innovation(
                 found.high,
             ]);
             if bounce == "all" {
+                // y comes last.
+                overall = found.estimate;
                 let score = Score::of(&model.name, RowKind::Model, "innovation_r", found.estimate)
                     .during("hidden")
                     .target(target)
@@ -538,17 +554,17 @@ fn innovation(
             }
         }
     }
-    Ok(())
+    Ok(overall)
 }
 
 /// The answer, made from the tests.
 fn answer(
     scene: &Scene,
     headline: &Row,
-    answers: &[(&Stage, Vec<Tested>)],
+    answers: &[(&Stage, Vec<Tested>, Vec<Aim>)],
     out: &mut Out,
 ) -> Result<()> {
-    for (stage, found) in answers {
+    for (stage, found, _) in answers {
         let over_all: Vec<&Tested> = found.iter().filter(|t| t.bounce == "all").collect();
         let all_above = over_all.iter().all(|t| t.standing() == Standing::Above);
         let verdict = if all_above {
@@ -570,7 +586,7 @@ fn answer(
             parts.join("; ")
         ));
     }
-    if let Some((stage, found)) = answers.last() {
+    if let Some((stage, found, aims)) = answers.last() {
         let of = |target: Target| {
             let t = found
                 .iter()
@@ -592,6 +608,7 @@ fn answer(
                 parts.join(", ")
             ));
         }
+        out.answer.extend(aims::sentence(stage, aims));
     }
     correlation(scene, headline, out)
 }
