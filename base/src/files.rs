@@ -40,6 +40,29 @@ pub fn write_atomic_file(
     replace(path, write, true).map_err(IoError::on("write", path))
 }
 
+/// The bytes of a file, if there are no more than `most`; of one that never ends no more than that is read.
+///
+/// # Errors
+/// [`IoError`] with `path` when it cannot be read or is longer.
+pub fn read(path: impl AsRef<Path>, most: u64) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    let file = File::open(path).map_err(IoError::on("read", path))?;
+    read_on(&file, path, Vec::new(), most)
+}
+
+/// What follows in a file whose first bytes were read, after them: see [`read`].
+pub(crate) fn read_on(file: &File, path: &Path, mut start: Vec<u8>, most: u64) -> Result<Vec<u8>> {
+    let left = most.saturating_sub(start.len() as u64);
+    file.take(left.saturating_add(1))
+        .read_to_end(&mut start)
+        .map_err(IoError::on("read", path))?;
+    if start.len() as u64 > most {
+        let message = format!("the file is longer than the {most} bytes that are read");
+        return Err(IoError::on("read", path)(std::io::Error::other(message)));
+    }
+    Ok(start)
+}
+
 /// The folder that a path stands in.
 #[must_use]
 pub fn folder_of(path: &Path) -> &Path {

@@ -18,6 +18,10 @@ use crate::guess::nearest;
 
 /// Longest table that is read, bytes.
 pub const MAX_BYTES: u64 = 512 << 20;
+/// Longest cell, bytes.
+const CELL_BYTES: usize = 1 << 16;
+/// Bytes at the beginning by which a file is known for no text.
+const HEAD_BYTES: u64 = 1 << 16;
 /// Bad cells that an error lists; it counts the others.
 const LISTED: usize = 20;
 
@@ -500,16 +504,21 @@ pub fn read_text(path: impl AsRef<Path>, most: u64) -> Result<String, IoError> {
     use std::io::Read;
 
     let path = path.as_ref();
+    let mut start = Vec::new();
     let file = std::fs::File::open(path).map_err(IoError::on("read", path))?;
-    let mut bytes = Vec::new();
-    file.take(most.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(IoError::on("read", path))?;
-    if bytes.len() as u64 > most {
-        let message = format!("the file is longer than the {most} bytes that are read");
-        return Err(IoError::on("read", path)(std::io::Error::other(message)));
+    let head = (&file).take(HEAD_BYTES).read_to_end(&mut start);
+    head.map_err(IoError::on("read", path))?;
+    // What is no text says so at once, however long it is.
+    let wide = start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]);
+    if !wide && start.contains(&0) {
+        return Err(no_text(path));
     }
-    text_of(&bytes, path)
+    text_of(&crate::files::read_on(&file, path, start, most)?, path)
+}
+
+fn no_text(path: &Path) -> IoError {
+    let message = std::io::Error::other("this is no text: it has zero bytes");
+    IoError::on("read", path)(message)
 }
 
 fn text_of(bytes: &[u8], path: &Path) -> Result<String, IoError> {
@@ -532,8 +541,7 @@ fn text_of(bytes: &[u8], path: &Path) -> Result<String, IoError> {
         }
     };
     if text.contains('\0') {
-        let message = std::io::Error::other("this is no text: it has zero bytes");
-        return Err(IoError::on("read", path)(message));
+        return Err(no_text(path));
     }
     Ok(text)
 }
@@ -591,7 +599,17 @@ impl Split {
             let line = self.line;
             loop {
                 let column = cells.len() + 1;
-                cells.push(self.cell(column)?);
+                let (from, to) = self.cell(column)?;
+                if to - from > CELL_BYTES {
+                    return Err(Cell {
+                        line,
+                        column,
+                        field: "row".into(),
+                        expected: format!("a cell of at most {CELL_BYTES} bytes"),
+                        found: format!("one of {}", to - from),
+                    });
+                }
+                cells.push((from, to));
                 if !self.step_over() {
                     break;
                 }
@@ -718,6 +736,23 @@ mod tests {
         for part in parts {
             assert!(message.contains(part), "{text:?}: {message}");
         }
+    }
+
+    #[test]
+    fn what_never_ends_and_cells_without_measure_are_refused() {
+        let zeros = Path::new("/dev/zero");
+        if zeros.exists() {
+            let said = read_text(zeros, MAX_BYTES).unwrap_err().to_string();
+            assert!(said.contains("no text"), "{said}");
+        }
+        let cell = "a".repeat(CELL_BYTES + 1);
+        let said = of("t.csv", format!("id,y\n{cell},1\n").as_bytes());
+        let said = said.unwrap_err().to_string();
+        assert!(
+            said.contains("line 2") && said.contains("65537") && said.len() < 200,
+            "{said}"
+        );
+        assert!(of("t.csv", format!("id,y\n{},1\n", &cell[1..]).as_bytes()).is_ok());
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Settings from a TOML file and `--set`, checked against what there is.
 
-use mental_pong_base::table::{MAX_BYTES, read_text};
+use mental_pong_base::table::read_text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::args::ConfigArgs;
 use crate::failure::Failure;
+
+/// Longest file of settings, bytes.
+const SETTINGS_BYTES: u64 = 1 << 20;
 
 /// `base`, overridden by the file and then by each `--set`.
 pub(crate) fn load<C: Serialize + DeserializeOwned>(
@@ -16,7 +19,7 @@ pub(crate) fn load<C: Serialize + DeserializeOwned>(
     let known = Table::try_from(base).map_err(|e| Failure::Internal(e.to_string()))?;
     let mut settings = known.clone();
     if let Some(path) = &args.config {
-        let text = read_text(path, MAX_BYTES).map_err(|e| Failure::Usage(e.to_string()))?;
+        let text = read_text(path, SETTINGS_BYTES)?;
         let file: Table = text
             .parse()
             .map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?;

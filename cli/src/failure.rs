@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use mental_pong_base::IoError;
 use mental_pong_eval::error::Error as EvalError;
+use mental_pong_formats::one_line;
 use mental_pong_game::Error as GameError;
 use mental_pong_predictor::Error as PredictorError;
 use mental_pong_study::error::Error as StudyError;
@@ -61,11 +62,20 @@ impl Failure {
             return 0;
         }
         let code = self.code();
-        let report = miette::miette!("{self}");
+        let report = miette::miette!("{}", plain(&self.to_string()));
         // The last words: nothing is left to do if standard error is gone.
         let _ = writeln!(std::io::stderr(), "{report:?}");
         code
     }
+}
+
+/// Most characters of a line of a message.
+const LINE: usize = 2000;
+
+/// A message whose lines are bounded and do nothing to a terminal, whatever a file made it quote.
+pub(crate) fn plain(text: &str) -> String {
+    let lines = text.split('\n').map(|line| one_line(line, LINE));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Whether the machine refused: no room, no permission, no memory.
@@ -121,6 +131,14 @@ mod tests {
     use std::io::{Error, ErrorKind};
 
     use super::*;
+
+    #[test]
+    fn a_message_is_bounded_and_harmless() {
+        let said = plain(&format!("a\u{1b}[2Jb\n{}", "x".repeat(5000)));
+        let lines: Vec<&str> = said.split('\n').collect();
+        assert_eq!(lines[0], "a\\u{1b}[2Jb");
+        assert_eq!(lines[1].chars().count(), LINE + 1);
+    }
 
     #[test]
     fn what_the_machine_refuses_ends_with_four_and_what_the_user_got_wrong_with_two() {

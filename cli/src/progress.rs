@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mental_pong_base::Monitor;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, plain};
 
 /// Signals that ask for an end: Ctrl-C and those of batch systems.
 #[cfg(unix)]
@@ -66,7 +66,7 @@ impl Progress {
     pub(crate) fn warn(&self, text: &str) {
         let print = || {
             // Nothing is left to do if standard error is gone.
-            let _ = writeln!(std::io::stderr(), "{text}");
+            let _ = writeln!(std::io::stderr(), "{}", plain(text));
         };
         match self.bar.lock() {
             Ok(bar) => bar.suspend(print),

@@ -1,3 +1,4 @@
+use mental_pong_base::table::{MAX_BYTES, read_text};
 use mental_pong_predictor::latents::Cache;
 use mental_pong_study::card::Card;
 use mental_pong_study::verify::{self, Verified};
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &RunArgs, progress: &Progress) -> Done {
 
 pub(crate) fn verify(args: &VerifyArgs, progress: &Progress) -> Done {
     let place = args.card.display();
-    let text = super::study::read_text(&args.card)?;
+    let text = read_text(&args.card, MAX_BYTES)?;
     let card = Card::from_json(&text).map_err(|e| Failure::Usage(format!("{place}: {e}")))?;
     // Everything is computed again: a cache would only repeat what is to be verified.
     let found = verify::verify(&card, &files(&args.files), &Cache::none(), progress)?;

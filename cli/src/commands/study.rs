@@ -1,6 +1,5 @@
 //! What `run` and `eval` share: a request checked, a study made and written, its answer on the terminal.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use mental_pong_base::Monitor as _;
@@ -17,9 +16,6 @@ use crate::args::StudyArgs;
 use crate::config::load;
 use crate::failure::Failure;
 use crate::progress::Progress;
-
-/// Most bytes of a card.
-const MOST_CARD_BYTES: u64 = 256 << 20;
 
 /// Where a study goes.
 pub(crate) struct Outputs {
@@ -160,22 +156,4 @@ fn required(card: &Card, nulls: &[String]) -> Done {
         return Ok(());
     }
     Err(Failure::Check(format!("--require: {}", missed.join("; "))))
-}
-
-/// A text file within bounds.
-pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    let cannot = |e: std::io::Error| Failure::Usage(format!("cannot read {}: {e}", path.display()));
-    let file = std::fs::File::open(path).map_err(cannot)?;
-    let mut text = String::new();
-    file.take(MOST_CARD_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(cannot)?;
-    if text.len() as u64 > MOST_CARD_BYTES {
-        return Err(Failure::Usage(format!(
-            "{}: more than {} MiB; no card is that large",
-            path.display(),
-            MOST_CARD_BYTES >> 20
-        )));
-    }
-    Ok(text)
 }

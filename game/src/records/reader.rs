@@ -57,7 +57,7 @@ pub fn parse_frames(text: &str, path: &Path) -> Result<ReadRows<FrameRow>> {
 }
 
 fn read<R: DeserializeOwned>(path: &Path, columns: &[Column]) -> Result<ReadRows<R>> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = mental_pong_base::files::read(path, mental_pong_base::table::MAX_BYTES)?;
     parse(&bytes, path, columns)
 }
 

@@ -326,7 +326,7 @@ fn same_file(_file: &File, path: &Path) -> bool {
 }
 
 fn read_sidecar(path: &Path) -> Result<Sidecar> {
-    let text = std::fs::read(path).map_err(Error::io("read", path))?;
+    let text = mental_pong_base::files::read(path, mental_pong_base::table::MAX_BYTES)?;
     serde_json::from_slice(&text)
         .ok()
         .and_then(|value| Sidecar::from_json(&value))
@@ -369,7 +369,7 @@ fn cut_rows<R>(path: &Path, read: &ReadRows<R>, keeps: impl Fn(&R) -> bool) -> R
     if keep == read.rows.len() && read.torn.is_none() {
         return Ok(());
     }
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = mental_pong_base::files::read(path, mental_pong_base::table::MAX_BYTES)?;
     // The header is a line too. Rows hold no line break.
     let end: usize = bytes
         .split_inclusive(|&b| b == b'\n')

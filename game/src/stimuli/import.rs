@@ -337,13 +337,13 @@ impl Place {
             Self::Pictures(files) => {
                 let place = self.path();
                 let read = files.iter().map(|file| {
-                    let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
+                    let bytes = mental_pong_base::files::read(file, PICTURE_BYTES)?;
                     decode_picture(file, &bytes)
                 });
                 Stack::of_pictures(place, read)
             }
             Self::Gif(path) => {
-                let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+                let bytes = mental_pong_base::files::read(path, PICTURE_BYTES)?;
                 animation(path, &bytes)
             }
             Self::Video(path) => {
@@ -454,6 +454,8 @@ fn animation(path: &Path, bytes: &[u8]) -> Result<Stack> {
     Ok(stack)
 }
 
+/// Longest picture or animation that is read, bytes.
+const PICTURE_BYTES: u64 = 1 << 30;
 const VIDEOS: [&str; 5] = ["mp4", "mov", "avi", "mkv", "webm"];
 const PICTURES: [&str; 3] = ["png", "jpg", "jpeg"];
 

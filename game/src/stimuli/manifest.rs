@@ -159,7 +159,7 @@ impl Manifest {
 
 /// Reads JSON of this layout.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read(path).map_err(Error::io("read", path))?;
+    let text = mental_pong_base::files::read(path, mental_pong_base::table::MAX_BYTES)?;
     let bad = |source| Error::BadManifest {
         path: path.to_path_buf(),
         source,

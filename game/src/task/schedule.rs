@@ -772,7 +772,12 @@ mod tests {
         says(toml("[rules]\nstil_ms = 1"), &["stil_ms"]);
         says(
             csv("condition_id\nsix\n"),
-            &["schedule.csv: line 2, column 1", "condition_id", "`six`"],
+            &[
+                "schedule.csv, row 1",
+                "condition_id",
+                "--conditions",
+                "found six",
+            ],
         );
         says(csv("condition_id,colour\n3,red\n"), &["colour"]);
         says(csv("condition_id\n"), &["no condition"]);

@@ -14,6 +14,8 @@ use crate::{Error, Result};
 
 /// Components (published: 100).
 pub(super) const COMPONENTS: usize = 100;
+/// Longest file of components that is read, bytes.
+const COMPONENTS_BYTES: u64 = 4 << 30;
 /// Trials of the fit (published: one validation batch of 512), and of a mini-batch (published: 32).
 const TRIALS: usize = 512;
 pub(super) const BATCH: usize = 32;
@@ -171,7 +173,7 @@ impl Components {
 
     /// Reads what [`Components::to_bytes`] wrote.
     pub(super) fn load(name: &'static str, units: usize, path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let bytes = mental_pong_base::files::read(path, COMPONENTS_BYTES)?;
         let (tensors, notes) = from_bytes(path, &bytes)?;
         let values = |name: &str| -> Result<Vec<f32>> {
             match tensors.get(name) {

@@ -8,6 +8,8 @@ use crate::encoders::{Encoder, PlayNet, PlayNetConfig, RoomNet, RoomNetConfig};
 use crate::params::Params;
 use crate::{Error, Result};
 
+/// Longest file of our own weights that is read, bytes.
+const OWN_BYTES: u64 = 4 << 30;
 const ENCODER: &[u8] = include_bytes!("../../../data/weights/playnet.safetensors");
 const CTRNN: &[u8] = include_bytes!("../../../data/weights/ctrnn.safetensors");
 const LSTM: &[u8] = include_bytes!("../../../data/weights/lstm.safetensors");
@@ -183,7 +185,7 @@ pub fn network_bytes(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| Error::io(path, e))
+    Ok(mental_pong_base::files::read(path, OWN_BYTES)?)
 }
 
 /// The `network` entry of a file's metadata.

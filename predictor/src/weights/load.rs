@@ -19,6 +19,9 @@ use crate::params::Params;
 use crate::{Error, Result};
 use mental_pong_base::Stream;
 
+/// Longest description of a network beside its weights, bytes.
+const DESCRIPTION_BYTES: u64 = 1 << 20;
+
 /// Where weights come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
@@ -218,7 +221,7 @@ pub fn network_beside(path: &Path) -> Result<Option<PublishedEncoder>> {
     if !beside.exists() {
         return Ok(None);
     }
-    let text = std::fs::read_to_string(&beside).map_err(|e| Error::io(&beside, e))?;
+    let text = mental_pong_base::table::read_text(&beside, DESCRIPTION_BYTES)?;
     let network = serde_json::from_str(&text).map_err(|e| wrong_description(&beside, &text, &e))?;
     Ok(Some(network))
 }
