@@ -21,7 +21,7 @@ pub const MAX_BYTES: u64 = 512 << 20;
 /// Longest cell, bytes.
 const CELL_BYTES: usize = 1 << 16;
 /// Bytes at the beginning by which a file is known for no text.
-const HEAD_BYTES: u64 = 1 << 16;
+pub const HEAD_BYTES: u64 = 1 << 16;
 /// Bad cells that an error lists; it counts the others.
 const LISTED: usize = 20;
 
@@ -509,11 +509,17 @@ pub fn read_text(path: impl AsRef<Path>, most: u64) -> Result<String, IoError> {
     let head = (&file).take(HEAD_BYTES).read_to_end(&mut start);
     head.map_err(IoError::on("read", path))?;
     // What is no text says so at once, however long it is.
-    let wide = start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]);
-    if !wide && start.contains(&0) {
+    if !may_be_text(&start) {
         return Err(no_text(path));
     }
     text_of(&crate::files::read_on(&file, path, start, most)?, path)
+}
+
+/// Whether bytes from the beginning of a file are those of a text: without a zero, or UTF-16 with a mark.
+#[must_use]
+pub fn may_be_text(start: &[u8]) -> bool {
+    let wide = start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]);
+    wide || !start.contains(&0)
 }
 
 fn no_text(path: &Path) -> IoError {

@@ -30,7 +30,7 @@ use std::io::Read;
 use std::path::Path;
 
 use mental_pong_base::files::sha256_hex;
-use mental_pong_base::table::whole_id;
+use mental_pong_base::table::{HEAD_BYTES, may_be_text, whole_id};
 use mental_pong_game::task::ConditionSet;
 use serde::{Deserialize, Serialize};
 
@@ -303,6 +303,14 @@ impl Problem {
     }
 }
 
+/// First bytes of Parquet and of a pickle.
+const PARQUET: &[u8] = b"PAR1";
+const PICKLE: &[u8] = &[0x80];
+
+fn is_binary(start: &[u8]) -> bool {
+    start.starts_with(PARQUET) || start.starts_with(PICKLE)
+}
+
 impl Trials {
     /// Number of trials.
     #[must_use]
@@ -327,12 +335,17 @@ impl Trials {
             source,
         };
         let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| {
-                file.take(options.limits.bytes.saturating_add(1))
-                    .read_to_end(&mut bytes)
-            })
+        let file = File::open(path).map_err(io)?;
+        (&file)
+            .take(HEAD_BYTES)
+            .read_to_end(&mut bytes)
             .map_err(io)?;
+        // What is no table of any kind need not be read to its end.
+        if is_binary(&bytes) || may_be_text(&bytes) {
+            let left = options.limits.bytes.saturating_sub(bytes.len() as u64);
+            let mut rest = file.take(left.saturating_add(1));
+            rest.read_to_end(&mut bytes).map_err(io)?;
+        }
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
         Self::from_bytes(bytes, name.unwrap_or_default(), options)
             .map_err(|error| error.in_file(path))
@@ -348,9 +361,9 @@ impl Trials {
             ));
         }
         let sha256 = Some(sha256_hex(&bytes));
-        let table = if bytes.starts_with(b"PAR1") {
+        let table = if bytes.starts_with(PARQUET) {
             parquet::from_bytes(bytes, &options.limits)?
-        } else if bytes.starts_with(&[0x80]) {
+        } else if bytes.starts_with(PICKLE) {
             let value = pickle::read(&bytes[..], &options.limits)?;
             let expected = "a data frame of trials";
             Table::from_value(&value)
