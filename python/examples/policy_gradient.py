@@ -22,7 +22,7 @@ import mental_pong.gym  # makes "MentalPong-v0" known
 import gymnasium
 
 HOLD = 3  # frames that an action is held: 20 decisions a second
-FEATURES = 8
+FEATURES = 7
 
 
 class Memory:
@@ -43,10 +43,8 @@ class Memory:
         self.ball = np.where(seen[:, None], ball, self.ball)
         self.frames = np.where(seen, 0, self.frames + 1)
         self.known |= seen
-        line = self.ball[:, 1] + self.velocity[:, 1] * self.frames
-        return np.column_stack(
-            [self.ball / 10, self.velocity / 0.6, self.frames / 20, line / 10, shown[:, 3] / 10, seen]
-        )
+        rows = [self.ball / 10, self.velocity / 0.6, self.frames / 20, shown[:, 3] / 10, seen]
+        return np.column_stack(rows).astype(np.float32)
 
 
 class Network:
@@ -55,7 +53,7 @@ class Network:
     def __init__(self, rng: np.random.Generator, width: int = 64) -> None:
         sizes = [(FEATURES, width), (width, width), (width, 4)]
         self.w = [rng.normal(size=s) / np.sqrt(s[0]) * (1.0 if k < 2 else 0.1) for k, s in enumerate(sizes)]
-        self.w += [np.zeros(s[1]) for s in sizes]
+        self.w = [w.astype(np.float32) for w in self.w + [np.zeros(s[1]) for s in sizes]]
         self.m, self.v, self.t = [np.zeros_like(w) for w in self.w], [np.zeros_like(w) for w in self.w], 0
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -95,7 +93,7 @@ def learn(
     x = memory.look(envs.reset(seed=seed)[0])
     told = []
     for update in range(updates):
-        seen = np.empty((steps, n, FEATURES))
+        seen = np.empty((steps, n, FEATURES), dtype=np.float32)
         actions = np.empty((steps, n), dtype=np.int64)
         log_p, values = np.empty((steps, n)), np.empty((steps + 1, n))
         rewards, over = np.zeros((steps, n)), np.zeros((steps, n), dtype=bool)
@@ -138,7 +136,7 @@ def improve(network, x, actions, before, advantage, target, rate) -> None:
     ratio = np.exp(log_p[row, actions] - before)
     clipped = np.where(advantage > 0, ratio > 1.2, ratio < 0.8)
     weight = np.where(clipped, 0.0, ratio * advantage)
-    slope = np.empty((len(x), 4))
+    slope = np.empty((len(x), 4), dtype=np.float32)
     slope[:, :3] = p * weight[:, None] + 0.003 * p * (log_p - (p * log_p).sum(1, keepdims=True))
     slope[row, actions] -= weight
     slope[:, 3] = value - target

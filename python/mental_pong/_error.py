@@ -9,8 +9,10 @@ from typing import Any
 class Error(ValueError):
     """An argument or a file is not what it has to be.
 
-    Attributes
+    Parameters
     ----------
+    message : str
+        What is wrong, in a sentence.
     file : str or None
         The file, or the argument in its place.
     field : str or None

@@ -267,7 +267,12 @@ class Environment:
         occluded: bool | None = None,
         law: str | None = None,
     ) -> None: ...
-    def step(self, actions: npt.NDArray[np.int64]) -> list[tuple[int, int, bool, float]]: ...
+    def step(
+        self, actions: npt.NDArray[np.int64]
+    ) -> (
+        tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.float64]]
+        | None
+    ): ...
     @property
     def observations(self) -> npt.NDArray[np.float32]: ...
     @property

@@ -141,7 +141,20 @@ class Recording(_native.Recording):
         )
 
     def to_xarray(self, trials: str = "occ", *, population: str | int = "all") -> Any:
-        """The responses of a kind as an ``xarray.Dataset`` with the axes ``unit``, ``condition`` and ``bin``."""
+        """The responses of a kind as an ``xarray.Dataset`` with the axes ``unit``, ``condition`` and ``bin``.
+
+        Parameters
+        ----------
+        trials : {"occ", "vis"}
+            Which trials.
+        population : {"all", "reliable"} or int
+            All units, the reliable ones, or so many factors.
+
+        Raises
+        ------
+        Error
+            Where the recording has no such responses.
+        """
         import xarray
 
         data = {}
@@ -179,13 +192,28 @@ class Recording(_native.Recording):
         self.write(path)
 
     def to_brainscore(self, trials: str = "occ", *, half: str = "full") -> Any:
-        """The mean responses as a ``NeuroidAssembly`` of Brain-Score; see :func:`mental_pong.brainscore.assembly`."""
+        """The mean responses as a ``NeuroidAssembly`` of Brain-Score; see :func:`mental_pong.brainscore.assembly`.
+
+        Parameters
+        ----------
+        trials : {"occ", "vis"}
+            Which trials.
+        half : {"full", "sh1", "sh2"}
+            All trials, or one of their halves.
+        """
         from .brainscore import assembly
 
         return assembly(self, trials, half=half)
 
-    def to_rsatoolbox(self, epoch: str = "start_end_pad0", trials: str = "occ") -> Any:
-        """The mean responses within a mask as an ``rsatoolbox.data.Dataset`` ``[condition, unit]``.
+    def to_rsatoolbox(
+        self,
+        epoch: str = "start_end_pad0",
+        trials: str = "occ",
+        *,
+        population: str | int = "all",
+        states: bool = False,
+    ) -> Any:
+        """The responses within a mask as an ``rsatoolbox.data.Dataset``.
 
         Parameters
         ----------
@@ -193,20 +221,45 @@ class Recording(_native.Recording):
             Name of a mask; see :meth:`masks`.
         trials : {"occ", "vis"}
             Which trials.
+        population : {"all", "reliable"} or int
+            Which units, or how many factors.
+        states : bool
+            An observation for each condition and bin, as the analysis ``rsa`` compares them, in place of one for the mean of
+            each condition.
+
+        Returns
+        -------
+        rsatoolbox.data.Dataset
+            ``[condition, unit]``, or ``[state, unit]`` by condition, then bin.
+
+        Raises
+        ------
+        Error
+            For responses or a mask that are not there.
+
+        Notes
+        -----
+        The correlation of the square roots of rsatoolbox's ``euclidean`` distances between states is ``r_xy`` of the study's
+        table ``rsa``, where that compares the same units in the recording's own bins; published sets are warped to steps of
+        41 ms there.
         """
         from rsatoolbox.data import Dataset
 
-        responses = self.responses(trials)
+        responses = self.responses(trials, population=population)
         mask = self.mask(epoch, trials)
-        kept = np.where(mask[None], responses, np.nan)
-        means = np.nanmean(kept, axis=2).T
-        descriptors = {"set": self.set_name or "", "epoch": epoch, "trials": trials}
-        ids = self.ids if self.ids is not None else [str(i) for i in range(len(means))]
+        ids = np.array(self.ids if self.ids is not None else [str(i) for i in range(len(mask))])
+        if states:
+            condition, bins = np.nonzero(mask)
+            values = responses[:, condition, bins].T
+            observed = {"condition": ids[condition].tolist(), "bin": bins.tolist()}
+        else:
+            values = np.nanmean(np.where(mask[None], responses, np.nan), axis=2).T
+            observed = {"condition": ids.tolist()}
         return Dataset(
-            means,
-            descriptors=descriptors,
-            obs_descriptors={"condition": ids},
-            channel_descriptors={"unit": list(range(means.shape[1]))},
+            values,
+            descriptors={"set": self.set_name or "", "epoch": epoch, "trials": trials},
+            obs_descriptors=observed,
+            channel_descriptors={"unit": list(range(values.shape[1]))},
         )
 
 
@@ -236,4 +289,4 @@ def simulate(
         For settings that cannot be, or a path that cannot be written.
     """
     _native.simulate(path, conditions, settings)
-    return Recording.open(path)
+    return Recording.open(path, conditions=conditions)

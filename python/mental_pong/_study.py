@@ -147,6 +147,11 @@ class Result:
     def table(self, name: str) -> Any:
         """A table of the report as a ``pandas.DataFrame``.
 
+        Parameters
+        ----------
+        name : str
+            One of :attr:`tables`.
+
         Raises
         ------
         Error
@@ -173,6 +178,11 @@ class Result:
 
     def report(self, folder: PathLike) -> Path:
         """Write the card, the page, tables and figures below a folder and give the page's path.
+
+        Parameters
+        ----------
+        folder : path
+            Made where it is not there.
 
         Raises
         ------

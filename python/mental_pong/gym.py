@@ -175,8 +175,9 @@ class MentalPong(gymnasium.Env[npt.NDArray[Any], np.int64]):
         """Hold an action for a frame."""
         self._actions[0] = action
         info: dict[str, Any] = {}
-        for _, condition, hit, error_deg in self._env.step(self._actions):
-            info = {"condition": condition, "hit": hit, "error_deg": error_deg}
+        if (ended := self._env.step(self._actions)) is not None:
+            _, condition, hit, error_deg = ended
+            info = {"condition": int(condition[0]), "hit": bool(hit[0]), "error_deg": float(error_deg[0])}
         env = self._env
         return self._observed(), float(env.rewards[0]), bool(env.terminated[0]), False, info
 
@@ -311,7 +312,7 @@ class MentalPongVector(VectorEnv[npt.NDArray[Any], npt.NDArray[np.int64], npt.ND
     ]:
         """Hold an action in each environment for a frame."""
         ended = self._env.step(np.asarray(actions, dtype=np.int64))
-        info = self._ended(ended) if ended else {}
+        info = {} if ended is None else self._ended(*ended)
         if self.autoreset_mode == AutoresetMode.NEXT_STEP:
             info = self._begun(info)
             self._over = self._terminated.copy()
@@ -330,17 +331,13 @@ class MentalPongVector(VectorEnv[npt.NDArray[Any], npt.NDArray[np.int64], npt.ND
         mask = begun | info.get("_condition", False)
         return {**info, "condition": condition, "_condition": mask}
 
-    def _ended(self, ended: list[tuple[int, int, bool, float]]) -> dict[str, Any]:
-        n = self.num_envs
-        places = [e[0] for e in ended]
-        mask = np.zeros(n, dtype=np.bool_)
-        mask[places] = True
-        condition = np.zeros(n, dtype=np.int64)
-        condition[places] = [e[1] for e in ended]
-        hit = np.zeros(n, dtype=np.bool_)
-        hit[places] = [e[2] for e in ended]
-        error = np.zeros(n)
-        error[places] = [e[3] for e in ended]
+    def _ended(
+        self,
+        mask: npt.NDArray[np.bool_],
+        condition: npt.NDArray[np.int64],
+        hit: npt.NDArray[np.bool_],
+        error: npt.NDArray[np.float64],
+    ) -> dict[str, Any]:
         about = {
             "condition": condition,
             "_condition": mask,
@@ -351,9 +348,9 @@ class MentalPongVector(VectorEnv[npt.NDArray[Any], npt.NDArray[np.int64], npt.ND
         }
         if self.autoreset_mode != AutoresetMode.SAME_STEP:
             return about
-        final = np.full(n, None, dtype=object)
+        final = np.full(self.num_envs, None, dtype=object)
         last = self._env.finals
-        for place in places:
+        for place in mask.nonzero()[0]:
             final[place] = last[place].copy()
         begun = np.where(mask, self._env.condition_ids, 0)
         return {

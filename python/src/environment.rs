@@ -2,7 +2,7 @@
 
 use mental_pong_game::frames::{Preset, Renderer};
 use mental_pong_game::task::environment::{
-    Autoreset, Begin, EnvSettings, Episode, N_FEATURES, Reward, VectorEnv,
+    Autoreset, Begin, EnvSettings, N_FEATURES, Reward, VectorEnv,
 };
 use mental_pong_game::task::{Condition, Law};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArray1};
@@ -47,7 +47,13 @@ pub(crate) struct PyEnvironment {
     terminated: Py<PyArray1<bool>>,
 }
 
-type Ended = (usize, u32, bool, f64);
+/// Of each environment: whether its trial ended, the condition, whether the paddle met the ball, and the error.
+type Ended<'py> = (
+    Bound<'py, PyArray1<bool>>,
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<bool>>,
+    Bound<'py, PyArray1<f64>>,
+);
 
 impl PyEnvironment {
     /// Copies what the environments show into the arrays.
@@ -199,14 +205,19 @@ impl PyEnvironment {
     ///
     /// Returns
     /// -------
-    /// list of (place, condition, hit, error_deg)
-    ///     The trials that ended; the error is paddle minus ball, degrees.
+    /// tuple of arrays, shape (n,), or None
+    ///     Where a trial ended: whether it did (bool), the condition (int64), whether the paddle met the ball (bool), and
+    ///     paddle minus ball (float64, degrees); 0 elsewhere.
     ///
     /// Raises
     /// ------
     /// Error
     ///     For another number of actions, or another action.
-    fn step(&mut self, py: Python<'_>, actions: PyReadonlyArray1<'_, i64>) -> PyResult<Vec<Ended>> {
+    fn step<'py>(
+        &mut self,
+        py: Python<'py>,
+        actions: PyReadonlyArray1<'py, i64>,
+    ) -> PyResult<Option<Ended<'py>>> {
         let given = actions.as_array();
         if given.len() != self.actions.len() {
             let expected = format!("{}, one for each environment", self.actions.len());
@@ -228,11 +239,24 @@ impl PyEnvironment {
         self.env.step(&self.actions).map_err(raised)?;
         self.show(py)?;
         if self.env.episodes().is_empty() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         put(self.finals.bind(py), self.env.finals().as_flattened())?;
-        let of = |e: &Episode| (e.env, e.condition_id, e.hit, e.error_deg);
-        Ok(self.env.episodes().iter().map(of).collect())
+        let n = self.actions.len();
+        let (mut ended, mut condition) = (vec![false; n], vec![0; n]);
+        let (mut hit, mut error_deg) = (vec![false; n], vec![0.0; n]);
+        for episode in self.env.episodes() {
+            ended[episode.env] = true;
+            condition[episode.env] = i64::from(episode.condition_id);
+            hit[episode.env] = episode.hit;
+            error_deg[episode.env] = episode.error_deg;
+        }
+        Ok(Some((
+            ended.into_pyarray(py),
+            condition.into_pyarray(py),
+            hit.into_pyarray(py),
+            error_deg.into_pyarray(py),
+        )))
     }
 
     /// ``[n, 4]`` float32: ball x, ball y, seen, paddle y, degrees; a ball that is not seen has x and y 0.

@@ -1,6 +1,6 @@
 //! Latents of any origin, and the predictors that make them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mental_pong_base::Monitor;
@@ -59,7 +59,7 @@ use crate::work::work;
 #[pyclass(frozen, module = "mental_pong", name = "Latents")]
 pub(crate) struct PyLatents {
     array: Py<PyArray3<f32>>,
-    file: Mutex<LatentsFile>,
+    file: Arc<Mutex<LatentsFile>>,
     extent: Extent,
     set: Option<PySet>,
     /// The file that they were read from, whole.
@@ -102,16 +102,22 @@ impl PyLatents {
         set: Option<PySet>,
         source: Option<PathBuf>,
     ) -> PyResult<Self> {
-        let extent = py.detach(|| -> Result<Extent, mental_pong_predictor::Error> {
-            if let Some(set) = &set {
-                file.matched(&set.set)?;
-            }
-            file.extent(0)
-        });
+        let of = set.as_ref().map(|set| set.set.clone());
+        let (file, extent) = work(
+            py,
+            None,
+            move |_| -> Result<_, mental_pong_predictor::Error> {
+                if let Some(set) = &of {
+                    file.matched(set)?;
+                }
+                let extent = file.extent(0)?;
+                Ok((file, extent))
+            },
+        )?;
         Ok(Self {
             array: array.unbind(),
-            file: Mutex::new(file),
-            extent: extent.map_err(raised)?,
+            file: Arc::new(Mutex::new(file)),
+            extent,
             set,
             source,
         })
@@ -136,22 +142,27 @@ impl PyLatents {
         Self::checked(py, array, file, Some(set.clone()), None)
     }
 
-    /// All of it, for the library.
-    fn whole(&self) -> Result<latents::Latents, mental_pong_predictor::Error> {
-        let mut file = self.file();
-        let mut conditions = Vec::with_capacity(file.ids().len());
-        for place in 0..file.ids().len() {
-            conditions.push(ConditionLatents {
-                id: file.ids()[place].clone(),
-                steps: file.steps(place).to_vec(),
-                layers: vec![file.read(place, 0)?],
-            });
+    /// What gives all of it, for the library.
+    fn whole(
+        &self,
+    ) -> impl FnOnce() -> Result<latents::Latents, mental_pong_predictor::Error> + use<> {
+        let (file, set) = (Arc::clone(&self.file), self.identity(&self.file()));
+        move || {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut conditions = Vec::with_capacity(file.ids().len());
+            for place in 0..file.ids().len() {
+                conditions.push(ConditionLatents {
+                    id: file.ids()[place].clone(),
+                    steps: file.steps(place).to_vec(),
+                    layers: vec![file.read(place, 0)?],
+                });
+            }
+            Ok(latents::Latents {
+                set,
+                layers: vec![file.layers()[0].clone()],
+                conditions,
+            })
         }
-        Ok(latents::Latents {
-            set: self.identity(&file),
-            layers: vec![file.layers()[0].clone()],
-            conditions,
-        })
     }
 
     fn identity(&self, file: &LatentsFile) -> Option<SetIdentity> {
@@ -168,12 +179,17 @@ impl PyLatents {
             return Ok(Err(source.clone()));
         }
         let of = self.of_set()?;
-        let held = py.detach(|| -> Result<_, mental_pong_predictor::Error> {
-            let whole = self.whole()?;
-            let sha256 = sha256_hex(&whole.npz(&of, &about())?);
-            Ok((Arc::new(whole), sha256))
-        });
-        Ok(Ok(held.map_err(raised)?))
+        let whole = self.whole();
+        let held = work(
+            py,
+            None,
+            move |_| -> Result<_, mental_pong_predictor::Error> {
+                let whole = whole()?;
+                let sha256 = sha256_hex(&whole.npz(&of, &about())?);
+                Ok((Arc::new(whole), sha256))
+            },
+        );
+        Ok(Ok(held?))
     }
 
     fn of_set(&self) -> PyResult<OfSet> {
@@ -284,15 +300,16 @@ impl PyLatents {
         layer: Option<&str>,
     ) -> PyResult<Self> {
         let said = conditions.map(set_of).transpose()?;
-        let read = |path: &Path| -> Result<_, mental_pong_predictor::Error> {
-            let said = said.as_ref().map(|said| &said.set);
-            let mut file = LatentsFile::open(path, None, said)?;
-            let set = file.set(said)?;
-            let names = [layer.map_or_else(|| file.layers()[0].name.clone(), str::to_owned)];
+        let of = said.as_ref().map(|said| said.set.clone());
+        let (layer, from) = (layer.map(str::to_owned), path.clone());
+        let read = move |_: &dyn Monitor| -> Result<_, mental_pong_predictor::Error> {
+            let mut file = LatentsFile::open(&from, None, of.as_ref())?;
+            let set = file.set(of.as_ref())?;
+            let names = [layer.unwrap_or_else(|| file.layers()[0].name.clone())];
             let whole = file.layers().len() == 1 && set.len() == file.ids().len();
             Ok((file.of_set(&set, Some(&names))?, set, whole))
         };
-        let (found, set, whole) = py.detach(|| read(&path)).map_err(raised)?;
+        let (found, set, whole) = work(py, None, read)?;
         let set = match said {
             Some(said) => said,
             None => PySet::found(set),
@@ -402,7 +419,11 @@ impl PyLatents {
     ///     Without a set.
     fn check<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let set = self.known()?;
-        let check = py.detach(|| self.file().check(set)).map_err(raised)?;
+        let (file, set) = (Arc::clone(&self.file), set.clone());
+        let check = work(py, None, move |_| {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.check(&set)
+        })?;
         object(py, &check)
     }
 
@@ -419,8 +440,8 @@ impl PyLatents {
     ///     For another ending, latents without a set, or a file that cannot be written.
     fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let of = self.of_set()?;
-        py.detach(|| self.whole()?.write(&path, &of, &about()))
-            .map_err(raised)
+        let whole = self.whole();
+        work(py, None, move |_| whole()?.write(&path, &of, &about()))
     }
 
     fn __len__(&self) -> usize {
@@ -455,8 +476,9 @@ pub(crate) fn forecast(
 ) -> PyResult<PyLatents> {
     let held = latents.get();
     let of = held.known()?.clone();
-    let found = py.detach(|| held.whole()).map_err(raised)?;
+    let whole = held.whole();
     let out = work(py, progress, move |monitor| {
+        let found = whole()?;
         let gaps: Vec<f64> = found
             .conditions
             .iter()

@@ -143,7 +143,8 @@ impl PyRecording {
     /// What it holds, as ``mpong recordings info --json`` says it.
     #[getter]
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let info = py.detach(|| Info::of(&self.recording)).map_err(raised)?;
+        let recording = self.recording.clone();
+        let info = work(py, None, move |_| Info::of(&recording))?;
         object(py, &info)
     }
 
@@ -340,8 +341,8 @@ impl PyRecording {
     /// Error
     ///     For a path that is there already, or cannot be written.
     fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        py.detach(|| export::write(&self.recording, &path))
-            .map_err(raised)
+        let recording = self.recording.clone();
+        work(py, None, move |_| export::write(&recording, &path))
     }
 
     fn __repr__(&self) -> String {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mental_pong_game::Error as GameError;
 use mental_pong_game::task::set::TableRules;
 use mental_pong_game::task::table::{set_rows, trajectory_rows};
 use mental_pong_game::task::{ConditionSet, Law, group_shuffle_split};
@@ -11,6 +12,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::convert::{Reduced, frame, frame_of, named};
 use crate::error::{raised, refused};
+use crate::work::work;
 
 /// Where a set comes from.
 #[derive(Clone, Debug)]
@@ -170,7 +172,8 @@ impl PySet {
     /// (degrees per second), walls, occluder, and how often it bounces.
     #[getter]
     fn table<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let rows = py.detach(|| set_rows(&self.set));
+        let set = self.set.clone();
+        let rows = work(py, None, move |_| Ok::<_, GameError>(set_rows(&set)))?;
         frame_of(py, &rows)
     }
 

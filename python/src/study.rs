@@ -1,6 +1,7 @@
 //! Studies.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use mental_pong_predictor::latents::Cache;
 use mental_pong_study::card::Role;
@@ -24,7 +25,7 @@ use crate::work::work;
 /// A finished study, as texts; :class:`mental_pong.Result` shows it.
 #[pyclass(frozen, module = "mental_pong._native", name = "Study")]
 pub(crate) struct PyStudy {
-    study: Study,
+    study: Arc<Study>,
 }
 
 #[pymethods]
@@ -62,8 +63,8 @@ impl PyStudy {
 
     /// Write all files below a folder. :class:`Error` naming what cannot be written.
     fn write(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {
-        py.detach(|| write_texts(&self.study.files, &folder))
-            .map_err(raised)
+        let study = Arc::clone(&self.study);
+        work(py, None, move |_| write_texts(&study.files, &folder))
     }
 }
 
@@ -213,7 +214,9 @@ pub(crate) fn evaluate(
         };
         study(&inputs, &config, &cache, monitor)
     })?;
-    Ok(PyStudy { study: made })
+    Ok(PyStudy {
+        study: Arc::new(made),
+    })
 }
 
 /// Identifiers of all analyses, as ``evaluate(analyses=…)`` takes them.

@@ -132,7 +132,7 @@ def test_many_calls_from_many_threads_do_not_grow(part: mp.ConditionSet) -> None
     array, ids, times = knowing(part)
 
     def many() -> None:
-        for _ in range(250):
+        for _ in range(2500):
             mp.Latents(array, ids, times, conditions=part).n_steps
 
     def all_of_it() -> None:
@@ -148,14 +148,27 @@ def test_many_calls_from_many_threads_do_not_grow(part: mp.ConditionSet) -> None
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
 
 
+LONG = {
+    "latents": "mp.Predictor('ctrnn').latents('valid', progress=on)",
+    "encode": "mp.encode(lambda frames: on() or frames[:, 0, 0].astype('f4'), mp.Stimuli('valid'))",
+    "evaluate": "mp.evaluate(['ctrnn', 'lstm'], progress=on)",
+    "write": "mp.Stimuli('all').write('set', progress=on)",
+    "simulate": "on(); mp.simulate('simulated.npz', 'train', units=2000, trials=500)",
+    "play": "mp.play('kinematic', {'ids': ids, 'blocks': 200}, progress=on)",
+}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
-def test_ctrl_c_ends_a_long_call_within_a_second() -> None:
+@pytest.mark.parametrize("call", LONG)
+def test_ctrl_c_ends_a_long_call_within_a_second(call: str, tmp_path: Path) -> None:
     code = (
         "import mental_pong as mp\n"
-        "print('begun', flush=True)\n"
-        "mp.Predictor('ctrnn').latents('valid', progress=lambda *news: print('on', flush=True))\n"
+        "ids = [int(i) for i in mp.ConditionSet('primate79').ids]\n"
+        "on = lambda *news: print('on', flush=True)\n" + LONG[call]
     )
-    running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
     assert running.stdout is not None
     for line in running.stdout:
         if line == "on\n":

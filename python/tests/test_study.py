@@ -101,20 +101,83 @@ def test_a_recording_of_arrays_is_one(part: mp.ConditionSet, tmp_path: Path) -> 
         mp.simulate(tmp_path / "real.npz", part)
 
 
-def test_recordings_open_in_xarray_and_rsatoolbox(part: mp.ConditionSet, tmp_path: Path) -> None:
+def test_a_recording_opens_in_xarray_and_as_nwb(part: mp.ConditionSet, tmp_path: Path) -> None:
     recording = mp.simulate(tmp_path / "simulated.npz", part, units=20, trials=6)
+    recording.to_nwb(tmp_path / "mine.nwb")
+    again = mp.Recording.open(tmp_path / "mine.nwb", conditions=part)
+    assert np.allclose(again.responses(), recording.responses(), equal_nan=True)
+    with pytest.raises(mp.Error, match="nwb"):
+        recording.to_nwb(tmp_path / "mine.npz")
     pytest.importorskip("xarray")
     data = recording.to_xarray()
     assert data["responses"].dims == ("unit", "condition", "bin")
     assert data["time_ms"].values[6] == 25.0
+
+
+@pytest.fixture(scope="module")
+def own() -> mp.ConditionSet:
+    """Twelve conditions that were never published: faster balls."""
+    table = mp.ConditionSet("primate79").table.head(12)
+    table = table[["id", "x0_deg", "y0_deg", "heading_deg", "speed_deg_per_s"]].copy()
+    table["id"] = [f"c{k}" for k in range(12)]
+    table["speed_deg_per_s"] *= 1.03
+    return mp.ConditionSet(table, name="mine")
+
+
+def test_rsatoolbox_finds_the_same_correlation_of_distances(own: mp.ConditionSet, tmp_path: Path) -> None:
     rsatoolbox = pytest.importorskip("rsatoolbox")
-    name = recording.masks()[0]
-    dataset = recording.to_rsatoolbox(name)
-    rdm = rsatoolbox.rdm.calc_rdm(dataset, method="correlation")
-    mask = recording.mask(name)
-    kept = np.where(mask[None], recording.responses(), np.nan)
-    expected = 1 - np.corrcoef(np.nanmean(kept, axis=2).T)
-    assert np.allclose(rdm.get_vectors()[0], expected[np.triu_indices(12, 1)], atol=1e-9)
+    recording = mp.simulate(tmp_path / "simulated.npz", own, units=14, trials=10)
+    mask = recording.mask("start_end_pad0")
+    lengths = mask.sum(axis=1)
+    array = np.full((12, lengths.max(), 5), np.nan, dtype=np.float32)
+    rng = np.random.default_rng(0)
+    for place, n in enumerate(lengths):
+        array[place, :n] = rng.normal(size=(n, 5)).cumsum(axis=0)
+    # A step in the middle of each bin from motion onset.
+    times = 25.0 + 50.0 * np.arange(lengths.max())
+    model = mp.Latents(array, own.ids, times, conditions=own, n_steps=lengths.tolist())
+    result = mp.evaluate({"model": model}, recording=recording, analyses=["rsa"], **SETTINGS)
+    table = result.table("rsa").query("row == 'model'").set_index("part")
+    for part, epoch in (("start_end", "start_end_pad0"), ("occ_end", "occ_end_pad0")):
+        brain = recording.to_rsatoolbox(epoch, population="reliable", states=True)
+        condition, bins = np.nonzero(recording.mask(epoch))
+        assert brain.obs_descriptors["bin"] == bins.tolist()
+        states = rsatoolbox.data.Dataset(array[condition, bins - 6].astype(np.float64))
+        distances = [
+            rsatoolbox.rdm.sqrt_transform(rsatoolbox.rdm.calc_rdm(of, method="euclidean")) for of in (brain, states)
+        ]
+        theirs = rsatoolbox.rdm.compare(*distances, method="corr").item()
+        assert table.loc[part, "n_states"] == len(bins)
+        assert table.loc[part, "r_xy"] == pytest.approx(theirs, abs=1e-9)
+    means = recording.to_rsatoolbox()
+    assert means.measurements.shape == (12, 14) and means.obs_descriptors["condition"] == own.ids
+
+
+def test_how_a_recording_was_opened_goes_with_it(own: mp.ConditionSet, tmp_path: Path) -> None:
+    path = tmp_path / "simulated.npz"
+    mp.simulate(path, own, units=14, trials=10)
+    imputed = mp.Recording.open(path, conditions=own, missing="impute")
+    result = mp.evaluate(recording=imputed, no_models=True, analyses=["reliability"], **SETTINGS)
+    assert result.card["asked"]["reading"]["missing"] == "impute"
+    # The set at hand stands in the card as the file that it would be written to, and the same call gives the same card.
+    assert result.card["asked"]["conditions"] == "mine.csv"
+    again = mp.evaluate(recording=imputed, no_models=True, analyses=["reliability"], **SETTINGS)
+    assert again.card_json == result.card_json
+    as_it_is = mp.evaluate(
+        recording=mp.Recording.open(path, conditions=own), no_models=True, analyses=["reliability"], **SETTINGS
+    )
+    assert as_it_is.card_json != result.card_json
+    with pytest.raises(mp.Error, match="opened as the recording was"):
+        other = mp.Recording.open(path, conditions=own)
+        mp.evaluate(recording=imputed, other_recording=other, no_models=True, **SETTINGS)
+
+
+def test_latents_of_another_law_are_evaluated_by_it(part: mp.ConditionSet) -> None:
+    stimuli = mp.Stimuli(part, preset="rnn100")
+    assert stimuli.set.law == "design"
+    encoded = mp.encode(lambda frames: frames.reshape(len(frames), -1)[:, ::500], stimuli)
+    result = mp.evaluate({"mine": encoded}, analyses=["decode"], **SETTINGS)
+    assert result.card["sets"][0]["sha256"] == stimuli.set.sha256 != part.sha256
 
 
 def test_behaviour_of_a_table_is_evaluated(latents: mp.Latents, part: mp.ConditionSet) -> None:
