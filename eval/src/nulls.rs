@@ -268,6 +268,9 @@ pub struct Skill {
     pub n: usize,
 }
 
+/// A null with a smaller error a condition makes none, and there is no share of it.
+const EXACT_DEG: f64 = 1e-6;
+
 /// Skill of `model` over `null`, `[condition]` errors of the same conditions; those in which either is NaN are left out.
 ///
 /// # Errors
@@ -296,7 +299,8 @@ pub fn skill(
         let (a, b) = drawn
             .iter()
             .fold((0.0, 0.0), |(a, b), &i| (a + pairs[i].0, b + pairs[i].1));
-        if b > 0.0 { 1.0 - a / b } else { f64::NAN }
+        let errs = b > EXACT_DEG * drawn.len() as f64;
+        if errs { 1.0 - a / b } else { f64::NAN }
     };
     let skill = interval_or_value("skill", n, bootstrap, of)?;
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();

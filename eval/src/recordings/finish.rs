@@ -24,7 +24,17 @@ impl Recording {
     /// The recording as it may be used.
     pub(super) fn finished(mut self, opening: &Opening) -> Result<Self> {
         self.settle_set(opening.conditions.as_ref())?;
-        if !self.released {
+        let own = self.released;
+        let names = |of: &Self| -> BTreeSet<(TrialType, String)> {
+            let behaviors = of
+                .behaviors
+                .iter()
+                .map(|(kind, name, _)| (*kind, name.clone()));
+            let masks = of.masks.iter().map(|(kind, name, _)| (*kind, name.clone()));
+            behaviors.chain(masks).collect()
+        };
+        let given = names(&self);
+        if !own {
             self.fill_from_set()?;
         }
         self.check_shapes()?;
@@ -37,6 +47,15 @@ impl Recording {
         self.check_reliable()?;
         if let Some(bin_ms) = opening.rebin_ms {
             self.rebin(bin_ms)?;
+            if !own {
+                // What is derived is derived in the bins that are analysed.
+                let given = |kind: TrialType, name: &String| given.contains(&(kind, name.clone()));
+                self.behaviors.retain(|(kind, name, _)| given(*kind, name));
+                self.masks.retain(|(kind, name, _)| given(*kind, name));
+                self.fill_from_set()?;
+                let mut said = BTreeSet::new();
+                self.notes.retain(|note| said.insert(note.clone()));
+            }
         }
         self.name_odd_values()?;
         self.notes.extend(self.whose_units());
@@ -637,22 +656,30 @@ impl Recording {
             return Err(wrong(format!("{after} bins of {bin_ms} ms")));
         }
         #[allow(clippy::cast_precision_loss, reason = "a few bins")]
-        let merged = |values: &[f64], sum: bool| -> Vec<f64> {
+        let merged = |values: &[f64], sum: bool, keep: fn(f64) -> bool| -> Vec<f64> {
             let of_row = |row: &[f64]| -> Vec<f64> {
                 let whole = row.chunks_exact(width).take(after);
-                let scale = if sum { 1.0 } else { 1.0 / width as f64 };
-                whole.map(|bin| bin.iter().sum::<f64>() * scale).collect()
+                let of_bin = |bin: &[f64]| {
+                    let there: Vec<f64> = bin.iter().copied().filter(|v| keep(*v)).collect();
+                    let scale = if sum { 1.0 } else { 1.0 / there.len() as f64 };
+                    match there.is_empty() {
+                        true => f64::NAN,
+                        false => there.iter().sum::<f64>() * scale,
+                    }
+                };
+                whole.map(of_bin).collect()
             };
             values.chunks_exact(before).flat_map(of_row).collect()
         };
         for array in self.responses.values_mut() {
-            let values = merged(&numbers("responses", array)?, false);
+            let values = merged(&numbers("responses", array)?, false, |_| true);
             let shape = vec![array.shape()[0], conditions, after];
             *array = Arc::new(Array::from_f64(shape, &values)?);
         }
         for (_, name, array) in &mut self.behaviors {
             let sum = super::dmfc::behavior_unit(name) == Some("deg/bin");
-            let values = merged(&numbers(name, array)?, sum);
+            // As the release averages behaviour: what is missing in a part of a bin does not take the rest away.
+            let values = merged(&numbers(name, array)?, sum, f64::is_finite);
             *array = Arc::new(Array::from_f64(vec![conditions, after], &values)?);
         }
         for (_, _, mask) in &mut self.masks {

@@ -52,7 +52,7 @@ impl Tested {
         let skill = self.skill.skill.estimate;
         if self.p < ALPHA && skill > 0.0 {
             Standing::Above
-        } else if self.p < ALPHA && skill < 0.0 {
+        } else if self.p < ALPHA && (skill < 0.0 || skill.is_nan()) {
             Standing::Below
         } else {
             Standing::NotDistinguishable

@@ -174,7 +174,7 @@ fn findings(card: &Card) -> Markup {
                 td data-of="set" { (key.0) } td data-of="model" { b { (key.1) } } td data-of="null" { (key.2) }
                 @for (target, bounce, heading) in shown { @match cell(key, target, bounce) {
                     Some(f) => td.n data-of=(heading) title={ "p " (p_value(f.p)) } {
-                        b { (fixed(f.skill, 2)) } br; span.mut.small { (f.standing.words().trim_end_matches(" from")) }
+                        b { @if f.skill.is_finite() { (fixed(f.skill, 2)) } @else { "null exact" } } br; span.mut.small { (f.standing.words().trim_end_matches(" from")) }
                     },
                     None => td.n.empty data-of=(heading) { "–" },
                 } }

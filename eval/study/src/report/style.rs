@@ -24,7 +24,7 @@ p,li{max-width:44em}.mut{color:var(--mut)}.small{font-size:.875rem}
 figure{margin:0;min-width:0}figure svg{display:block;width:100%;height:auto;max-width:640px}
 figcaption{font-size:.9rem;color:var(--mut);margin-top:.4em;max-width:38em}
 table{border-collapse:collapse;font-size:.9rem;max-width:100%}th,td{border-bottom:1px solid var(--line);padding:.3em .6em;text-align:left;vertical-align:top;max-width:24em}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.hash{font-family:ui-monospace,Menlo,Consolas,monospace;font-size:.8rem;word-break:break-all}
+td,th{overflow-wrap:break-word}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.n b{white-space:nowrap}td.hash{font-family:ui-monospace,Menlo,Consolas,monospace;font-size:.8rem;word-break:break-all}
 th[scope=rowgroup]{background:var(--card)}thead th{vertical-align:bottom}
 .yes{color:var(--good);font-weight:600}.no{color:var(--bad);font-weight:600}
 details{margin:.6em 0}td details{margin:0;font-size:.875rem;color:var(--mut)}summary{cursor:pointer}pre{white-space:pre-wrap}

@@ -18,6 +18,8 @@ const INNOVATION: f64 = 0.9;
 pub(super) struct Aim {
     aim: String,
     found: String,
+    /// Both in a few words.
+    short: String,
     reached: bool,
 }
 
@@ -27,6 +29,8 @@ pub(super) fn of(tested: &[Tested], horizon: &Horizon, innovation: f64) -> Vec<A
         let mut all = tested.iter();
         all.find(|t| t.null == null && t.target == target && t.bounce == bounce)
     };
+    // Where a null makes no error, or too few conditions are there for an interval, nothing can be reached or missed.
+    let known = |t: &&Tested| t.skill.skill.low.is_finite() && t.skill.skill.estimate.is_finite();
     let shown = |t: &Tested| {
         let s = &t.skill.skill;
         format!(
@@ -51,6 +55,12 @@ pub(super) fn of(tested: &[Tested], horizon: &Horizon, innovation: f64) -> Vec<A
             aims.push(Aim {
                 aim: format!("skill over {null} in {} above 0, {classes}", target.name()),
                 found: format!("{} (bounce: {})", shown(worst), worst.bounce),
+                short: format!(
+                    "{} over {null} {} (bounce: {})",
+                    target.name(),
+                    fixed(worst.skill.skill.estimate, 2),
+                    worst.bounce
+                ),
                 reached: worst.skill.skill.low > 0.0,
             });
         }
@@ -62,8 +72,10 @@ pub(super) fn of(tested: &[Tested], horizon: &Horizon, innovation: f64) -> Vec<A
         above_zero("last-seen", target, &["hidden"]);
     }
     for (bounce, least) in [("all", END_SKILL), ("hidden", END_SKILL_HIDDEN)] {
-        if let Some(t) = find("inertia", Target::End, bounce) {
+        if let Some(t) = find("inertia", Target::End, bounce).filter(known) {
+            let found = fixed(t.skill.skill.estimate, 2);
             aims.push(Aim {
+                short: format!("end over inertia {found} instead of {least} (bounce: {bounce})"),
                 aim: format!("skill over inertia at the end at least {least}, bounce: {bounce}"),
                 found: shown(t),
                 reached: t.skill.skill.estimate >= least,
@@ -75,11 +87,19 @@ pub(super) fn of(tested: &[Tested], horizon: &Horizon, innovation: f64) -> Vec<A
         aims.push(Aim {
             aim: format!("innovation r in y at least {INNOVATION}"),
             found: fixed(innovation, 3),
+            short: format!(
+                "innovation r in y {} instead of {INNOVATION}",
+                fixed(innovation, 3)
+            ),
             reached: innovation >= INNOVATION,
         });
     }
-    if let Some(t) = find("straight-line-walls", Target::End, "all") {
+    if let Some(t) = find("straight-line-walls", Target::End, "all").filter(known) {
         aims.push(Aim {
+            short: format!(
+                "end over straight-line-walls {}",
+                fixed(t.skill.skill.estimate, 2)
+            ),
             aim: "the end no worse than read-out, line and mirror".into(),
             found: format!("skill {}, {}", shown(t), t.standing().words()),
             reached: t.standing() != Standing::Below,
@@ -105,6 +125,10 @@ fn at_no_horizon(horizon: &Horizon) -> Option<Aim> {
     Some(Aim {
         aim: "an error above inertia's at no horizon".into(),
         reached: above.is_empty(),
+        short: format!(
+            "above inertia's error in {} of {all} stretches of the horizon",
+            above.len()
+        ),
         found: match &above[..] {
             [] => "none".into(),
             [first, ..] => format!("{} of {all} stretches, the first {first}", above.len()),
@@ -127,10 +151,8 @@ pub(super) fn tabulate(stage: &Stage, model: &Row, aims: &[Aim], table: &mut Tab
 
 /// Which of them are reached, in a sentence; nothing where there are none.
 pub(super) fn sentence(stage: &Stage, aims: &[Aim]) -> Option<String> {
-    let missed: Vec<String> = (aims.iter())
-        .filter(|a| !a.reached)
-        .map(|a| format!("{} ({})", a.aim, a.found))
-        .collect();
+    let missed = aims.iter().filter(|a| !a.reached);
+    let missed: Vec<&str> = missed.map(|a| a.short.as_str()).collect();
     let reached = aims.len() - missed.len();
     match (aims.len(), missed.is_empty()) {
         (0, _) => None,
@@ -139,7 +161,7 @@ pub(super) fn sentence(stage: &Stage, aims: &[Aim]) -> Option<String> {
             stage.name
         )),
         (n, false) => Some(format!(
-            "Of {n} aims of a simulator {reached} are reached on {}; not reached: {}.",
+            "Of {n} aims of a simulator {reached} are reached on {} (tables/aims.csv). Not reached, each at its worst: {}.",
             stage.name,
             missed.join("; ")
         )),
