@@ -271,7 +271,11 @@ fn errors(scene: &Scene, players: &[Player], out: &mut Out) -> Result<()> {
         };
         drawn.push(Dot {
             group: format!("Error {what}"),
-            name: format!("{} ({}, published)", v.subject, v.n),
+            name: format!(
+                "{} ({})",
+                v.subject,
+                v.n.split(' ').next().unwrap_or_default()
+            ),
             value: v.value,
             interval: v.spread.map(|s| (v.value - s, v.value + s)),
             filled: false,
@@ -283,7 +287,7 @@ fn errors(scene: &Scene, players: &[Player], out: &mut Out) -> Result<()> {
         "noise",
         "noise",
         "How large the errors are",
-        "Mean absolute error of single trials, and of the mean over trials (bias). Filled: computed, bars 95 % bootstrap over conditions. Open: published, bars as printed; their conditions, laws and numbers of trials differ (see the table).",
+        "Mean absolute error of single trials, and of the mean over trials (bias). Filled: computed, bars 95 % bootstrap over conditions. Open: published, bars as printed, with the number of conditions; conditions, laws and numbers of trials differ (see the table).",
         dots("Errors at the end of noisy models, people and monkeys", "|error| at the end (degrees)", &drawn, &[]),
     );
     Ok(())
