@@ -11,11 +11,12 @@ use crate::report::plot::{Curve, Dot, curves, dots, matrix};
 use crate::scene::Scene;
 use mental_pong_eval::array::Array2;
 use mental_pong_eval::behavior::{
-    ErrorHalves, ErrorKind, PUBLISHED_ITERATIONS, TrialTable, aligned_curve, ceiling, consistency,
-    error_pattern, eye_error, final_heights, hand_error, performance,
+    ErrorHalves, ErrorKind, PUBLISHED_ITERATIONS, Performance, TrialTable, aligned_curve, ceiling,
+    consistency, error_pattern, eye_error, final_heights, hand_error, performance,
 };
 use mental_pong_eval::recordings::dmfc::{Recording, TrialType};
 use mental_pong_eval::recordings::trials::{TrialOptions, Trials};
+use mental_pong_eval::stats::Summary;
 
 /// Who errs how, and who errs alike?
 pub(crate) struct Behavior;
@@ -73,6 +74,23 @@ impl Analysis for Behavior {
     }
 }
 
+/// The error of the mean and over trials.
+pub(super) fn performance_scores(name: &str, kind: RowKind, p: &Performance) -> [Score; 2] {
+    let of = |metric: &str, value: f64, b: &Summary| {
+        Score::of(name, kind, metric, value)
+            .target("end")
+            .unit("deg")
+            .conditions(p.n_conditions)
+            .between(b.p025, b.p975, interval::CONDITIONS)
+            .noting(format!("{} trials", p.n_trials))
+    };
+    let over_trials = &p.mae_trialwise_over_conditions;
+    [
+        of("mae_of_mean", p.mae_of_mean, &p.mae_of_mean_over_conditions),
+        of("mae_trialwise", p.mae_trialwise, over_trials),
+    ]
+}
+
 /// How far each observer is from the ball, and its pattern of errors.
 fn errors<'a>(scene: &Scene, observers: &'a [Observer], out: &mut Out) -> Result<Patterns<'a>> {
     let places: Vec<u32> = places(scene);
@@ -100,24 +118,9 @@ fn errors<'a>(scene: &Scene, observers: &'a [Observer], out: &mut Out) -> Result
     for observer in observers {
         scene.stop_if_asked()?;
         let p = performance(&observer.table, scene.config.resamples, seed)?;
-        for (metric, value, b) in [
-            ("mae_of_mean", p.mae_of_mean, &p.mae_of_mean_over_conditions),
-            (
-                "mae_trialwise",
-                p.mae_trialwise,
-                &p.mae_trialwise_over_conditions,
-            ),
-        ] {
-            out.scores.push(
-                Score::of(&observer.name, observer.kind, metric, value)
-                    .target("end")
-                    .unit("deg")
-                    .conditions(p.n_conditions)
-                    .between(b.p025, b.p975, interval::CONDITIONS)
-                    .noting(format!("{} trials", p.n_trials))
-                    .noting(observer.note.clone()),
-            );
-        }
+        let scores = performance_scores(&observer.name, observer.kind, &p);
+        out.scores
+            .extend(scores.map(|score| score.noting(observer.note.clone())));
         let b = &p.mae_of_mean_over_conditions;
         dots_of.push(Dot {
             group: observer.kind.heading().into(),

@@ -6,7 +6,7 @@ use mental_pong_predictor::latents::mean_in_bins;
 use mental_pong_predictor::observers::{NoisyParameters, NoisySimulation};
 
 use super::MIN_AT_A_TIME;
-use super::behavior::{of_trials, places};
+use super::behavior::{of_trials, performance_scores, places};
 use crate::analysis::{Analysis, Need, Out, Table};
 use crate::card::{RowKind, Score, interval};
 use crate::cells;
@@ -213,37 +213,22 @@ fn errors(scene: &Scene, players: &[Player], out: &mut Out) -> Result<()> {
     ];
     let mut table = Table::new("noise", &columns);
     let mut drawn = Vec::new();
+    let group = |over_trials: bool| match over_trials {
+        true => "Error over trials".to_owned(),
+        false => "Error of the mean".to_owned(),
+    };
     for player in players {
         let p = performance(&player.trials, scene.config.resamples, scene.config.seed)?;
-        let both = [
-            (
-                "mae_trialwise",
-                p.mae_trialwise,
-                &p.mae_trialwise_over_conditions,
-            ),
-            ("mae_of_mean", p.mae_of_mean, &p.mae_of_mean_over_conditions),
-        ];
-        for (metric, value, b) in both {
-            out.scores.push(
-                Score::of(&player.name, player.kind, metric, value)
-                    .target("end")
-                    .unit("deg")
-                    .conditions(p.n_conditions)
-                    .between(b.p025, b.p975, interval::CONDITIONS)
-                    .noting(format!("{} trials", p.n_trials)),
-            );
-            let what = if metric == "mae_trialwise" {
-                "over trials"
-            } else {
-                "of the mean"
-            };
+        for score in performance_scores(&player.name, player.kind, &p) {
+            let over_trials = score.metric == "mae_trialwise";
             drawn.push(Dot {
-                group: format!("Error {what}"),
+                group: group(over_trials),
                 name: player.name.clone(),
-                value,
-                interval: Some((b.p025, b.p975)),
+                value: score.value,
+                interval: Some((score.low, score.high)),
                 filled: true,
             });
+            out.scores.push(score);
         }
         table.push(cells![
             &player.name,
@@ -264,13 +249,8 @@ fn errors(scene: &Scene, players: &[Player], out: &mut Out) -> Result<()> {
             _ => continue,
         };
         table.push(cells![&v.subject, trialwise, of_mean, &v.n, "", &v.source]);
-        let what = if trialwise.is_nan() {
-            "of the mean"
-        } else {
-            "over trials"
-        };
         drawn.push(Dot {
-            group: format!("Error {what}"),
+            group: group(!trialwise.is_nan()),
             name: format!(
                 "{} ({})",
                 v.subject,
@@ -281,7 +261,7 @@ fn errors(scene: &Scene, players: &[Player], out: &mut Out) -> Result<()> {
             filled: false,
         });
     }
-    drawn.sort_by_key(|dot| dot.group != "Error over trials");
+    drawn.sort_by_key(|dot| dot.group != group(true));
     out.tables.push(table);
     out.figure(
         "noise",
